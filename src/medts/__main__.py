@@ -1,0 +1,7 @@
+"""Lets `python -m medts` be `medts`."""
+
+import sys
+
+from medts.cli.main import main
+
+sys.exit(main())

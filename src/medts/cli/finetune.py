@@ -1,0 +1,112 @@
+"""`medts finetune RECIPE …`: train a recipe on labelled records; ends in a bundle.
+
+Every field of the recipe is a flag, with its sentence as help.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from medts.core.errors import ConfigError
+from medts.data.splits import parse_folds
+from medts.data.store import Store
+from medts.inference.bundle import load_bundle
+from medts.recipes import RECIPES, find_recipe
+from medts.recipes.base import Recipe
+from medts.recipes.run import finetune
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Train a recipe on labelled records; ends in a bundle.
+
+    The epoch and the operating points are chosen on the validation folds. A run that was killed
+    goes on when the same command is given again.
+    """
+
+    data: tuple[Path, ...]
+    """Stores made by `medts ingest`."""
+
+    labels: str
+    """Label set, such as ptb-xl/super; see `medts info STORE`."""
+
+    train_folds: str
+    """Folds that train, such as 1-7 or train."""
+
+    val_folds: str
+    """Folds on which everything is chosen, such as 8 or validation."""
+
+    out: Path
+    """Run folder."""
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    """The recipe's own fields."""
+
+    init: Path | None = None
+    """Bundle whose encoder is the start."""
+
+    label_fraction: float = 1.0
+    """Share of the training records whose labels are used, or their number where above 1."""
+
+    seed: int = 0
+    """Seed of the draw, the initial weights and the order of batches."""
+
+    shuffle_labels: bool = False
+    """Train on labels permuted between records: a control that must end at chance."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parses and trains."""
+    name, rest = _recipe_name(arguments)
+    if name is None:
+        usage = "medts finetune RECIPE --data STORE --labels LABEL_SET --train-folds 1-7 ..."
+        print(f"usage: {usage}\nrecipes: {', '.join(sorted(RECIPES))}")
+        print("`medts finetune RECIPE --help` shows every field of a recipe")
+        return
+    kind = tyro.conf.configure(tyro.conf.AvoidSubcommands)(Finetune)
+    default = Finetune(
+        data=tyro.MISSING,
+        labels=tyro.MISSING,
+        train_folds=tyro.MISSING,
+        val_folds=tyro.MISSING,
+        out=tyro.MISSING,
+        recipe=find_recipe(name),
+    )
+    asked = tyro.cli(kind, prog=f"medts finetune {name}", args=rest, default=default)
+    bundle = finetune(
+        asked.recipe,
+        Store(*asked.data),
+        label_set=asked.labels,
+        train_folds=parse_folds(asked.train_folds),
+        val_folds=parse_folds(asked.val_folds),
+        out=asked.out,
+        init=asked.init,
+        label_fraction=asked.label_fraction,
+        seed=asked.seed,
+        shuffle_labels=asked.shuffle_labels,
+    )
+    show(bundle)
+
+
+def _recipe_name(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Takes the recipe, which decides the flags, off the arguments."""
+    if not arguments or list(arguments) in (["-h"], ["--help"]):
+        return None, []
+    if arguments[0].startswith("-"):
+        raise ConfigError(
+            f"expected a recipe, got {arguments[0]!r}", remedy="medts finetune RECIPE --data ..."
+        )
+    return arguments[0], list(arguments[1:])
+
+
+def show(bundle: Path) -> None:
+    """Prints what a run ended with and where it is."""
+    provenance = load_bundle(bundle).provenance
+    console = Console(highlight=False)
+    chosen = ", ".join(f"{name} {value:.4g}" for name, value in provenance.selection.items())
+    console.print(f"{provenance.recipe}, seed {provenance.seed}: kept {chosen} (validation)")
+    console.print(f"bundle: {bundle}")

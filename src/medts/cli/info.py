@@ -1,0 +1,93 @@
+"""`medts info THING`: what a store, a bundle, a run or a recording holds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Info:
+    """Say what a store, a bundle, a run or a recording holds."""
+
+    thing: tyro.conf.Positional[Path]
+    """Folder of a store, a bundle or a run, or a recording in any known format."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parses and looks."""
+    thing = tyro.cli(Info, prog="medts info", args=arguments).thing
+    console = Console(highlight=False, soft_wrap=True)
+    if any((folder / "config.json").is_file() for folder in (thing, thing / "bundle")):
+        _show_bundle(thing, console)
+    elif thing.is_dir() and (
+        next(thing.glob("*/corpus.json"), None) or next(thing.glob("*.partial"), None)
+    ):
+        _show_store(thing, console)
+    else:
+        _show_recording(thing, console)
+
+
+def _show_store(path: Path, console: Console) -> None:
+    from medts.data.store import Store
+
+    store = Store(path)
+    for name, info in store.corpora.items():
+        is_of_corpus = store.corpus_of_row == name
+        folds = Counter(store.folds[is_of_corpus])
+        console.print(
+            f"[bold]{name}[/]: {info.card.title}; {info.card.licence}\n"
+            f"{info.n_records} records of {info.n_subjects} subjects, "
+            f"{info.n_quarantined} quarantined; digest {info.digest[:16]}"
+        )
+        if info.card.synthetic:
+            console.print("[yellow]synthetic: no person was recorded[/]")
+        ordered = sorted(folds.items(), key=lambda each: (len(each[0]), each[0]))
+        console.print("folds: " + ", ".join(f"{fold} ({count})" for fold, count in ordered))
+        table = Table("label set", "kind", "records", "classes (records)")
+        for label_set in info.label_sets:
+            rows = [labels for labels in store.labels(label_set.name) if labels is not None]
+            counts = Counter(label for labels in rows for label in labels)
+            classes = ", ".join(f"{each} {counts[each]}" for each in label_set.classes[:12])
+            more = f", … {len(label_set)} in all" if len(label_set) > 12 else ""
+            table.add_row(label_set.name, label_set.kind, str(len(rows)), classes + more)
+        console.print(table)
+
+
+def _show_bundle(path: Path, console: Console) -> None:
+    from medts.inference.bundle import bundle_digest, find_bundle, load_bundle
+
+    load_bundle(path)
+    console.print((find_bundle(path) / "README.md").read_text(encoding="utf-8"), markup=False)
+    console.print(f"digest {bundle_digest(path)[:16]}; gives its expected output")
+
+
+def _show_recording(path: Path, console: Console) -> None:
+    from medts.formats import find_format, read
+
+    record = read(path)
+    subject = f", subject {record.subject_id}" if record.subject_id else ""
+    console.print(f"[bold]{record.record_id}[/] ({find_format(path).name}){subject}")
+    table = Table("stream", "modality", "Hz", "seconds", "unit", "channels")
+    for name, stream in record.streams.items():
+        table.add_row(
+            name,
+            stream.modality,
+            f"{stream.sampling_rate:g}",
+            f"{stream.duration_s:.2f}",
+            stream.unit,
+            ", ".join(stream.channels),
+        )
+    console.print(table)
+    if record.annotations:
+        counts = Counter(f"{each.kind} {each.label}" for each in record.annotations)
+        common = ", ".join(f"{label} ({count})" for label, count in counts.most_common(8))
+        console.print(f"{len(record.annotations)} annotations: {common}")
+    for name, fact in record.facts.items():
+        console.print(f"{name}: {fact}", markup=False)
+    if record.report:
+        console.print(f"report: {record.report}", markup=False)

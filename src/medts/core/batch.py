@@ -1,0 +1,142 @@
+"""The tensors that cross from data to models and back, with a mask for everything missing.
+
+A batch may mix records of different lengths, channel sets and streams. Whatever was padded or
+absent is said by a boolean named by what True means; no value is ever a silent zero.
+
+Axes: B windows in the batch, W windows, R records, C channels, T samples in time, N signal tokens,
+M modalities, D embedding width, K classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from medts.core.labels import LabelSet
+
+_Value = TypeVar("_Value")
+
+
+def move_to(value: _Value, device: torch.device | str) -> _Value:
+    """Returns a frozen dataclass with every tensor in it, however nested, on ``device``."""
+
+    def moved(item: Any) -> Any:
+        if isinstance(item, Tensor):
+            return item.to(device, non_blocking=True)
+        if isinstance(item, dict):
+            return {key: moved(part) for key, part in item.items()}
+        return move_to(item, device) if isinstance(item, StreamBatch) else item
+
+    changes = {f.name: moved(getattr(value, f.name)) for f in fields(value)}  # pyright: ignore
+    return replace(value, **changes)  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class StreamBatch:
+    """Windows of one stream; unit-less once preprocessing has scaled them.
+
+    Args:
+        signal: Zero wherever ``is_valid``, ``is_channel_present`` or ``is_present`` is False.
+        is_valid: True for real samples, False for padding at the end of a shorter window.
+        is_channel_present: True for channels that were recorded.
+        is_present: True for records that have this stream at all.
+        channels: Names of the rows of ``signal``.
+        sampling_rate: Hz, the same for the whole batch.
+        modality: What is measured.
+    """
+
+    signal: Float[Tensor, "B C T"]
+    is_valid: Bool[Tensor, "B T"]
+    is_channel_present: Bool[Tensor, "B C"]
+    is_present: Bool[Tensor, "B"]
+    channels: tuple[str, ...]
+    sampling_rate: float
+    modality: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of several records, ready for a model.
+
+    Args:
+        streams: By name.
+        record_ids: ``corpus/record`` of each window; several windows may share one.
+        subject_ids: ``corpus/subject`` of each window.
+        text: Report of each record, where there is one.
+        target: Zeros and ones in the order of ``label_set``; zero rows where unlabelled.
+        is_labelled: True for windows whose target may be used.
+        label_set: What the columns of ``target`` mean.
+    """
+
+    streams: dict[str, StreamBatch]
+    record_ids: tuple[str, ...]
+    subject_ids: tuple[str, ...]
+    text: tuple[str | None, ...]
+    target: Float[Tensor, "B K"] | None = None
+    is_labelled: Bool[Tensor, "B"] | None = None
+    label_set: LabelSet | None = None
+
+    def __len__(self) -> int:
+        return len(self.record_ids)
+
+
+@dataclass(frozen=True)
+class Latents:
+    """One embedding per modality, before fusion."""
+
+    embedding: Float[Tensor, "B M D"]
+    is_present: Bool[Tensor, "B M"]
+    modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder makes of a batch.
+
+    Args:
+        tokens: Embeddings along the window.
+        is_valid: True for tokens that cover at least one real sample.
+        pooled: The embedding of the whole window.
+        intermediates: Anything worth drawing, by name, such as attention or kept tokens.
+    """
+
+    tokens: Float[Tensor, "B N D"]
+    is_valid: Bool[Tensor, "B N"]
+    pooled: Float[Tensor, "B D"]
+    intermediates: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The number to minimise, and its parts by name for the log."""
+
+    total: Float[Tensor, ""]
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Scores for the classes of a label set, one row per window or record."""
+
+    logits: Float[Tensor, "B K"]
+    label_set: LabelSet
+
+    @property
+    def probability(self) -> Float[Tensor, "B K"]:
+        """Softmax over a ``single`` label set, one sigmoid per class of a ``multi`` one."""
+        if self.label_set.kind == "single":
+            return self.logits.softmax(dim=1)
+        return self.logits.sigmoid()
+
+
+def mean_by_record(
+    record_ids: Sequence[str], values: Float[Tensor, "W K"]
+) -> tuple[tuple[str, ...], Float[Tensor, "R K"]]:
+    """Averages the windows of each record; records come in the order they were first seen."""
+    position = {record: row for row, record in enumerate(dict.fromkeys(record_ids))}
+    group = torch.tensor([position[record] for record in record_ids], device=values.device)
+    total = values.new_zeros(len(position), values.shape[1]).index_add(0, group, values)
+    return tuple(position), total / torch.bincount(group)[:, None]

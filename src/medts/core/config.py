@@ -1,0 +1,23 @@
+"""The base of every config: a frozen value whose fields are documented by their sentences.
+
+The sentence under a field is its help text on the command line and its description in the JSON
+schema. Misspelt fields are refused; a variant is built anew, so that it is validated again.
+"""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+_Config = TypeVar("_Config", bound="Config")
+
+
+class Config(BaseModel):
+    """A frozen, validated value."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    def but(self: _Config, **changes: Any) -> _Config:
+        """Returns this config with some fields replaced, validated again."""
+        return type(self)(**{**dict(self), **changes})

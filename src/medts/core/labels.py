@@ -1,0 +1,87 @@
+"""LabelSet and OperatingPoint: what a corpus may answer, and when a score becomes a statement.
+
+A label set is named ``corpus/set``. Its order is the order of every target, logit and table
+column made from it; labels are always matched by name, never by position.
+
+Axes: B windows in the batch, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, model_validator
+
+from medts.core.config import Config
+from medts.core.errors import MedtsError, unknown_name
+
+
+class LabelSet(Config):
+    """Ordered class names with their kind and the phrases that describe them."""
+
+    name: str = Field(pattern=r"^[a-z0-9\-]+/[a-z0-9\-]+$")
+    """Corpus and set, as in ``ptb-xl/super``."""
+
+    classes: tuple[str, ...] = Field(min_length=1)
+    """Class names in the order of targets and logits."""
+
+    kind: Literal["single", "multi"]
+    """``single``: exactly one class holds. ``multi``: any number, none included."""
+
+    phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """For each class the wordings used as prompts, the plainest first."""
+
+    system: str = ""
+    """Code system that the names belong to, such as ``scp-ecg``."""
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> "LabelSet":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"label set {self.name!r} names a class twice: {self.classes}")
+        strangers = set(self.phrases) - set(self.classes)
+        if strangers:
+            raise ValueError(f"phrases for classes not in {self.name!r}: {sorted(strangers)}")
+        return self
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def encode(self, labels: Sequence[Sequence[str]]) -> Float[np.ndarray, "B K"]:
+        """Turns lists of class names into rows of zeros and ones.
+
+        Raises:
+            MedtsError: If a label is not a class of the set, or a ``single`` set is given
+                more or fewer than one label.
+        """
+        column = {name: k for k, name in enumerate(self.classes)}
+        target = np.zeros((len(labels), len(self)), dtype=np.float32)
+        for row, names in enumerate(labels):
+            if self.kind == "single" and len(names) != 1:
+                raise MedtsError(f"{self.name} wants exactly one label, got {list(names)}")
+            for name in names:
+                if name not in column:
+                    raise unknown_name(f"class of {self.name}", name, self.classes)
+                target[row, column[name]] = 1.0
+        return target
+
+    def decode(self, target: Float[np.ndarray, "B K"]) -> list[list[str]]:
+        """Turns rows of zeros and ones back into lists of class names."""
+        return [[self.classes[k] for k in np.flatnonzero(row > 0.5)] for row in target]
+
+    def phrase(self, name: str) -> str:
+        """Returns the plainest wording of a class; its name where none is known."""
+        return next(iter(self.phrases.get(name, ())), name)
+
+
+class OperatingPoint(Config):
+    """The threshold at which a probability becomes a statement, and where it came from."""
+
+    threshold: float = Field(ge=0.0, le=1.0)
+    """A probability at or above it states the class."""
+
+    rule: str
+    """How it was chosen, such as ``best F1``."""
+
+    split: str
+    """Records that it was chosen on, such as ``validation: ptb-xl 8``; never the test split."""

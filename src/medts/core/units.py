@@ -1,0 +1,111 @@
+"""Physical units of signals: one spelling each, and the factors between them.
+
+Every modality has a unit that the package computes in (`UNIT_OF`); sources and readers convert
+once, on the way in. Spellings found in files are folded here and nowhere else.
+"""
+
+from medts.core.errors import MedtsError
+
+UNIT_OF: dict[str, str] = {
+    "ecg": "mV",
+    "eeg": "µV",
+    "eog": "µV",
+    "emg": "µV",
+    "acc": "g",
+    "gyro": "rad/s",
+    "eda": "µS",
+    "ppg": "a.u.",
+    "resp": "a.u.",
+    "abp": "mmHg",
+    "temp": "°C",
+    "spo2": "%",
+    "hr": "bpm",
+    "other": "a.u.",
+}
+"""The unit in which each modality is held; the keys are the modalities the package knows."""
+
+_DIMENSIONS: dict[str, dict[str, float]] = {
+    "voltage": {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "nV": 1e-9},
+    "acceleration": {"g": 9.80665, "m/s²": 1.0, "mg": 9.80665e-3},
+    "rotation": {"rad/s": 1.0, "deg/s": 0.017453292519943295},
+    "conductance": {"S": 1.0, "mS": 1e-3, "µS": 1e-6},
+    "pressure": {"mmHg": 1.0, "kPa": 7.50061683},
+    "temperature": {"°C": 1.0},
+    "ratio": {"%": 1.0},
+    "rate": {"bpm": 1.0},
+    "arbitrary": {"a.u.": 1.0},
+}
+
+_SPELLINGS: dict[str, str] = {
+    "uv": "µV",
+    "μv": "µV",  # Greek mu; the key below is the micro sign
+    "µv": "µV",
+    "microvolt": "µV",
+    "microvolts": "µV",
+    "mv": "mV",
+    "millivolt": "mV",
+    "millivolts": "mV",
+    "v": "V",
+    "volt": "V",
+    "volts": "V",
+    "nv": "nV",
+    "m/s2": "m/s²",
+    "m/s^2": "m/s²",
+    "us": "µS",
+    "μs": "µS",
+    "µs": "µS",
+    "dps": "deg/s",
+    "°/s": "deg/s",
+    "degc": "°C",
+    "": "a.u.",
+    "nu": "a.u.",
+    "pm": "a.u.",
+    "au": "a.u.",
+    "adu": "a.u.",
+    "1": "a.u.",
+    "none": "a.u.",
+}
+
+_KNOWN = {unit: dimension for dimension, units in _DIMENSIONS.items() for unit in units}
+
+
+def canonical_unit(unit: str) -> str:
+    """Returns the one spelling of a unit.
+
+    >>> canonical_unit("uV"), canonical_unit("MV")
+    ('µV', 'mV')
+
+    Raises:
+        MedtsError: If the unit is not known.
+    """
+    text = unit.strip()
+    if text in _KNOWN:
+        return text
+    folded = _SPELLINGS.get(text.lower())
+    if folded is None:
+        folded = next((known for known in _KNOWN if known.lower() == text.lower()), None)
+    if folded is None:
+        raise MedtsError(f"unknown unit {unit!r}", remedy=f"Known: {', '.join(sorted(_KNOWN))}")
+    return folded
+
+
+def conversion_factor(unit: str, to: str) -> float:
+    """Returns the number by which values in ``unit`` are multiplied to be in ``to``.
+
+    >>> conversion_factor("uV", "mV")
+    0.001
+
+    Raises:
+        MedtsError: If a unit is unknown or the two measure different things.
+    """
+    source, target = canonical_unit(unit), canonical_unit(to)
+    if source == target:
+        return 1.0
+    if _KNOWN[source] != _KNOWN[target]:
+        raise MedtsError(
+            f"unit {unit!r} measures {_KNOWN[source]}, not {_KNOWN[target]} like {to!r}",
+            remedy="State the unit that the numbers are really in",
+        )
+    factors = _DIMENSIONS[_KNOWN[source]]
+    ratio = factors[source] / factors[target]
+    return float(f"{ratio:.15g}")

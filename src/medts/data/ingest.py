@@ -1,0 +1,283 @@
+"""Ingest: a corpus in its official layout becomes a corpus in a store, whole or not at all.
+
+Shards are written one after the other into ``<corpus>.partial``; each is sealed by the part of
+the index that describes it, which is renamed into place last. A killed or failed ingest keeps its
+sealed shards, and the same command goes on after them. When every record is stored or
+quarantined the folder is renamed to its final name, which is the moment the store has it.
+"""
+
+import csv
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medts.core.errors import MedtsError, StoreError
+from medts.core.files import write_whole
+from medts.core.records import Record
+from medts.data.shards import quantise
+from medts.data.sources.base import Entry, Source
+from medts.data.store import INDEX_SCHEMA, CorpusInfo, Store, digest_of
+
+SHARD_BYTES = 256 * 2**20
+"""Size at which a shard is sealed; what a killed ingest loses at most."""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A record that could not be stored, and why."""
+
+    record_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of every record of a corpus."""
+
+    corpus: str
+    n_listed: int
+    n_stored: int
+    n_subjects: int
+    quarantined: tuple[Quarantined, ...]
+    was_complete: bool
+
+
+def ingest(
+    source: Source,
+    path: str | Path,
+    store: str | Path,
+    *,
+    n_workers: int = 1,
+    shard_bytes: int = SHARD_BYTES,
+    progress: Any = None,
+) -> IngestReport:
+    """Stores every readable record of ``source`` at ``path``, and lists the others.
+
+    Args:
+        source: The corpus.
+        path: Folder of its official distribution.
+        store: Folder of the store; made where it does not exist.
+        n_workers: Processes that read files.
+        shard_bytes: Size at which a shard is sealed.
+        progress: Called as ``progress(iterable, total)``; yields the items unchanged.
+
+    Raises:
+        ReadError: If ``path`` does not hold the corpus.
+        StoreError: If a subject is in two folds, an id occurs twice, the corpus in the store
+            lists other records, or the disk is full.
+    """
+    entries = list(source.entries(Path(path)))
+    _check_entries(entries, source.name, Path(path))
+    final = Path(store) / source.name
+    if (final / "corpus.json").exists():
+        return _already_there(source.name, entries, final, Path(store))
+
+    partial = Path(store) / f"{source.name}.partial"
+    try:
+        (partial / "shards").mkdir(parents=True, exist_ok=True)
+        (partial / "parts").mkdir(exist_ok=True)
+        with _ShardWriter(partial, shard_bytes) as writer:
+            todo = [entry for entry in entries if entry.record_id not in writer.done]
+            quarantined = []
+            outcomes = _read_all(todo, n_workers)
+            for entry, outcome in progress(outcomes, len(todo)) if progress else outcomes:
+                if isinstance(outcome, Record):
+                    writer.add(entry, outcome)
+                else:
+                    quarantined.append(Quarantined(entry.record_id, outcome))
+            writer.seal()
+        if not writer.done:
+            raise StoreError(f"no record could be stored; {quarantined[0].reason}", path=path)
+        info = _finish(partial, source, quarantined)
+        partial.rename(final)
+        shutil.rmtree(final / "parts")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(
+            "the disk is full",
+            path=partial,
+            remedy="Free some space and run the same command again; sealed shards are kept",
+        ) from error
+    return IngestReport(
+        corpus=source.name,
+        n_listed=len(entries),
+        n_stored=info.n_records,
+        n_subjects=info.n_subjects,
+        quarantined=tuple(quarantined),
+        was_complete=False,
+    )
+
+
+def _check_entries(entries: list[Entry], corpus: str, path: Path) -> None:
+    if not entries:
+        raise StoreError(f"no record of {corpus} found", path=path)
+    fold_of: dict[str, str] = {}
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.record_id in seen:
+            raise StoreError("record id occurs twice", path=path, field=entry.record_id)
+        seen.add(entry.record_id)
+        fold = fold_of.setdefault(entry.subject_id, entry.fold)
+        if fold != entry.fold and entry.fold and fold:
+            raise StoreError(
+                f"subject {entry.subject_id} has records in folds {fold} and {entry.fold}",
+                path=path,
+                field=entry.record_id,
+                remedy="Folds must be disjoint in subjects",
+            )
+
+
+def _already_there(corpus: str, entries: list[Entry], final: Path, store: Path) -> IngestReport:
+    held = pq.read_table(final / "index.parquet", columns=["record_id"])["record_id"].to_pylist()
+    with (final / "quarantine.csv").open(newline="", encoding="utf-8") as file:
+        quarantined = tuple(Quarantined(**row) for row in csv.DictReader(file))
+    if {entry.record_id for entry in entries} != set(held) | {q.record_id for q in quarantined}:
+        raise StoreError(
+            f"corpus {corpus!r} is already in the store and lists other records",
+            path=final,
+            remedy="Ingest into a new store, or remove this folder first",
+        )
+    n_subjects = Store(store).corpora[corpus].n_subjects
+    return IngestReport(corpus, len(entries), len(held), n_subjects, quarantined, was_complete=True)
+
+
+def _read_all(entries: list[Entry], n_workers: int) -> Iterator[tuple[Entry, Record | str]]:
+    """Yields each entry with its record, or with the reason why there is none."""
+    if n_workers <= 1 or len(entries) < 64:
+        yield from ((entry, _load(entry)) for entry in entries)
+        return
+    context = get_context("forkserver")
+    with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
+        yield from zip(entries, pool.map(_load, entries, chunksize=16), strict=True)
+
+
+def _load(entry: Entry) -> Record | str:
+    try:
+        record = entry.load()
+    except MedtsError as error:
+        return str(error)
+    if not any(np.isfinite(stream.signal).any() for stream in record.streams.values()):
+        return f"{entry.record_id}: no sample of any channel is a number"
+    return record
+
+
+class _ShardWriter:
+    """Appends records to shards and seals each with its part of the index."""
+
+    def __init__(self, folder: Path, shard_bytes: int) -> None:
+        self.folder, self.shard_bytes = folder, shard_bytes
+        parts = sorted((folder / "parts").glob("*.parquet"))
+        self.done = {
+            record_id
+            for part in parts
+            for record_id in pq.read_table(part, columns=["record_id"])["record_id"].to_pylist()
+        }
+        self.shard = len(parts)
+        self.rows: list[dict[str, Any]] = []
+        self._open()
+
+    def __enter__(self) -> "_ShardWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+
+    def _open(self) -> None:
+        self.file = (self.folder / "shards" / f"{self.shard:05d}.i16").open("wb")
+
+    def add(self, entry: Entry, record: Record) -> None:
+        """Appends one record; seals the shard once it is large enough."""
+        streams, digest = [], hashlib.sha256()
+        for name, stream in record.streams.items():
+            quantised = quantise(stream)
+            content = quantised.values.tobytes()
+            digest.update(f"{name} {stream.channels} {stream.sampling_rate}".encode())
+            digest.update(content)
+            streams.append(
+                {
+                    "name": name,
+                    "modality": stream.modality,
+                    "unit": stream.unit,
+                    "sampling_rate": stream.sampling_rate,
+                    "start_s": stream.start_s,
+                    "channels": list(stream.channels),
+                    "n_samples": stream.n_samples,
+                    "shard": self.shard,
+                    "offset": self.file.tell() // 2,
+                    "step": quantised.step.tolist(),
+                    "zero": quantised.zero.tolist(),
+                    "has_gaps": quantised.has_gaps,
+                }
+            )
+            self.file.write(content)
+        labels = {name: list(found) for name, found in entry.labels.items() if found is not None}
+        self.rows.append(
+            {
+                "record_id": entry.record_id,
+                "subject_id": entry.subject_id,
+                "fold": entry.fold,
+                "digest": digest.hexdigest()[:32],
+                "report": record.report,
+                "labels": list(labels.items()),
+                "statements": [asdict(each) for each in record.statements],
+                "annotations": [asdict(each) for each in record.annotations],
+                "facts": json.dumps(record.facts, ensure_ascii=False),
+                "streams": streams,
+            }
+        )
+        self.done.add(entry.record_id)
+        if self.file.tell() >= self.shard_bytes:
+            self.seal()
+            self.shard += 1
+            self._open()
+
+    def seal(self) -> None:
+        """Makes the open shard durable, then the part of the index that describes it."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        if not self.rows:
+            Path(self.file.name).unlink()
+            return
+        table = pa.Table.from_pylist(self.rows, schema=INDEX_SCHEMA)
+        with write_whole(self.folder / "parts" / f"{self.shard:05d}.parquet") as target:
+            pq.write_table(table, target)
+        self.rows = []
+
+
+def _finish(partial: Path, source: Source, quarantined: list[Quarantined]) -> CorpusInfo:
+    """Joins the parts of the index and writes what the corpus is."""
+    parts = [pq.read_table(part) for part in sorted((partial / "parts").glob("*.parquet"))]
+    table = pa.concat_tables(parts)
+    with write_whole(partial / "index.parquet") as target:
+        pq.write_table(table, target, compression="zstd")
+    with (partial / "quarantine.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, fieldnames=["record_id", "reason"])
+        rows.writeheader()
+        rows.writerows(asdict(each) for each in quarantined)
+    names = table.select(["record_id", "digest", "labels"]).to_pylist()
+    info = CorpusInfo(
+        name=source.name,
+        card=source.card,
+        label_sets=source.label_sets,
+        n_records=table.num_rows,
+        n_subjects=len(set(table["subject_id"].to_pylist())),
+        n_quarantined=len(quarantined),
+        digest=digest_of(f"{r['record_id']} {r['digest']} {sorted(r['labels'])}" for r in names),
+    )
+    with write_whole(partial / "corpus.json") as target:
+        target.write_text(info.model_dump_json(indent=1))
+    return info

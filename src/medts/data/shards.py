@@ -1,0 +1,92 @@
+"""Shards: signals as int16 on disk, and the numbers that turn them back into physical values.
+
+A signal is kept as ``value = integer · step + zero`` per channel. Where the recorder's own
+resolution is known and fits, nothing is lost; otherwise the step is the channel's range over
+65,534, so the error is at most half of that. The integer -32,768 stands for "not recorded".
+
+Axes: C channels, T samples in time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int16
+
+from medts.core.records import Stream
+
+GAP = np.int16(-32768)
+_LIMIT = 32767
+
+STREAM_TYPE = pa.struct(
+    [
+        ("name", pa.string()),
+        ("modality", pa.string()),
+        ("unit", pa.string()),
+        ("sampling_rate", pa.float64()),
+        ("start_s", pa.float64()),
+        ("channels", pa.list_(pa.string())),
+        ("n_samples", pa.int64()),
+        ("shard", pa.int32()),
+        ("offset", pa.int64()),
+        ("step", pa.list_(pa.float64())),
+        ("zero", pa.list_(pa.float64())),
+        ("has_gaps", pa.bool_()),
+    ]
+)
+"""One stream in the index: what it is, and where in which shard its integers lie."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A signal as integers, with the two numbers per channel that give it back."""
+
+    values: Int16[np.ndarray, "C T"]
+    step: Float[np.ndarray, "C"]
+    zero: Float[np.ndarray, "C"]
+
+    @property
+    def has_gaps(self) -> bool:
+        """True if some sample was never recorded."""
+        return bool((self.values == GAP).any())
+
+
+def quantise(stream: Stream) -> Quantised:
+    """Turns physical values into integers, without loss where the resolution allows it."""
+    signal = stream.signal.astype(np.float64)
+    is_finite = np.isfinite(signal)
+    n_channels = len(signal)
+    step, zero = np.ones(n_channels), np.zeros(n_channels)
+    values = np.full(signal.shape, GAP, dtype=np.int16)
+    for row in range(n_channels):
+        finite = signal[row, is_finite[row]]
+        if finite.size == 0:
+            continue
+        resolution = None if stream.resolution is None else float(stream.resolution[row])
+        if resolution is None or not _is_lossless(finite, resolution):
+            low, high = finite.min(), finite.max()
+            zero[row] = (low + high) / 2
+            resolution = (high - low) / (2 * _LIMIT) or 1.0
+        step[row] = resolution
+        values[row, is_finite[row]] = np.rint((finite - zero[row]) / resolution).astype(np.int16)
+    return Quantised(values, step, zero)
+
+
+def _is_lossless(values: Float[np.ndarray, "n"], step: float) -> bool:
+    integers = np.rint(values / step)
+    if np.abs(integers).max() > _LIMIT:
+        return False
+    return bool(np.abs(integers * step - values).max() <= 1e-2 * step)
+
+
+def dequantise(
+    values: Int16[np.ndarray, "C T"], entry: dict[str, Any], out: Float[np.ndarray, "C T"]
+) -> None:
+    """Writes physical values into ``out``; ``entry`` is a value of `STREAM_TYPE`."""
+    np.multiply(values, np.asarray(entry["step"], np.float32)[:, None], out=out)
+    zero = np.asarray(entry["zero"], np.float32)
+    if zero.any():
+        out += zero[:, None]
+    if entry["has_gaps"]:
+        out[values == GAP] = np.nan

@@ -1,0 +1,103 @@
+"""What a corpus must say about itself to be ingested: entries, label sets, and a card.
+
+A source lists its records cheaply (`entries`), each with a `load` that reads the signal only when
+it is called. Nothing a corpus holds is dropped in silence: a record that cannot be read is still
+an entry, and its `load` raises the `MedtsError` that ends up in the quarantine list.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from medts.core.config import Config
+from medts.core.errors import ReadError
+from medts.core.labels import LabelSet
+from medts.core.records import Record
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record of a corpus, not yet read.
+
+    Args:
+        record_id: Unique within the corpus.
+        subject_id: The person; the record's own id where persons are unknown.
+        fold: ``"1"``, ``"2"``, … where the corpus numbers its folds, otherwise ``"train"``,
+            ``"validation"`` or ``"test"``. No subject may have records in two folds.
+        labels: For each label set, by the part of its name after the slash: the class names that
+            hold, or None where the record does not take part in the set.
+        load: Reads the recording; must be picklable, so that ingest can use several processes.
+    """
+
+    record_id: str
+    subject_id: str
+    fold: str
+    load: Callable[[], Record]
+    labels: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+
+
+class SourceCard(Config):
+    """Where a corpus comes from and what one must know before using it."""
+
+    title: str
+    """Name and version as its authors write it."""
+
+    licence: str
+    """Licence of the recordings and labels."""
+
+    citation: str
+    """What to cite wherever results from it are shown."""
+
+    obtain: str
+    """How to get the official distribution."""
+
+    defects: tuple[str, ...] = ()
+    """Known faults of the corpus, and what the source does about each."""
+
+    synthetic: bool = False
+    """True where no person was ever recorded; every result then says so."""
+
+
+class Source(ABC):
+    """A corpus in its official layout.
+
+    A subclass states ``name``, ``card`` and ``label_sets`` and lists its entries.
+    """
+
+    name: ClassVar[str]
+    card: ClassVar[SourceCard]
+
+    @property
+    @abstractmethod
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """The label sets, each named ``<name>/<set>``."""
+
+    @abstractmethod
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Lists every record below ``path``, unreadable ones included, in a stable order.
+
+        Raises:
+            ReadError: If ``path`` does not hold this corpus.
+        """
+
+
+def refuse(error: ReadError) -> Record:
+    """Raises ``error``; as ``partial(refuse, error)`` it is the `load` of an unreadable record."""
+    raise error
+
+
+def require_file(path: Path, *, corpus: str) -> Path:
+    """Returns ``path`` if it is a file.
+
+    Raises:
+        ReadError: If it is not; the message says which corpus was expected there.
+    """
+    if not path.is_file():
+        raise ReadError(
+            "no such file",
+            path=path,
+            remedy=f"Point to the folder of the official {corpus} distribution",
+        )
+    return path

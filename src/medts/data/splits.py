@@ -1,0 +1,138 @@
+"""Splits: which records train, choose and test; always by subject, and said out loud.
+
+A split is composed of folds that the corpus fixes. Nothing here draws a random test set: what is
+drawn is only how many of the training records may show their labels.
+
+Axes: R records, K classes.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from medts.core.errors import ConfigError, LeakError
+from medts.data.store import Store
+
+NAMED_FOLDS = ("train", "validation", "test")
+
+
+def parse_folds(text: str) -> tuple[str, ...]:
+    """Reads folds as written on the command line.
+
+    >>> parse_folds("1-3,8"), parse_folds("train")
+    (('1', '2', '3', '8'), ('train',))
+
+    Raises:
+        ConfigError: If a part is neither a number, a range, nor a named fold.
+    """
+    folds: list[str] = []
+    for part in text.replace(" ", "").split(","):
+        if part in NAMED_FOLDS or part.isdigit():
+            folds.append(part)
+        elif match := re.fullmatch(r"(\d+)-(\d+)", part):
+            first, last = int(match[1]), int(match[2])
+            if first > last:
+                raise ConfigError(f"folds {part!r} run backwards", field="folds")
+            folds += [str(number) for number in range(first, last + 1)]
+        else:
+            raise ConfigError(
+                f"{part!r} is not a fold",
+                field="folds",
+                remedy=f"Write numbers and ranges such as 1-7,9 or {', '.join(NAMED_FOLDS)}",
+            )
+    return tuple(dict.fromkeys(folds))
+
+
+def check_disjoint(store: Store, **parts: Int[np.ndarray, "_"]) -> None:
+    """Makes sure that no subject is in two parts.
+
+    Raises:
+        LeakError: If one is; the first few are listed.
+    """
+    names = list(parts)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            shared = set(store.subject_ids[parts[first]]) & set(store.subject_ids[parts[second]])
+            if shared:
+                few = ", ".join(sorted(shared)[:5])
+                raise LeakError(
+                    f"{len(shared)} subjects are in both {first} and {second}: {few}",
+                    field="subject_id",
+                    remedy="Choose folds that share no subject",
+                )
+
+
+def subject_tokens(subject_ids: Iterable[str]) -> list[str]:
+    """Returns short one-way tokens of subjects, sorted, that a bundle may carry.
+
+    They tell whether a subject was trained on without naming anyone; ids of small corpora can be
+    guessed, so this is a seal against mistakes, not anonymisation.
+    """
+    return sorted({hashlib.sha256(each.encode()).hexdigest()[:16] for each in subject_ids})
+
+
+def stratified_order(target: Float[np.ndarray, "R K"], seed: int) -> Int[np.ndarray, "R"]:
+    """Orders records so that every prefix holds the classes in nearly their own shares.
+
+    Prefixes of one order are nested, so a smaller labelled part is always inside a larger one.
+    Each step takes a record of the class that lacks most, rarest first; the first records
+    therefore cover as many classes as they can (after Sechidis et al., 2011).
+    """
+    generator = np.random.default_rng(seed)
+    n_records = len(target)
+    is_positive = target > 0.5
+    pattern = np.column_stack([is_positive, ~is_positive.any(axis=1)])
+    share = pattern.mean(axis=0)
+    queue = generator.permutation(n_records)
+    waiting = [queue[pattern[queue, k]].tolist() for k in range(pattern.shape[1])]
+    is_taken = np.zeros(n_records, dtype=bool)
+    taken = np.zeros(pattern.shape[1])
+    order = np.empty(n_records, dtype=np.int64)
+    for position in range(n_records):
+        lack = np.where(share > 0, share * (position + 1) - taken, -np.inf)
+        lack = np.where((taken == 0) & (share > 0), 1e9 - share, lack)
+        ranked = np.argsort(-lack, kind="stable")
+        record = next(r for k in ranked if (r := _next_free(waiting[k], is_taken)) is not None)
+        is_taken[record] = True
+        taken += pattern[record]
+        order[position] = record
+    return order
+
+
+def _next_free(queue: list[int], is_taken: Bool[np.ndarray, "R"]) -> int | None:
+    while queue:
+        record = queue.pop()
+        if not is_taken[record]:
+            return record
+    return None
+
+
+def labelled_part(
+    target: Float[np.ndarray, "R K"], *, fraction: float, seed: int
+) -> Int[np.ndarray, "n"]:
+    """Draws the records that keep their labels: a share, or a count where above 1.
+
+    Raises:
+        ConfigError: If more records are asked for than there are.
+    """
+    n_wanted = round(fraction * len(target)) if fraction <= 1 else round(fraction)
+    if not 0 < n_wanted <= len(target):
+        raise ConfigError(
+            f"{n_wanted} of {len(target)} labelled records",
+            field="label_fraction",
+            remedy=f"Ask for a share up to 1 or a count up to {len(target)}",
+        )
+    return np.sort(stratified_order(target, seed)[:n_wanted])
+
+
+def describe(store: Store, rows: Int[np.ndarray, "n"], folds: Sequence[str]) -> dict[str, object]:
+    """Says which folds a part has, and how many records and subjects of which corpora."""
+    return {
+        "folds": list(folds),
+        "corpora": sorted({str(corpus) for corpus in store.corpus_of_row[rows]}),
+        "n_records": len(rows),
+        "n_subjects": len(set(store.subject_ids[rows])),
+    }

@@ -1,0 +1,331 @@
+"""The store: recordings of one or several corpora, memory-mapped, with an index.
+
+On disk a store is a folder with one folder per corpus::
+
+    STORE/ptb-xl/corpus.json          what the corpus is, its label sets, counts, digest
+                 index.parquet        one row per record: subject, fold, labels, report, streams
+                 quarantine.csv       records that could not be read, and why
+                 shards/00000.i16     the signals, int16, one channel after the other
+
+A corpus appears under its name only when its ingest has ended (`medts.data.ingest`), so a store
+that opens is complete. Windows and preprocessing are left to `medts.data.windows`.
+
+Axes: B windows in the batch, C channels, T samples in time.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int
+
+from medts.core.config import Config
+from medts.core.errors import StoreError, unknown_name
+from medts.core.labels import LabelSet
+from medts.core.records import Annotation, Record, Statement, Stream
+from medts.data.shards import STREAM_TYPE, dequantise
+from medts.data.sources.base import SourceCard
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("record_id", pa.string()),
+        ("subject_id", pa.string()),
+        ("fold", pa.string()),
+        ("digest", pa.string()),
+        ("report", pa.string()),
+        ("labels", pa.map_(pa.string(), pa.list_(pa.string()))),
+        (
+            "statements",
+            pa.list_(
+                pa.struct(
+                    [("code", pa.string()), ("system", pa.string()), ("likelihood", pa.float64())]
+                )
+            ),
+        ),
+        (
+            "annotations",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("time_s", pa.float64()),
+                        ("label", pa.string()),
+                        ("kind", pa.string()),
+                        ("channel", pa.string()),
+                        ("duration_s", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        ("facts", pa.string()),
+        ("streams", pa.list_(STREAM_TYPE)),
+    ]
+)
+
+
+class CorpusInfo(Config):
+    """What ``corpus.json`` says."""
+
+    format_version: int = 1
+    """Version of the layout on disk."""
+
+    name: str
+    """Name of the source that made it."""
+
+    card: SourceCard
+    """Licence, citation and known defects."""
+
+    label_sets: tuple[LabelSet, ...]
+    """Label sets that the index has columns for."""
+
+    n_records: int
+    """Records in the index."""
+
+    n_subjects: int
+    """Persons they belong to."""
+
+    n_quarantined: int
+    """Records that could not be read; see ``quarantine.csv``."""
+
+    digest: str
+    """SHA-256 over the records' ids, signals and labels, in any order."""
+
+
+class Store:
+    """Opens one or several store folders as one list of records.
+
+    Rows are numbered 0 … ``len(store) - 1`` over all corpora; ids are ``corpus/record``.
+
+    Raises:
+        StoreError: If a folder is no store, holds no finished corpus, or two hold the same one.
+    """
+
+    def __init__(self, *paths: str | Path) -> None:
+        self.paths = tuple(Path(path) for path in paths)
+        folders = [folder for path in self.paths for folder in _corpus_folders(path)]
+        self.corpora: dict[str, CorpusInfo] = {}
+        self._folders: dict[str, Path] = {}
+        for folder in folders:
+            info = _read_info(folder)
+            if info.name in self.corpora:
+                raise StoreError(f"corpus {info.name!r} is in two of the stores", path=folder)
+            self.corpora[info.name] = info
+            self._folders[info.name] = folder
+        counts = [info.n_records for info in self.corpora.values()]
+        self._corpus_of_row = np.repeat(np.array(list(self.corpora)), counts)
+        self._first_row = dict(zip(self.corpora, np.cumsum([0, *counts]).tolist(), strict=False))
+        self._shards: dict[tuple[str, int], np.ndarray] = {}
+        self._tables: dict[str, pa.Table] = {}
+
+    def __len__(self) -> int:
+        return len(self._corpus_of_row)
+
+    def column(self, name: str) -> list[Any]:
+        """Returns one column of the index for all records, as Python values."""
+        values: list[Any] = []
+        for folder in self._folders.values():
+            values += pq.read_table(folder / "index.parquet", columns=[name])[name].to_pylist()
+        return values
+
+    def _named(self, column: str) -> np.ndarray:
+        pairs = zip(self._corpus_of_row, self.column(column), strict=True)
+        return np.array([f"{corpus}/{value}" for corpus, value in pairs], dtype=object)
+
+    @cached_property
+    def record_ids(self) -> np.ndarray:
+        """``corpus/record`` of every row."""
+        return self._named("record_id")
+
+    @cached_property
+    def subject_ids(self) -> np.ndarray:
+        """``corpus/subject`` of every row."""
+        return self._named("subject_id")
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """Fold of every row: a number as text, or ``train``, ``validation``, ``test``."""
+        return np.array(self.column("fold"), dtype=object)
+
+    @property
+    def corpus_of_row(self) -> np.ndarray:
+        """Name of the corpus that each row belongs to."""
+        return self._corpus_of_row
+
+    @cached_property
+    def streams(self) -> list[dict[str, dict[str, Any]]]:
+        """For every row its streams by name, as values of `medts.data.shards.STREAM_TYPE`."""
+        return [{entry["name"]: entry for entry in row} for row in self.column("streams")]
+
+    @cached_property
+    def label_sets(self) -> dict[str, LabelSet]:
+        """Every label set of every corpus, by its full name."""
+        return {each.name: each for info in self.corpora.values() for each in info.label_sets}
+
+    def label_set(self, name: str) -> LabelSet:
+        """Returns a label set by its full name.
+
+        Raises:
+            UnknownNameError: If no corpus of the store has it.
+        """
+        if name not in self.label_sets:
+            raise unknown_name("label set", name, self.label_sets)
+        return self.label_sets[name]
+
+    def labels(self, name: str) -> list[tuple[str, ...] | None]:
+        """Returns the classes that hold for every row; None where the row is not in the set."""
+        corpus, short = self.label_set(name).name.split("/")
+        rows: list[tuple[str, ...] | None] = []
+        for of_corpus, labels in zip(self._corpus_of_row, self.column("labels"), strict=True):
+            found = dict(labels).get(short) if of_corpus == corpus else None
+            rows.append(None if found is None else tuple(found))
+        return rows
+
+    def select(self, folds: Iterable[str]) -> Int[np.ndarray, "n"]:
+        """Returns the rows of the named folds, in the order of the store.
+
+        Raises:
+            StoreError: If a fold has no record.
+        """
+        wanted = list(folds)
+        for fold in wanted:
+            if not (self.folds == fold).any():
+                present = ", ".join(sorted(set(self.folds), key=lambda f: (len(f), f)))
+                raise StoreError(
+                    f"no record in fold {fold!r}",
+                    path=self.paths[0],
+                    field="fold",
+                    remedy=f"Folds present: {present}",
+                )
+        return np.flatnonzero(np.isin(self.folds, wanted))
+
+    def read(
+        self, row: int, stream: str, start: int = 0, n_samples: int | None = None
+    ) -> Float[np.ndarray, "C T"]:
+        """Returns physical values of one stream, all of it unless a window is asked for."""
+        entry = self.stream_entry(row, stream)
+        stop = entry["n_samples"] if n_samples is None else start + n_samples
+        values = self._integers(row, entry)[:, start:stop]
+        out = np.empty(values.shape, dtype=np.float32)
+        dequantise(values, entry, out)
+        return out
+
+    def read_batch(
+        self, rows: Sequence[int], stream: str, starts: Sequence[int], n_samples: int
+    ) -> Float[np.ndarray, "B C T"]:
+        """Returns windows of equal length from records with the same channels.
+
+        Raises:
+            StoreError: If channels differ, or a window reaches past the end of its record.
+        """
+        entries = [self.stream_entry(row, stream) for row in rows]
+        channels = entries[0]["channels"]
+        out = np.empty((len(rows), len(channels), n_samples), dtype=np.float32)
+        for b, (row, entry, start) in enumerate(zip(rows, entries, starts, strict=True)):
+            if entry["channels"] != channels:
+                raise StoreError(
+                    f"channels differ from those of {self.record_ids[rows[0]]}",
+                    path=self.record_ids[row],
+                    field="channels",
+                )
+            if start + n_samples > entry["n_samples"]:
+                raise StoreError("window reaches past the end", path=self.record_ids[row])
+            dequantise(self._integers(row, entry)[:, start : start + n_samples], entry, out[b])
+        return out
+
+    def stream_entry(self, row: int, stream: str) -> dict[str, Any]:
+        """Returns what the index says of one stream of one record.
+
+        Raises:
+            StoreError: If the record has no such stream.
+        """
+        if stream not in self.streams[row]:
+            raise StoreError(
+                f"no stream {stream!r}",
+                path=self.record_ids[row],
+                remedy=f"It has {', '.join(self.streams[row])}",
+            )
+        return self.streams[row][stream]
+
+    def _integers(self, row: int, entry: dict[str, Any]) -> np.ndarray:
+        key = (self._corpus_of_row[row], entry["shard"])
+        if key not in self._shards:
+            path = self._folders[key[0]] / "shards" / f"{key[1]:05d}.i16"
+            self._shards[key] = np.asarray(np.memmap(path, dtype=np.int16, mode="r"))
+        n_channels, n_samples = len(entry["channels"]), entry["n_samples"]
+        start = entry["offset"]
+        values = self._shards[key][start : start + n_channels * n_samples]
+        return values.reshape(n_channels, n_samples)
+
+    def record(self, row: int) -> Record:
+        """Returns one record as it was read from its file, with all that the index knows."""
+        corpus = self._corpus_of_row[row]
+        if corpus not in self._tables:
+            self._tables[corpus] = pq.read_table(self._folders[corpus] / "index.parquet")
+        fields = self._tables[corpus].slice(row - self._first_row[corpus], 1).to_pylist()[0]
+        streams = {
+            entry["name"]: Stream(
+                signal=self.read(row, entry["name"]),
+                channels=tuple(entry["channels"]),
+                sampling_rate=entry["sampling_rate"],
+                modality=entry["modality"],
+                unit=entry["unit"],
+                start_s=entry["start_s"],
+                resolution=np.array(entry["step"]),
+            )
+            for entry in fields["streams"]
+        }
+        return Record(
+            record_id=self.record_ids[row],
+            subject_id=self.subject_ids[row],
+            streams=streams,
+            report=fields["report"],
+            statements=tuple(Statement(**each) for each in fields["statements"]),
+            annotations=tuple(Annotation(**each) for each in fields["annotations"]),
+            facts=json.loads(fields["facts"]),
+        )
+
+    def digest(self, rows: Int[np.ndarray, "n"] | None = None, label_set: str | None = None) -> str:
+        """Returns a SHA-256 over ids, signals and labels of some rows, whatever their order."""
+        chosen = range(len(self)) if rows is None else rows.tolist()
+        signals = self.column("digest")
+        labels = self.labels(label_set) if label_set else [None] * len(self)
+        return digest_of(f"{self.record_ids[r]} {signals[r]} {labels[r]}" for r in chosen)
+
+
+def digest_of(lines: Iterable[str]) -> str:
+    """Returns the SHA-256 of some lines, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _corpus_folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise StoreError("no such store", path=path, remedy="Make one with `medts ingest`")
+    folders = sorted(file.parent for file in path.glob("*/corpus.json"))
+    if not folders:
+        partial = [folder.name for folder in path.glob("*.partial")]
+        remedy = (
+            f"Ingest of {', '.join(partial)} was cut short; run the same command again"
+            if partial
+            else "Make one with `medts ingest SOURCE PATH STORE`"
+        )
+        raise StoreError("holds no finished corpus", path=path, remedy=remedy)
+    return folders
+
+
+def _read_info(folder: Path) -> CorpusInfo:
+    path = folder / "corpus.json"
+    content = json.loads(path.read_text())
+    version = content.get("format_version")
+    if version != 1:
+        raise StoreError(
+            f"layout version {version!r} is not 1",
+            path=path,
+            field="format_version",
+            remedy="Ingest the corpus again with this version of medts",
+        )
+    return CorpusInfo(**content)

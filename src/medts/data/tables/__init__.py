@@ -1,0 +1,1 @@
+"""Tables of statements, phrases and codes; see README.md beside this file."""

@@ -1,0 +1,1 @@
+"""Evidence: protocols that measure a model on records it has never met, and their reports."""

@@ -1,0 +1,134 @@
+"""Result: what an evaluation found, in the one shape that every ``metrics.json`` has.
+
+Every number stands with its 95 % interval, beside controls that know nothing. Whoever reads a
+result can tell which records, seeds, thresholds and versions it came from.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_serializer
+
+from medts.core.config import Config
+from medts.core.files import write_whole
+
+
+class Measure(Config):
+    """A value with its 95 % interval; None where it is not defined."""
+
+    value: float | None
+    """The value on the test records themselves."""
+
+    low: float | None = None
+    """Lower end of the interval."""
+
+    high: float | None = None
+    """Upper end of the interval."""
+
+    @field_serializer("value", "low", "high")
+    def _finite_or_null(self, number: float | None) -> float | None:
+        return None if number is None or not math.isfinite(number) else float(number)
+
+    def __str__(self) -> str:
+        if self.value is None or not math.isfinite(self.value):
+            return "–"
+        if self.low is None or self.high is None or not math.isfinite(self.low):
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+Measures = dict[str, Measure]
+
+
+class Splits(Config):
+    """Which folds and how many records a model was trained, selected and tested on."""
+
+    train: dict[str, Any] = Field(default_factory=dict)
+    """Folds, records and subjects of the training part."""
+
+    validation: dict[str, Any] = Field(default_factory=dict)
+    """Folds, records and subjects of the part that everything was chosen on."""
+
+    test: dict[str, Any] = Field(default_factory=dict)
+    """Folds, records and subjects of the part touched once."""
+
+
+class Result(Config):
+    """One evaluation of one model on one test split."""
+
+    format: Literal[1] = Field(default=1, serialization_alias="schema", validation_alias="schema")
+    """Version of this shape; written as ``schema``."""
+
+    metrics: Measures
+    """Measures over all classes."""
+
+    per_class: dict[str, Measures]
+    """Measures of each class."""
+
+    controls: dict[str, Measures]
+    """The same measures for scores that know nothing about the signal."""
+
+    n_records: int
+    """Test records that count."""
+
+    n_subjects: int
+    """Persons they belong to."""
+
+    excluded_classes: tuple[str, ...] = ()
+    """Classes without a positive or without a negative in the test split; in no macro."""
+
+    few_positives: tuple[str, ...] = ()
+    """Classes with fewer than ten test positives; their intervals say little."""
+
+    excluded_records: int = 0
+    """Records of the test folds that carry no label of the set."""
+
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    """Operating point of each class, chosen on validation."""
+
+    splits: Splits
+    """Where the records came from."""
+
+    label_set: str
+    """Name of the label set."""
+
+    protocol: str
+    """Name of the protocol, a module of `medts.evaluation`."""
+
+    recipe: str
+    """Name of the recipe that made the model."""
+
+    tuning_trials: int = 0
+    """Settings that were tried on validation before this one was kept."""
+
+    seed: int
+    """Seed of the run."""
+
+    data_digest: str
+    """SHA-256 over the test records' ids, signals and labels."""
+
+    bundle_digest: str
+    """SHA-256 of the model's weights and configs."""
+
+    versions: dict[str, str]
+    """Versions of medts and of what the numbers depend on."""
+
+    seconds: float
+    """Time the evaluation took."""
+
+    synthetic: bool = False
+    """True where no person was recorded; such a result says nothing about patients."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader must know besides, such as an allowed leak."""
+
+    def write(self, path: str | Path) -> None:
+        """Writes ``metrics.json``, whole or not at all."""
+        with write_whole(path) as target:
+            target.write_text(self.model_dump_json(indent=1, by_alias=True))
+
+
+def read_result(path: str | Path) -> Result:
+    """Reads a ``metrics.json``."""
+    return Result.model_validate_json(Path(path).read_text(encoding="utf-8"))

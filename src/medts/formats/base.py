@@ -1,0 +1,270 @@
+"""What every file format has in common: a way to be recognised, read and written.
+
+A reader of one format yields plain channels, as the file states them. `gather` makes streams of
+them: it settles names, modality and unit with the help of what the caller knows (`Hints`), and
+refuses to guess where a guess could be wrong by a factor of a thousand.
+
+Axes: T samples in time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from medts.core.errors import MedtsError, ReadError, unknown_name
+from medts.core.montage import canonical_channel, guess_modality
+from medts.core.records import Record, Stream
+from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
+
+_SELF_EVIDENT = ("a.u.", "°C", "%", "bpm")
+"""Units that may go unsaid, because their modality is never held in another one."""
+
+_TOLD_BY_UNIT = ("acc", "gyro", "eda", "temp")
+"""Modalities that a unit alone gives away; a voltage could be anything."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the caller knows about a file that the file may not say; see `medts.formats.read`."""
+
+    sampling_rate: float | None = None
+    channels: tuple[str, ...] | None = None
+    unit: str | None = None
+    modality: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.modality is not None and self.modality not in UNIT_OF:
+            raise unknown_name("modality", self.modality, UNIT_OF)
+        if self.unit is not None:
+            object.__setattr__(self, "unit", canonical_unit(self.unit))
+        if self.channels is not None:
+            names = tuple(canonical_channel(name) for name in self.channels)
+            object.__setattr__(self, "channels", names)
+        if self.sampling_rate is not None and not 0 < self.sampling_rate < np.inf:
+            raise MedtsError(
+                f"sampling rate {self.sampling_rate} is not positive", field="sampling_rate"
+            )
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Args:
+        name: As a person would say it.
+        suffixes: How such files are usually called; never used to recognise one.
+        recognises: Whether the content of an existing or partly missing file is of this format.
+        read: Turns a file into a record.
+        write: Writes a record, replacing what is there.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, Hints], Record]
+    write: Callable[[Record, Path], None]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One row of a file, as the file states it.
+
+    Args:
+        name: Empty where the file has none.
+        values: In ``unit``; NaN where nothing was recorded.
+        sampling_rate: Hz.
+        unit: As spelt in the file; empty where it says nothing.
+        resolution: Size of one step of the recorder's integers, in ``unit``, where known.
+    """
+
+    name: str
+    values: Float[np.ndarray, "T"]
+    sampling_rate: float
+    unit: str = ""
+    resolution: float | None = None
+
+
+def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Stream]:
+    """Makes one stream per modality and rate, converted to the modality's own unit.
+
+    A stream is named after its modality; further ones are called ``ecg-2``, ``ecg-3``, ….
+    Modalities held in arbitrary units keep the unit of the file, one stream for each unit.
+
+    Raises:
+        ReadError: If names or units are missing, doubled, unknown or contradict the hints.
+    """
+    chosen = _choose(path, channels, hints.channels)
+    modalities = [hints.modality or _modality_of(channel) for channel in chosen]
+    units = _settle_units(path, chosen, modalities, hints.unit)
+    groups: dict[tuple[str, float, str], list[tuple[Channel, float]]] = {}
+    for channel, modality, unit in zip(chosen, modalities, units, strict=True):
+        held = unit if UNIT_OF[modality] == "a.u." else UNIT_OF[modality]
+        key = (modality, channel.sampling_rate, held)
+        groups.setdefault(key, []).append((channel, conversion_factor(unit, held)))
+
+    streams: dict[str, Stream] = {}
+    for (modality, sampling_rate, held), members in groups.items():
+        names = tuple(canonical_channel(channel.name) for channel, _ in members)
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            raise ReadError(
+                f"channel {doubled!r} occurs more than once",
+                path=path,
+                field="channels",
+                remedy="Pass channels= with a distinct name for every channel of the file",
+            )
+        n_before = sum(stream.modality == modality for stream in streams.values())
+        steps = [each.resolution * factor for each, factor in members if each.resolution]
+        streams[modality if n_before == 0 else f"{modality}-{n_before + 1}"] = Stream(
+            signal=np.stack([each.values * factor for each, factor in members]).astype(np.float32),
+            channels=names,
+            sampling_rate=sampling_rate,
+            modality=modality,
+            unit=held,
+            resolution=np.array(steps) if len(steps) == len(members) else None,
+        )
+    return streams
+
+
+def settle_rate(
+    path: Path, stated: float | None, hints: Hints, *, tolerance: float = 1e-6
+) -> float:
+    """Returns the sampling rate of a file in Hz.
+
+    Raises:
+        ReadError: If neither file nor caller says it, or if they contradict each other.
+    """
+    if stated is None and hints.sampling_rate is None:
+        raise ReadError(
+            "the file does not say its sampling rate",
+            path=path,
+            field="sampling_rate",
+            remedy="Pass sampling_rate= in Hz",
+        )
+    if stated is None or hints.sampling_rate is None:
+        return float(stated or hints.sampling_rate or 0.0)
+    if abs(stated - hints.sampling_rate) > tolerance * stated:
+        raise ReadError(
+            f"sampling_rate={hints.sampling_rate:g} was given, but the file says {stated:g} Hz",
+            path=path,
+            field="sampling_rate",
+            remedy="Leave sampling_rate= out, or correct the file",
+        )
+    return hints.sampling_rate
+
+
+def _choose(path: Path, channels: list[Channel], wanted: tuple[str, ...] | None) -> list[Channel]:
+    """Picks channels by name; names them where the file does not tell them apart."""
+    if not channels:
+        raise ReadError("the file holds no signal", path=path)
+    if any(channel.values.size == 0 for channel in channels):
+        raise ReadError("the file holds no samples", path=path)
+    names = [canonical_channel(channel.name) for channel in channels]
+    is_told_apart = all(names) and len(set(names)) == len(names)
+    if wanted is None:
+        if not all(names):
+            raise ReadError(
+                f"channel {names.index('') + 1} of {len(names)} has no name",
+                path=path,
+                field="channels",
+                remedy="Pass channels= with one name per channel, in the order of the file",
+            )
+        return channels
+    if is_told_apart:
+        missing = [name for name in wanted if name not in names]
+        if missing:
+            raise ReadError(
+                f"no channel {', '.join(missing)}",
+                path=path,
+                field="channels",
+                remedy=f"Present: {', '.join(names)}",
+            )
+        return [channels[names.index(name)] for name in wanted]
+    if len(wanted) != len(channels):
+        raise ReadError(
+            f"{len(wanted)} names were given for {len(channels)} channels",
+            path=path,
+            field="channels",
+            remedy="Pass channels= with one name per channel, in the order of the file",
+        )
+    return [
+        Channel(name, each.values, each.sampling_rate, each.unit, each.resolution)
+        for name, each in zip(wanted, channels, strict=True)
+    ]
+
+
+def _modality_of(channel: Channel) -> str:
+    modality = guess_modality(channel.name)
+    if modality != "other":
+        return modality
+    return next((each for each in _TOLD_BY_UNIT if _measures(channel.unit, UNIT_OF[each])), "other")
+
+
+def _measures(unit: str, held: str) -> bool:
+    """Whether values in ``unit`` can be converted to ``held``."""
+    try:
+        conversion_factor(unit, held)
+    except MedtsError:
+        return False
+    return True
+
+
+def _settle_units(
+    path: Path, channels: list[Channel], modalities: list[str], hint: str | None
+) -> list[str]:
+    """Takes the unit from the file, else from the caller where it fits, else not at all."""
+    stated = [_stated_unit(*pair) for pair in zip(channels, modalities, strict=True)]
+    open_rows = [row for row, unit in enumerate(stated) if unit is None]
+    hinted: list[int] = []
+    if hint is not None:
+        hinted = [row for row in open_rows if _measures(hint, UNIT_OF[modalities[row]])]
+        hinted = hinted or [row for row in open_rows if UNIT_OF[modalities[row]] == "a.u."]
+        if not hinted and hint not in stated:
+            found = sorted({unit or "none" for unit in stated})
+            raise ReadError(
+                f"unit={hint!r} was given, but fits no channel; units found: {', '.join(found)}",
+                path=path,
+                field="unit",
+                remedy="Leave unit= out, or correct the file",
+            )
+    units: list[str] = []
+    for row, (channel, modality) in enumerate(zip(channels, modalities, strict=True)):
+        held, unit = UNIT_OF[modality], stated[row]
+        if unit is not None:
+            pass
+        elif row in hinted and hint is not None:
+            unit = hint
+        elif held in _SELF_EVIDENT and channel.unit.strip() == "":
+            unit = held
+        else:
+            told = f"unknown unit {channel.unit!r}" if channel.unit.strip() else "no unit"
+            raise ReadError(
+                told,
+                path=path,
+                field=f"channel {channel.name}",
+                remedy=f"State it in the file, pass unit= ({modality} is held in {held}), "
+                "or leave the channel out with channels=",
+            )
+        if held != "a.u." and not _measures(unit, held):
+            raise ReadError(
+                f"unit {unit!r} does not measure {modality}, which is held in {held}",
+                path=path,
+                field=f"channel {channel.name}",
+                remedy="Pass modality= if the name misleads, or channels= to leave this one out",
+            )
+        units.append(unit)
+    return units
+
+
+def _stated_unit(channel: Channel, modality: str) -> str | None:
+    """Returns the unit in its one spelling; None where the file names none that is known."""
+    if channel.unit.strip() == "":
+        return None
+    try:
+        unit = canonical_unit(channel.unit)
+    except MedtsError:
+        return None
+    return None if unit == "a.u." and UNIT_OF[modality] != "a.u." else unit

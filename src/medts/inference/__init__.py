@@ -1,0 +1,1 @@
+"""Bundles and what one does with them: predict, embed, explain."""

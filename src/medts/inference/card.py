@@ -1,0 +1,38 @@
+"""The card of a bundle: what a person must know before using it, generated from its facts."""
+
+from pathlib import Path
+
+from medts.inference.manifest import Labels, Provenance
+from medts.signal.preprocess import Preprocessing
+
+
+def write_card(
+    path: Path, labels: Labels, provenance: Provenance, preprocessing: Preprocessing
+) -> None:
+    """Writes ``README.md`` of a bundle."""
+    lines = [f"# {provenance.recipe}", ""]
+    if provenance.synthetic:
+        lines += ["> Trained on **synthetic** recordings: it says nothing about patients.", ""]
+    lines += ["Research software; not a medical device.", "", "## What it reads", ""]
+    for name, spec in preprocessing.streams.items():
+        band = f"{spec.low_hz or 0:g}-{spec.high_hz or spec.sampling_rate / 2:g} Hz"
+        lines += [
+            f"* stream `{name}` ({spec.modality}): {', '.join(spec.channels)}; "
+            f"{spec.unit}, {spec.sampling_rate:g} Hz, {band}"
+        ]
+    if labels.label_set is not None:
+        lines += ["", f"## What it says: `{labels.label_set.name}` ({labels.label_set.kind})", ""]
+        lines += ["| class | meaning | operating point | chosen |", "|---|---|--:|---|"]
+        for name in labels.label_set.classes:
+            point = labels.operating_points.get(name)
+            threshold = f"{point.threshold:.3f}" if point else "–"
+            chosen = f"{point.rule}, {point.split}" if point else "likeliest class"
+            lines += [f"| {name} | {labels.label_set.phrase(name)} | {threshold} | {chosen} |"]
+    lines += ["", "## Where it comes from", ""]
+    lines += [f"* corpus {name}: {text}" for name, text in provenance.corpora.items()]
+    for part, facts in provenance.splits.items():
+        folds, n_records = ", ".join(facts["folds"]), facts["n_records"]
+        lines += [f"* {part}: folds {folds}, {n_records} records, {facts['n_subjects']} subjects"]
+    lines += [f"* seed {provenance.seed}; training data `{provenance.data_digest[:16]}`"]
+    lines += [f"* {name} {version}" for name, version in provenance.versions.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

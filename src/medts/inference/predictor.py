@@ -1,0 +1,159 @@
+"""From recordings to probabilities, the same way whoever asks.
+
+The command line, Python and every later surface call `predict_record`; evaluation calls
+`predict_store`. A record's probability is the mean over its windows.
+
+Axes: R records, W windows, K classes, D embedding width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from medts.core.batch import Batch, Prediction, mean_by_record
+from medts.core.records import Record
+from medts.data.store import Store
+from medts.data.windows import PreparedRecords, WindowDataset, collate, windows_of
+from medts.inference.bundle import Bundle, load_bundle
+
+
+@dataclass(frozen=True)
+class RecordPrediction:
+    """What a model says of one record.
+
+    Args:
+        record_id: The record.
+        probability: Of each class.
+        stated: Classes that reach their operating point, or the likeliest of a ``single`` set.
+        missing_channels: Channels that the model reads and the record lacks.
+    """
+
+    record_id: str
+    probability: dict[str, float]
+    stated: tuple[str, ...]
+    missing_channels: tuple[str, ...]
+
+
+class Predictor:
+    """A loaded bundle that takes recordings.
+
+    >>> model = medts.load("runs/demo/bundle")  # doctest: +SKIP
+    >>> model.predict("ecg.hea").probability  # doctest: +SKIP
+    {'NORM': 0.93, 'MI': 0.02, ...}
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of arrays."""
+        return self.bundle.label_set.classes
+
+    def predict(self, recording: Record | str | Path, **hints: Any) -> RecordPrediction:
+        """Returns what the model says of one recording.
+
+        Args:
+            recording: A record, or a file in any known format.
+            hints: What the file does not say, as for `medts.read`.
+
+        Raises:
+            MedtsError: If the file cannot be read or lacks what the model reads.
+        """
+        from medts.formats import read
+
+        record = recording if isinstance(recording, Record) else read(recording, **hints)
+        return predict_record(self.bundle, record)
+
+    def predict_proba(self, records: Sequence[Record]) -> Float[np.ndarray, "R K"]:
+        """Returns one row of probabilities per record."""
+        rows = [
+            list(predict_record(self.bundle, record).probability.values()) for record in records
+        ]
+        return np.array(rows).reshape(len(records), len(self.classes))
+
+
+def load(path: str | Path) -> Predictor:
+    """Loads a bundle, or the bundle of a run folder, ready to predict.
+
+    Raises:
+        BundleError: If it is incomplete, altered or of another version.
+    """
+    return Predictor(load_bundle(path))
+
+
+def predict_record(bundle: Bundle, record: Record) -> RecordPrediction:
+    """Returns what a bundle says of one record; see `Predictor.predict`."""
+    label_set = bundle.label_set
+    windows = windows_of(record, bundle.preprocessing, bundle.config.windowing)
+    batch = collate(windows, bundle.preprocessing)
+    probability = Prediction(bundle.logits(batch), label_set).probability.mean(dim=0).double()
+    by_class = dict(zip(label_set.classes, probability.tolist(), strict=True))
+    missing = [
+        channel
+        for stream in batch.streams.values()
+        for channel, is_present in zip(
+            stream.channels, stream.is_channel_present.any(dim=0).tolist(), strict=True
+        )
+        if not is_present
+    ]
+    return RecordPrediction(
+        record.record_id, by_class, stated_classes(bundle, by_class), tuple(missing)
+    )
+
+
+def stated_classes(bundle: Bundle, probability: dict[str, float]) -> tuple[str, ...]:
+    """Returns the classes that a record's probabilities amount to."""
+    if bundle.label_set.kind == "single":
+        return (max(probability, key=probability.__getitem__),)
+    thresholds = bundle.thresholds
+    return tuple(name for name, value in probability.items() if value >= thresholds[name])
+
+
+def predict_store(
+    bundle: Bundle, store: Store, rows: Sequence[int], *, batch_size: int = 64
+) -> Float[np.ndarray, "R K"]:
+    """Returns probabilities for rows of a store, in their order."""
+    return _over_windows(
+        bundle,
+        store,
+        rows,
+        lambda batch: Prediction(bundle.logits(batch), bundle.label_set).probability,
+        batch_size,
+    )
+
+
+def embed_store(
+    bundle: Bundle, store: Store, rows: Sequence[int], *, batch_size: int = 64
+) -> Float[np.ndarray, "R D"]:
+    """Returns pooled embeddings for rows of a store, averaged over windows."""
+    return _over_windows(bundle, store, rows, lambda batch: bundle.encode(batch).pooled, batch_size)
+
+
+def _over_windows(
+    bundle: Bundle,
+    store: Store,
+    rows: Sequence[int],
+    compute: Callable[[Batch], Tensor],
+    batch_size: int,
+) -> np.ndarray:
+    records = PreparedRecords(store, rows, bundle.preprocessing, cache_gib=0.5)
+    dataset = WindowDataset(records, bundle.config.windowing)
+    loader = DataLoader(
+        dataset, batch_size=batch_size, collate_fn=lambda each: collate(each, bundle.preprocessing)
+    )
+    record_ids: list[str] = []
+    values: list[Tensor] = []
+    for batch in loader:
+        record_ids += batch.record_ids
+        values.append(compute(batch).float())
+    order, mean = mean_by_record(record_ids, torch.cat(values))
+    position = {record: row for row, record in enumerate(order)}
+    return mean[[position[record] for record in records.store.record_ids[records.rows]]].numpy()

@@ -1,0 +1,1 @@
+"""Scores, intervals, tests, thresholds and calibration, as pure functions of arrays."""

@@ -1,0 +1,1 @@
+"""Well-known encoders that every new one has to beat."""

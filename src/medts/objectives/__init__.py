@@ -1,0 +1,1 @@
+"""What is optimised, with the parts that are thrown away afterwards."""

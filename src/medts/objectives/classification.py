@@ -1,0 +1,102 @@
+"""Classification: the plain supervised objective, for single and multiple labels.
+
+Softmax cross-entropy where exactly one class holds, one binary cross-entropy per class
+otherwise. Windows without a label take no part. Encoder and head are both kept.
+
+Axes: B windows in the batch, K classes.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from medts.core.batch import Batch, Losses, Prediction
+from medts.core.config import Config
+from medts.core.labels import LabelSet
+from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
+from medts.models.base import Encoder
+from medts.models.heads import Head
+from medts.objectives.base import Objective
+
+
+class ClassificationConfig(Config):
+    """How labels become a loss."""
+
+    kind: Literal["classification"] = "classification"
+    """Name of the objective in the registry."""
+
+    class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
+    """How far rare classes are weighted up: 0 not at all, 1 to equal shares."""
+
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
+    """Share of certainty taken from the label."""
+
+
+class Classification(Objective):
+    """Cross-entropy between the head's logits and the labels.
+
+    Args:
+        config: Weighting and smoothing.
+        encoder: Gives the pooled embedding.
+        head: Gives the logits.
+        label_set: Meaning of the logits.
+        prevalence: Share of training records in which each class holds.
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(
+        self,
+        config: ClassificationConfig,
+        *,
+        encoder: Encoder,
+        head: Head,
+        label_set: LabelSet,
+        prevalence: Float[Tensor, "K"],
+    ) -> None:
+        super().__init__()
+        self.config, self.label_set = config, label_set
+        self.encoder, self.head = encoder, head
+        weight = None
+        if config.class_balance > 0:
+            weight = balancing_weight(prevalence, kind=label_set.kind) ** config.class_balance
+        self.register_buffer("class_weight", weight, persistent=False)
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        assert batch.target is not None
+        assert batch.is_labelled is not None
+        logits = self.head(self.encoder(batch).pooled)
+        is_single = self.label_set.kind == "single"
+        loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
+            logits,
+            batch.target,
+            batch.is_labelled,
+            self.class_weight,
+            smoothing=self.config.label_smoothing,
+        )
+        return Losses(total=loss, parts={"cross_entropy": loss.detach()})
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns the head's logits."""
+        return Prediction(self.head(self.encoder(batch).pooled), self.label_set)
+
+
+def balancing_weight(
+    prevalence: Float[Tensor, "K"], *, kind: Literal["single", "multi"]
+) -> Float[Tensor, "K"]:
+    """Weights under which every class counts alike; 1 for a class without examples.
+
+    For ``single`` the weights average to 1 over records; for ``multi`` they are the odds against
+    each class, capped at 100.
+    """
+    is_empty = prevalence <= 0
+    safe = prevalence.masked_fill(is_empty, 1.0)
+    if kind == "single":
+        weight = 1.0 / (safe * (~is_empty).sum().clamp(min=1))
+    else:
+        weight = torch.clamp((1 - safe) / safe, max=100.0)
+    return weight.masked_fill(is_empty, 1.0)

@@ -1,0 +1,294 @@
+"""Run: a recipe and a store become a run folder with a bundle in it.
+
+The folder says what was asked for before anything is trained, so a run that was killed is
+continued by the same command and never mixed with another. The test folds are not touched here.
+
+    run.json       recipe, seed, folds, label set, digests, versions
+    log/           metrics.csv and TensorBoard events
+    checkpoints/   best and last epoch, to resume from
+    history.json   one row of numbers per epoch
+    bundle/        the model
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch.utils.data import DataLoader
+
+from medts.core.config import Config
+from medts.core.errors import ConfigError, StoreError
+from medts.core.files import write_whole
+from medts.core.labels import LabelSet, OperatingPoint
+from medts.core.versions import versions
+from medts.data.splits import check_disjoint, describe, labelled_part, subject_tokens
+from medts.data.store import Store
+from medts.data.windows import PreparedRecords, WindowDataset, collate
+from medts.inference.bundle import Bundle, bundle_digest, load_bundle
+from medts.inference.manifest import Labels, ModelConfig, Provenance
+from medts.inference.predictor import predict_store
+from medts.metrics.thresholds import choose_thresholds
+from medts.models import build_encoder
+from medts.models.heads import Head
+from medts.objectives.classification import Classification
+from medts.recipes.base import Recipe
+
+
+class Request(Config):
+    """What a run was asked to do; written before it starts."""
+
+    recipe: Recipe
+    """The resolved recipe."""
+
+    label_set: str
+    """Label set that is learnt."""
+
+    train_folds: tuple[str, ...] = Field(min_length=1)
+    """Folds that train."""
+
+    val_folds: tuple[str, ...] = Field(min_length=1)
+    """Folds on which the epoch and the operating points are chosen."""
+
+    label_fraction: float = Field(default=1.0, gt=0)
+    """Share of the training records whose labels are used, or their number where above 1."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw, the initial weights and the order of batches."""
+
+    shuffle_labels: bool = False
+    """True permutes the training labels between subjects: a control that must end at chance."""
+
+    init_digest: str = ""
+    """Digest of the bundle that the encoder starts from."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rows of a store that train and that choose, with their targets."""
+
+    label_set: LabelSet
+    train: np.ndarray
+    train_target: np.ndarray
+    validation: np.ndarray
+    validation_target: np.ndarray
+    n_unlabelled: int
+
+
+def finetune(
+    recipe: Recipe,
+    store: Store,
+    *,
+    label_set: str,
+    train_folds: Sequence[str],
+    val_folds: Sequence[str],
+    out: str | Path,
+    init: str | Path | None = None,
+    label_fraction: float = 1.0,
+    seed: int = 0,
+    shuffle_labels: bool = False,
+    show_progress: bool = True,
+) -> Path:
+    """Trains a recipe on labelled records and returns the folder of its bundle.
+
+    Args:
+        recipe: What to train and how.
+        store: Recordings with labels.
+        label_set: Full name, such as ``ptb-xl/super``.
+        train_folds: Folds that train.
+        val_folds: Folds on which epoch and operating points are chosen.
+        out: Run folder; a run that was killed there is continued.
+        init: Bundle whose encoder is the start.
+        label_fraction: Share of training records with labels, or their number above 1.
+        seed: Of everything random.
+        shuffle_labels: Trains the control that must end at chance.
+        show_progress: Whether to draw a bar.
+
+    Raises:
+        ConfigError: If ``out`` holds another run, or settings contradict the data.
+        LeakError: If a subject is in both parts.
+    """
+    out = Path(out)
+    request = Request(
+        recipe=recipe,
+        label_set=label_set,
+        train_folds=tuple(train_folds),
+        val_folds=tuple(val_folds),
+        label_fraction=label_fraction,
+        seed=seed,
+        shuffle_labels=shuffle_labels,
+        init_digest=bundle_digest(init) if init else "",
+    )
+    parts = split(store, request)
+    data_digest = store.digest(parts.train, label_set)
+    _claim(out, request, data_digest)
+    if (out / "bundle" / "config.json").is_file():
+        return out / "bundle"
+
+    from medts.training.fit import fit
+
+    torch.manual_seed(seed)
+    start = load_bundle(init) if init else None
+    encoder = build_encoder(recipe.encoder)
+    if start is not None:
+        _take_weights(encoder, start, init)
+    objective = Classification(
+        recipe.objective,
+        encoder=encoder,
+        head=Head(recipe.head, dim=encoder.dim, n_classes=len(parts.label_set)),
+        label_set=parts.label_set,
+        prevalence=torch.from_numpy(parts.train_target.mean(axis=0)),
+    )
+    training = _loader(store, parts, recipe, seed=seed, is_training=True)
+    validation = _loader(store, parts, recipe, seed=seed, is_training=False)
+    fitted = fit(
+        objective,
+        training=training,
+        validation=validation,
+        settings=recipe.training,
+        folder=out,
+        show_progress=show_progress,
+    )
+    with write_whole(out / "history.json") as target:
+        target.write_text(json.dumps(fitted.history, indent=1))
+
+    corpora = [store.corpora[name] for name in sorted(set(store.corpus_of_row[parts.train]))]
+    everyone = store.subject_ids[np.concatenate([parts.train, parts.validation])]
+    seen = {*subject_tokens(everyone), *(start.provenance.seen_subjects if start else ())}
+    bundle = Bundle(
+        ModelConfig(encoder=recipe.encoder, head=recipe.head, windowing=recipe.windowing),
+        preprocessing=recipe.preprocessing,
+        labels=Labels(label_set=parts.label_set),
+        provenance=Provenance(
+            recipe=recipe.name + (" (labels shuffled)" if shuffle_labels else ""),
+            settings=request.model_dump(mode="json"),
+            seed=seed,
+            splits={
+                "train": describe(store, parts.train, request.train_folds),
+                "validation": describe(store, parts.validation, request.val_folds),
+            },
+            seen_subjects=tuple(sorted(seen)),
+            prevalence=dict(
+                zip(parts.label_set.classes, parts.train_target.mean(axis=0).tolist(), strict=True)
+            ),
+            data_digest=data_digest,
+            init_digest=request.init_digest,
+            versions=versions(),
+            corpora={each.name: f"{each.card.title}, {each.card.licence}" for each in corpora},
+            synthetic=any(each.card.synthetic for each in corpora),
+            selection={"epoch": fitted.best_epoch, recipe.training.monitor: fitted.best_value},
+        ),
+    )
+    assert bundle.head is not None
+    bundle.encoder.load_state_dict(objective.encoder.state_dict())
+    bundle.head.load_state_dict(objective.head.state_dict())
+    bundle.labels = bundle.labels.but(operating_points=_operating_points(bundle, store, parts))
+    return bundle.save(out / "bundle")
+
+
+def split(store: Store, request: Request) -> Parts:
+    """Returns the labelled rows of both parts, subject-disjoint and reduced as asked."""
+    label_set = store.label_set(request.label_set)
+    labels = store.labels(request.label_set)
+    chosen = {"train": request.train_folds, "validation": request.val_folds}
+    rows, n_unlabelled = {}, 0
+    for part, folds in chosen.items():
+        every = store.select(folds)
+        rows[part] = np.array([row for row in every if labels[row] is not None], dtype=np.int64)
+        n_unlabelled += len(every) - len(rows[part])
+        if not len(rows[part]):
+            raise StoreError(
+                f"no record of folds {', '.join(folds)} has a label of {request.label_set}",
+                path=store.paths[0],
+                field=part,
+            )
+    check_disjoint(store, **rows)
+    target = {part: label_set.encode([labels[row] or () for row in rows[part]]) for part in chosen}
+    if request.label_fraction != 1.0:
+        kept = labelled_part(target["train"], fraction=request.label_fraction, seed=request.seed)
+        rows["train"], target["train"] = rows["train"][kept], target["train"][kept]
+    if request.shuffle_labels:
+        order = np.random.default_rng(request.seed).permutation(len(target["train"]))
+        target["train"] = target["train"][order]
+    return Parts(
+        label_set,
+        rows["train"],
+        target["train"],
+        rows["validation"],
+        target["validation"],
+        n_unlabelled,
+    )
+
+
+def _claim(out: Path, request: Request, data_digest: str) -> None:
+    """Writes what the run is to do, or makes sure that the folder holds the same run."""
+    path = out / "run.json"
+    asked = {**request.model_dump(mode="json"), "data_digest": data_digest}
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        differing = [key for key in asked if found.get(key) != asked[key]]
+        if differing:
+            raise ConfigError(
+                f"this folder holds another run: {', '.join(differing)} differ",
+                path=out,
+                remedy="Give another --out, or the same settings to continue that run",
+            )
+        return
+    facts: dict[str, Any] = {"versions": versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
+    with write_whole(path) as target:
+        target.write_text(json.dumps({**asked, **facts}, indent=1))
+
+
+def _take_weights(encoder: torch.nn.Module, start: Bundle, init: str | Path | None) -> None:
+    own, given = encoder.state_dict(), start.encoder.state_dict()
+    if own.keys() != given.keys() or any(own[key].shape != given[key].shape for key in own):
+        raise ConfigError(
+            "the encoder of the bundle has another shape than the recipe's",
+            path=init,
+            field="init",
+            remedy=f"It was made by recipe {start.provenance.recipe!r}",
+        )
+    encoder.load_state_dict(given)
+
+
+def _loader(
+    store: Store, parts: Parts, recipe: Recipe, *, seed: int, is_training: bool
+) -> DataLoader:
+    rows = parts.train if is_training else parts.validation
+    target = parts.train_target if is_training else parts.validation_target
+    records = PreparedRecords(store, rows.tolist(), recipe.preprocessing, recipe.cache_gib)
+    dataset = WindowDataset(
+        records, recipe.windowing, targets=list(target), is_training=is_training
+    )
+    batch_size = recipe.training.batch_size
+    return DataLoader(
+        dataset,
+        batch_size=min(batch_size, len(dataset)) if is_training else 2 * batch_size,
+        shuffle=is_training,
+        drop_last=is_training and len(dataset) > batch_size,
+        collate_fn=lambda each: collate(each, recipe.preprocessing, parts.label_set),
+        num_workers=recipe.training.n_workers,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _operating_points(bundle: Bundle, store: Store, parts: Parts) -> dict[str, OperatingPoint]:
+    """Chooses the threshold of every class on the validation records."""
+    if parts.label_set.kind == "single":
+        return {}
+    probability = predict_store(bundle, store, parts.validation.tolist()).astype(np.float64)
+    classes = parts.label_set.classes
+    chosen = choose_thresholds(parts.validation_target, probability, classes)
+    where = bundle.provenance.splits["validation"]
+    split_name = f"validation: {', '.join(where['corpora'])} {', '.join(where['folds'])}"
+    rule = dict.fromkeys(classes, chosen.rule)
+    rule |= dict.fromkeys(chosen.fallback_classes, "one half, for want of positives or negatives")
+    return {
+        name: OperatingPoint(threshold=float(threshold), rule=rule[name], split=split_name)
+        for name, threshold in zip(classes, chosen.values, strict=True)
+    }

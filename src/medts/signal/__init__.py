@@ -1,0 +1,1 @@
+"""Signals as numpy arrays with units: filter, resample, and the preprocessing of a model."""

@@ -1,0 +1,62 @@
+"""Training settings: everything about the loop that is not about the data or the objective."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from medts.core.config import Config
+
+
+class Training(Config):
+    """How long, how fast and in which precision an objective is trained."""
+
+    epochs: int = Field(default=40, ge=1)
+    """Passes over the training split."""
+
+    batch_size: int = Field(default=64, ge=1)
+    """Windows per step."""
+
+    min_updates: int = Field(default=0, ge=0)
+    """Fewest steps of a whole run; small training splits are passed over more often."""
+
+    learning_rate: float = Field(default=5e-3, gt=0)
+    """Highest learning rate of the schedule."""
+
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """AdamW's decay; biases, norms and single-column parameters have none."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's running averages."""
+
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    """Shape of the learning rate over the run."""
+
+    warmup_ratio: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of all steps in which the learning rate rises."""
+
+    gradient_clip: float = Field(default=1.0, ge=0.0)
+    """Largest gradient norm; 0 leaves gradients as they are."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the forward and backward pass; weights stay in fp32."""
+
+    monitor: Literal["score", "loss"] = "score"
+    """What chooses the epoch that is kept: macro AUROC or loss, on validation."""
+
+    patience: int | None = Field(default=None, ge=1)
+    """Epochs without improvement on validation after which training stops; none never stops."""
+
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Time budget; training ends cleanly with the best epoch so far."""
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where to train; ``auto`` takes a GPU where there is one."""
+
+    n_workers: int = Field(default=0, ge=0)
+    """Processes that prepare batches; 0 prepares them between steps, best for cached records."""
+
+    @model_validator(mode="after")
+    def _constant_rate_has_no_shape(self) -> "Training":
+        if self.schedule == "one_cycle" and self.warmup_ratio == 0:
+            raise ValueError("schedule 'one_cycle' needs a warmup_ratio above 0")
+        return self
