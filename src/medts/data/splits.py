@@ -9,11 +9,12 @@ Axes: R records, K classes.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from medts.core.errors import ConfigError, LeakError
+from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.store import Store
 
 NAMED_FOLDS = ("train", "validation", "test")
@@ -44,6 +45,49 @@ def parse_folds(text: str) -> tuple[str, ...]:
                 remedy=f"Write numbers and ranges such as 1-7,9 or {', '.join(NAMED_FOLDS)}",
             )
     return tuple(dict.fromkeys(folds))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The labelled records of some folds.
+
+    Args:
+        folds: Which folds.
+        rows: Rows of the store.
+        target: Zeros and ones, in the order of the label set.
+        n_unlabelled: Records of the folds that carry no label of the set, hence are left out.
+    """
+
+    folds: tuple[str, ...]
+    rows: Int[np.ndarray, "R"]
+    target: Float[np.ndarray, "R K"]
+    n_unlabelled: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, positions: Int[np.ndarray, "n"]) -> "Part":
+        """Returns some of the records."""
+        return replace(self, rows=self.rows[positions], target=self.target[positions])
+
+
+def take_part(store: Store, label_set: str, folds: Sequence[str]) -> Part:
+    """Returns the records of some folds that carry labels of a set.
+
+    Raises:
+        StoreError: If a fold has no record, or none of them is labelled.
+    """
+    names, labels = store.label_set(label_set), store.labels(label_set)
+    every = store.select(folds)
+    rows = np.array([row for row in every if labels[row] is not None], dtype=np.int64)
+    if not len(rows):
+        raise StoreError(
+            f"no record of folds {', '.join(folds)} has a label of {label_set}",
+            path=store.paths[0],
+            field="folds",
+        )
+    target = names.encode([labels[row] or () for row in rows])
+    return Part(tuple(folds), rows, target, len(every) - len(rows))
 
 
 def check_disjoint(store: Store, **parts: Int[np.ndarray, "_"]) -> None:
@@ -128,11 +172,11 @@ def labelled_part(
     return np.sort(stratified_order(target, seed)[:n_wanted])
 
 
-def describe(store: Store, rows: Int[np.ndarray, "n"], folds: Sequence[str]) -> dict[str, object]:
+def describe(store: Store, part: Part) -> dict[str, object]:
     """Says which folds a part has, and how many records and subjects of which corpora."""
     return {
-        "folds": list(folds),
-        "corpora": sorted({str(corpus) for corpus in store.corpus_of_row[rows]}),
-        "n_records": len(rows),
-        "n_subjects": len(set(store.subject_ids[rows])),
+        "folds": list(part.folds),
+        "corpora": sorted({str(corpus) for corpus in store.corpus_of_row[part.rows]}),
+        "n_records": len(part),
+        "n_subjects": len(set(store.subject_ids[part.rows])),
     }

@@ -290,7 +290,10 @@ def _read_segments(header: _Header, hints: Hints) -> tuple[Any, list[Channel]]:
             )
         if set(segment.signal_files) != {"~"}:
             _check_lines(segment)
-            parsed: Any = wfdb.rdheader(str(segment.path.with_suffix("")))
+            try:
+                parsed: Any = wfdb.rdheader(str(segment.path.with_suffix("")))
+            except (ValueError, IndexError, TypeError, KeyError) as error:
+                raise ReadError(f"the header cannot be read: {error}", path=segment.path) from error
             _check_files(segment, parsed)
             if any((n or 1) > 1 for n in parsed.samps_per_frame):
                 raise ReadError(

@@ -13,7 +13,7 @@ continued by the same command and never mixed with another. The test folds are n
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,18 @@ from pydantic import Field
 from torch.utils.data import DataLoader
 
 from medts.core.config import Config
-from medts.core.errors import ConfigError, StoreError
+from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.labels import LabelSet, OperatingPoint
 from medts.core.versions import versions
-from medts.data.splits import check_disjoint, describe, labelled_part, subject_tokens
+from medts.data.splits import (
+    Part,
+    check_disjoint,
+    describe,
+    labelled_part,
+    subject_tokens,
+    take_part,
+)
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle, bundle_digest, load_bundle
@@ -70,14 +77,11 @@ class Request(Config):
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows of a store that train and that choose, with their targets."""
+    """The records that train and those that choose."""
 
     label_set: LabelSet
-    train: np.ndarray
-    train_target: np.ndarray
-    validation: np.ndarray
-    validation_target: np.ndarray
-    n_unlabelled: int
+    train: Part
+    validation: Part
 
 
 def finetune(
@@ -125,7 +129,7 @@ def finetune(
         init_digest=bundle_digest(init) if init else "",
     )
     parts = split(store, request)
-    data_digest = store.digest(parts.train, label_set)
+    data_digest = store.digest(parts.train.rows, label_set)
     _claim(out, request, data_digest)
     if (out / "bundle" / "config.json").is_file():
         return out / "bundle"
@@ -142,7 +146,7 @@ def finetune(
         encoder=encoder,
         head=Head(recipe.head, dim=encoder.dim, n_classes=len(parts.label_set)),
         label_set=parts.label_set,
-        prevalence=torch.from_numpy(parts.train_target.mean(axis=0)),
+        prevalence=torch.from_numpy(parts.train.target.mean(axis=0)),
     )
     training = _loader(store, parts, recipe, seed=seed, is_training=True)
     validation = _loader(store, parts, recipe, seed=seed, is_training=False)
@@ -157,8 +161,8 @@ def finetune(
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
 
-    corpora = [store.corpora[name] for name in sorted(set(store.corpus_of_row[parts.train]))]
-    everyone = store.subject_ids[np.concatenate([parts.train, parts.validation])]
+    corpora = [store.corpora[name] for name in sorted(set(store.corpus_of_row[parts.train.rows]))]
+    everyone = store.subject_ids[np.concatenate([parts.train.rows, parts.validation.rows])]
     seen = {*subject_tokens(everyone), *(start.provenance.seen_subjects if start else ())}
     bundle = Bundle(
         ModelConfig(encoder=recipe.encoder, head=recipe.head, windowing=recipe.windowing),
@@ -169,12 +173,12 @@ def finetune(
             settings=request.model_dump(mode="json"),
             seed=seed,
             splits={
-                "train": describe(store, parts.train, request.train_folds),
-                "validation": describe(store, parts.validation, request.val_folds),
+                "train": describe(store, parts.train),
+                "validation": describe(store, parts.validation),
             },
             seen_subjects=tuple(sorted(seen)),
             prevalence=dict(
-                zip(parts.label_set.classes, parts.train_target.mean(axis=0).tolist(), strict=True)
+                zip(parts.label_set.classes, parts.train.target.mean(axis=0).tolist(), strict=True)
             ),
             data_digest=data_digest,
             init_digest=request.init_digest,
@@ -192,37 +196,17 @@ def finetune(
 
 
 def split(store: Store, request: Request) -> Parts:
-    """Returns the labelled rows of both parts, subject-disjoint and reduced as asked."""
-    label_set = store.label_set(request.label_set)
-    labels = store.labels(request.label_set)
-    chosen = {"train": request.train_folds, "validation": request.val_folds}
-    rows, n_unlabelled = {}, 0
-    for part, folds in chosen.items():
-        every = store.select(folds)
-        rows[part] = np.array([row for row in every if labels[row] is not None], dtype=np.int64)
-        n_unlabelled += len(every) - len(rows[part])
-        if not len(rows[part]):
-            raise StoreError(
-                f"no record of folds {', '.join(folds)} has a label of {request.label_set}",
-                path=store.paths[0],
-                field=part,
-            )
-    check_disjoint(store, **rows)
-    target = {part: label_set.encode([labels[row] or () for row in rows[part]]) for part in chosen}
+    """Returns the labelled records of both parts, subject-disjoint and reduced as asked."""
+    train = take_part(store, request.label_set, request.train_folds)
+    validation = take_part(store, request.label_set, request.val_folds)
+    check_disjoint(store, train=train.rows, validation=validation.rows)
     if request.label_fraction != 1.0:
-        kept = labelled_part(target["train"], fraction=request.label_fraction, seed=request.seed)
-        rows["train"], target["train"] = rows["train"][kept], target["train"][kept]
+        kept = labelled_part(train.target, fraction=request.label_fraction, seed=request.seed)
+        train = train.take(kept)
     if request.shuffle_labels:
-        order = np.random.default_rng(request.seed).permutation(len(target["train"]))
-        target["train"] = target["train"][order]
-    return Parts(
-        label_set,
-        rows["train"],
-        target["train"],
-        rows["validation"],
-        target["validation"],
-        n_unlabelled,
-    )
+        order = np.random.default_rng(request.seed).permutation(len(train))
+        train = replace(train, target=train.target[order])
+    return Parts(store.label_set(request.label_set), train, validation)
 
 
 def _claim(out: Path, request: Request, data_digest: str) -> None:
@@ -259,11 +243,10 @@ def _take_weights(encoder: torch.nn.Module, start: Bundle, init: str | Path | No
 def _loader(
     store: Store, parts: Parts, recipe: Recipe, *, seed: int, is_training: bool
 ) -> DataLoader:
-    rows = parts.train if is_training else parts.validation
-    target = parts.train_target if is_training else parts.validation_target
-    records = PreparedRecords(store, rows.tolist(), recipe.preprocessing, recipe.cache_gib)
+    part = parts.train if is_training else parts.validation
+    records = PreparedRecords(store, part.rows.tolist(), recipe.preprocessing, recipe.cache_gib)
     dataset = WindowDataset(
-        records, recipe.windowing, targets=list(target), is_training=is_training
+        records, recipe.windowing, targets=list(part.target), is_training=is_training
     )
     batch_size = recipe.training.batch_size
     return DataLoader(
@@ -281,9 +264,9 @@ def _operating_points(bundle: Bundle, store: Store, parts: Parts) -> dict[str, O
     """Chooses the threshold of every class on the validation records."""
     if parts.label_set.kind == "single":
         return {}
-    probability = predict_store(bundle, store, parts.validation.tolist()).astype(np.float64)
+    probability = predict_store(bundle, store, parts.validation.rows.tolist()).astype(np.float64)
     classes = parts.label_set.classes
-    chosen = choose_thresholds(parts.validation_target, probability, classes)
+    chosen = choose_thresholds(parts.validation.target, probability, classes)
     where = bundle.provenance.splits["validation"]
     split_name = f"validation: {', '.join(where['corpora'])} {', '.join(where['folds'])}"
     rule = dict.fromkeys(classes, chosen.rule)
