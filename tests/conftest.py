@@ -8,6 +8,8 @@ import pytest
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
+from medts.recipes import find_recipe
+from medts.recipes.run import finetune
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,19 @@ def synthetic_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     path = tmp_path_factory.mktemp("stores") / "synthetic"
     ingest(Synthetic(n_subjects=50, records_per_subject=2, duration_s=5.0, seed=3), "-", path)
     return Store(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the smallest recipe: folds 1-7 train, 8 chooses, 9 and 10 are unseen."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    finetune(
+        find_recipe("xresnet1d_test"),
+        synthetic_store,
+        label_set="synthetic/findings",
+        train_folds=[str(fold) for fold in range(1, 8)],
+        val_folds=["8"],
+        out=out,
+        show_progress=False,
+    )
+    return out

@@ -20,7 +20,7 @@ def test_voltage_never_becomes_acceleration():
 
 
 def test_an_unknown_unit_is_refused_with_the_known_ones():
-    with pytest.raises(MedtsError, match="unknown unit 'furlong'.*mV"):
+    with pytest.raises(MedtsError, match=r"unknown unit 'furlong'.*mV"):
         canonical_unit("furlong")
 
 

@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_clear_error_and_the_rerun_completes(tmp_path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(module.os, "fsync", full)
-        with pytest.raises(StoreError, match="the disk is full.*run the same command again"):
+        with pytest.raises(StoreError, match=r"the disk is full.*run the same command again"):
             ingest(Tiny(), "-", tmp_path / "store")
     ingest(Tiny(), "-", tmp_path / "store")
     assert len(Store(tmp_path / "store")) == 10

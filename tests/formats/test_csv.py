@@ -135,3 +135,12 @@ def test_what_a_table_cannot_hold_is_refused(tmp_path, record):
     with pytest.raises(MedtsError, match=r"several sampling rates.*\.npz"):
         write(record, tmp_path / "r.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_arbitrary_unit_on_a_voltage_counts_as_none(table):
+    path = table("II [NU]", "1", "3")
+    with pytest.raises(ReadError, match="channel II: unknown unit 'NU'"):
+        read(path, sampling_rate=5)
+    np.testing.assert_array_equal(
+        read(path, sampling_rate=5, unit="mV").streams["ecg"].signal, [[1, 3]]
+    )

@@ -43,6 +43,11 @@ def test_the_error_is_the_count_weighted_gap_and_empty_bins_are_left_out():
     assert found.error == pytest.approx(0.8 * 0.4 + 0.2 * 0.4)
 
 
+def test_a_probability_on_the_edge_of_two_bins_belongs_to_the_lower():
+    found = reliability(np.array([0, 1, 1]), np.array([0.25, 0.5, 0.75]), n_bins=2)
+    assert found.count.tolist() == [2, 1]
+
+
 @pytest.mark.parametrize("binning", ["width", "mass"])
 def test_calibrated_scores_have_a_small_error_and_overconfident_ones_a_large(binning):
     target, logits = single_example()

@@ -73,7 +73,7 @@ def test_any_length_gives_four_scales_each_half_as_long_as_the_last(length):
 
 @pytest.mark.parametrize("attention", MIXERS)
 @pytest.mark.parametrize("is_single_scale", [False, True])
-@pytest.mark.parametrize("length", [200, 531, 1003])
+@pytest.mark.parametrize("length", [200, 533, 1002])  # even and odd before each stride
 def test_padding_changes_nothing(attention, is_single_scale, length):
     encoder = build(attention=attention, is_single_scale=is_single_scale)
     signal = noise(n_samples=length)
@@ -274,6 +274,12 @@ def test_it_exports_and_the_export_still_reads_the_padding(length):
         atol=1e-5,
         rtol=1e-4,
     )
+
+
+def test_every_second_layer_of_a_stage_is_dilated():
+    encoder = build(size="tiny", dilations=(8, 4, 2, 1))
+    dilations = [[layer.mixer.dilation for layer in stage] for stage in encoder.stages]
+    assert dilations == [[1, 8], [1, 4], [1, 2, 1, 2, 1, 2], [1, 1]]
 
 
 def test_the_single_scale_control_moves_all_layers_and_keeps_the_strides():

@@ -4,9 +4,9 @@ Every field of the recipe is a flag, with its sentence as help.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -43,9 +43,6 @@ class Finetune:
     out: Path
     """Run folder."""
 
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    """The recipe's own fields."""
-
     init: Path | None = None
     """Bundle whose encoder is the start."""
 
@@ -67,16 +64,7 @@ def run(arguments: Sequence[str]) -> None:
         print(f"usage: {usage}\nrecipes: {', '.join(sorted(RECIPES))}")
         print("`medts finetune RECIPE --help` shows every field of a recipe")
         return
-    kind = tyro.conf.configure(tyro.conf.AvoidSubcommands)(Finetune)
-    default = Finetune(
-        data=tyro.MISSING,
-        labels=tyro.MISSING,
-        train_folds=tyro.MISSING,
-        val_folds=tyro.MISSING,
-        out=tyro.MISSING,
-        recipe=find_recipe(name),
-    )
-    asked = tyro.cli(kind, prog=f"medts finetune {name}", args=rest, default=default)
+    asked = tyro.cli(_with_fields_of(find_recipe(name)), prog=f"medts finetune {name}", args=rest)
     bundle = finetune(
         asked.recipe,
         Store(*asked.data),
@@ -90,6 +78,16 @@ def run(arguments: Sequence[str]) -> None:
         shuffle_labels=asked.shuffle_labels,
     )
     show(bundle)
+
+
+def _with_fields_of(recipe: Recipe) -> Any:
+    """Returns `Finetune` with the recipe's own fields as further flags."""
+    fields = Annotated[Recipe, tyro.conf.arg(name="")]
+    kind = make_dataclass(
+        "Finetune", [("recipe", fields, field(default=recipe))], bases=(Finetune,), frozen=True
+    )
+    kind.__doc__ = Finetune.__doc__
+    return tyro.conf.configure(tyro.conf.AvoidSubcommands)(kind)
 
 
 def _recipe_name(arguments: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -97,13 +97,13 @@ class Encoded:
     """What an encoder makes of a batch.
 
     Args:
-        tokens: Embeddings along the window.
+        tokens: Embeddings along the window; their width may differ from that of ``pooled``.
         is_valid: True for tokens that cover at least one real sample.
         pooled: The embedding of the whole window.
         intermediates: Anything worth drawing, by name, such as attention or kept tokens.
     """
 
-    tokens: Float[Tensor, "B N D"]
+    tokens: Float[Tensor, "B N D_token"]
     is_valid: Bool[Tensor, "B N"]
     pooled: Float[Tensor, "B D"]
     intermediates: dict[str, Any] = field(default_factory=dict)

@@ -97,6 +97,8 @@ class Stream:
             raise MedtsError(
                 f"unknown modality {self.modality!r}", remedy=f"Known: {', '.join(UNIT_OF)}"
             )
+        if UNIT_OF[self.modality] != "a.u.":
+            conversion_factor(self.unit, UNIT_OF[self.modality])
 
     @property
     def n_samples(self) -> int:

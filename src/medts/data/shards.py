@@ -83,10 +83,14 @@ def _is_lossless(values: Float[np.ndarray, "n"], step: float) -> bool:
 def dequantise(
     values: Int16[np.ndarray, "C T"], entry: dict[str, Any], out: Float[np.ndarray, "C T"]
 ) -> None:
-    """Writes physical values into ``out``; ``entry`` is a value of `STREAM_TYPE`."""
-    np.multiply(values, np.asarray(entry["step"], np.float32)[:, None], out=out)
-    zero = np.asarray(entry["zero"], np.float32)
+    """Writes physical values into ``out``; ``entry`` is a value of `STREAM_TYPE`.
+
+    The product is rounded once, from double precision, as a reader of the original file does.
+    """
+    step, zero = np.asarray(entry["step"])[:, None], np.asarray(entry["zero"])[:, None]
     if zero.any():
-        out += zero[:, None]
+        out[:] = values * step + zero
+    else:
+        np.multiply(values, step, out=out, casting="same_kind")
     if entry["has_gaps"]:
         out[values == GAP] = np.nan

@@ -58,9 +58,9 @@ def paired_bootstrap(
     """Compares all overall metrics of two models on resampled subjects.
 
     Interval and p-value are Student's with the bootstrap's standard error; the degrees of
-    freedom grow with the subjects of each class's smaller group. For AUROCs of 0.87 and 0.80 with
-    125, 30 and 10 positives the interval covered 96, 94 and 93 %, percentiles 95, 92 and 88 %;
-    for two of 0.87, 96, 96 and 96 against 95, 93 and 90 %.
+    freedom grow with the subjects of each class's smaller group. In 800 simulated test sets, for
+    AUROCs of 0.87 and 0.80 with 125, 30 and 10 positives, the interval covered 96, 94 and 93 %
+    and percentiles 95, 92 and 88 %; for two of 0.87, 96, 96 and 96 % against 95, 93 and 90 %.
 
     Args:
         first: The model that is claimed to be better.

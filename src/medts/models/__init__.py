@@ -1,13 +1,18 @@
 """What is kept after training: encoders and heads. A new encoder adds one line to each list."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from medts.models.base import Encoder
 from medts.models.baselines.xresnet1d import XResNet1d, XResNet1dConfig
 from medts.models.ecg_nat import EcgNat, EcgNatConfig
 
-EncoderConfig = XResNet1dConfig
+EncoderConfig = Annotated[XResNet1dConfig | EcgNatConfig, Field(discriminator="kind")]
 """Config of any encoder, told apart by its ``kind``."""
 
 ENCODERS: dict[str, type[Encoder]] = {
+    "ecg_nat": EcgNat,
     "xresnet1d": XResNet1d,
 }
 """Encoders by the ``kind`` of their config."""

@@ -17,7 +17,8 @@ def xresnet1d() -> Recipe:
         name="xresnet1d",
         encoder=XResNet1dConfig(size="18", width=64),
         windowing=Windowing(window_s=2.5, stride_s=1.25),
-        training=Training(epochs=40, batch_size=64, learning_rate=5e-3),
+        training=Training(epochs=20, batch_size=64, learning_rate=5e-3),
+        tuning_trials=5,
     )
 
 

@@ -20,7 +20,6 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from medts.core.errors import MedtsError
 from medts.objectives.base import Objective
 from medts.training.module import TrainingModule
 from medts.training.progress import ProgressBar
@@ -83,7 +82,7 @@ def fit(
         enable_version_counter=False,
     )
     history = History()
-    callbacks: list[Callback] = [best, history, StopWhenNotANumber()]
+    callbacks: list[Callback] = [best, history]
     if settings.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=settings.patience, mode=mode))
     if settings.max_minutes is not None:
@@ -152,27 +151,6 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up the rows of the earlier stretch."""
         self.rows = list(state_dict["rows"])
-
-
-class StopWhenNotANumber(Callback):
-    """Ends a run whose loss is no longer finite, before it overwrites anything."""
-
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Looks at the loss of the step."""
-        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        if loss is not None and not torch.isfinite(loss):
-            raise MedtsError(
-                f"the loss became {float(loss)} in epoch {trainer.current_epoch}",
-                field="training",
-                remedy="Lower --training.learning-rate, or use --training.precision fp32",
-            )
 
 
 @contextmanager

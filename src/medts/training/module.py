@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medts.core.batch import Batch, mean_by_record, move_to
+from medts.core.batch import Batch, Losses, mean_by_record, move_to
 from medts.core.errors import MedtsError
 from medts.metrics.scores import auroc
 from medts.objectives.base import Objective
@@ -40,9 +40,20 @@ class TrainingModule(L.LightningModule):
         """Moves every tensor of a batch."""
         return move_to(batch, device)
 
+    def _score(self, batch: Batch) -> Losses:
+        """Scores a batch, and ends a run whose loss is no longer a number."""
+        losses = self.objective(batch)
+        if not torch.isfinite(losses.total):
+            raise MedtsError(
+                f"the loss became {float(losses.total)} in epoch {self.current_epoch}",
+                field="training",
+                remedy="Lower --training.learning-rate, or use --training.precision fp32",
+            )
+        return losses
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Scores one batch and logs the parts of the loss."""
-        losses = self.objective(batch)
+        losses = self._score(batch)
         n = len(batch)
         self.log("train_loss", losses.total, on_step=False, on_epoch=True, batch_size=n)
         for name, part in losses.parts.items():
@@ -51,7 +62,7 @@ class TrainingModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Logs the loss, and keeps the scores for the end of the epoch."""
-        losses = self.objective(batch)
+        losses = self._score(batch)
         self.log("validation_loss", losses.total, on_epoch=True, batch_size=len(batch))
         prediction = self.objective.predict(batch)
         if prediction is not None and batch.target is not None:

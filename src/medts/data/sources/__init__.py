@@ -2,11 +2,18 @@
 
 from medts.core.errors import unknown_name
 from medts.data.sources.base import Source
+from medts.data.sources.cinc_2017 import Cinc2017
+from medts.data.sources.ludb import Ludb
+from medts.data.sources.mit_bih import MitBih, MitBihBeats
 from medts.data.sources.ptb_xl import PtbXl
 from medts.data.sources.synthetic import Synthetic
 
 SOURCES: dict[str, type[Source]] = {
     "ptb-xl": PtbXl,
+    "mit-bih": MitBih,
+    "mit-bih-beats": MitBihBeats,
+    "ludb": Ludb,
+    "cinc-2017": Cinc2017,
     "synthetic": Synthetic,
 }
 

@@ -1,0 +1,52 @@
+"""How far embeddings have collapsed: numbers for the log, with no gradient.
+
+Self-supervised objectives can be satisfied by an encoder that says the same about everything. A
+loss does not show it; the spread of the embeddings over a batch does.
+
+Axes: B windows in the batch, D embedding width.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@torch.no_grad()
+def collapse_parts(embedding: Float[Tensor, "B D"]) -> dict[str, Tensor]:
+    """Returns what betrays a collapse, by name.
+
+    ``embedding_std``: mean over dimensions of the standard deviation over the batch, relative
+    to the root mean square of all values; near 1 when spread, 0 when constant.
+    ``collapsed_ratio``: share of dimensions whose relative standard deviation is under 0.01.
+    ``effective_rank``: see `effective_rank`.
+    """
+    z = embedding.detach().float()
+    if len(z) < 2:
+        zero = z.new_zeros(())
+        return {"embedding_std": zero, "collapsed_ratio": zero + 1, "effective_rank": zero}
+    scale = z.square().mean().sqrt().clamp(min=torch.finfo(z.dtype).tiny)
+    std = z.std(dim=0) / scale
+    return {
+        "embedding_std": std.mean(),
+        "collapsed_ratio": (std < 0.01).to(z.dtype).mean(),
+        "effective_rank": effective_rank(z),
+    }
+
+
+@torch.no_grad()
+def effective_rank(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+    """Number of directions in which rows differ: exp of the entropy of singular values.
+
+    Roy and Vetterli (EUSIPCO 2007), of the rows minus their mean; 0 where all rows are equal up
+    to rounding, at most ``min(B - 1, D)``.
+    """
+    z = z.double()
+    centred = z - z.mean(dim=0)
+    gram = centred @ centred.T if len(z) <= z.shape[1] else centred.T @ centred
+    singular = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    rounding = 1e-6 * z.norm()  # of single precision, in which embeddings are computed
+    singular = singular.masked_fill(singular <= rounding, 0.0)
+    if not singular.any():
+        return z.new_zeros((), dtype=torch.float)
+    share = singular / singular.sum()
+    return torch.special.entr(share).sum().exp().float()

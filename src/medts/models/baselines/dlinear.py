@@ -1,0 +1,106 @@
+"""DLinear: a moving average, what it leaves, and one linear map for each.
+
+Zeng, Chen, Zhang and Xu, "Are Transformers Effective for Time Series Forecasting?" (AAAI 2023,
+arXiv:2205.13504). There is nothing in it but weighted sums of samples: a control for how much of
+a score comes from depth. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, D embedding width.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+
+
+class DLinearConfig(Config):
+    """Window, smoothing and input of a DLinear."""
+
+    kind: Literal["dlinear"] = "dlinear"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    window: int = Field(default=250, ge=2)
+    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+
+    kernel_size: int = Field(default=25, ge=3)
+    """Samples of the moving average, odd; 25 in the paper."""
+
+    n_features: int | None = Field(default=None, ge=1)
+    """Weighted sums per channel; as many as the window has samples if none."""
+
+    is_shared: bool = False
+    """Whether all channels share their weights, as in the paper, or each has its own."""
+
+    @model_validator(mode="after")
+    def _kernel_has_a_centre(self) -> "DLinearConfig":
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size {self.kernel_size} must be odd")
+        return self
+
+
+class DLinear(Encoder):
+    """Sums over trend and remainder of every channel, side by side; one token per window.
+
+    Components: *decomposition* — moving average and what it leaves; *trend*, *remainder* — a
+    linear map over time for each; their sum is the embedding of a channel.
+
+    Departures: the paper forecasts as many samples as asked for; here the forecast is taken as
+    features, as long as the window by default (as the classifiers in Time-Series-Library do it).
+    Channels have weights of their own, the paper's "individual" variant, because a lead means
+    something here. The moving average is over the valid samples in reach instead of repeating
+    the first and last, so padding changes nothing.
+    """
+
+    def __init__(self, config: DLinearConfig) -> None:
+        super().__init__()
+        self.config = config
+        n_channels = len(config.channels)
+        n_features = config.n_features or config.window
+        self.dim = n_channels * n_features
+        shape = (1 if config.is_shared else n_channels, config.window, n_features)
+        bound = config.window**-0.5
+        self.trend = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.remainder = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(shape[0], n_features))
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream = batch.streams[self.config.stream]
+        missing = self.config.window - stream.signal.shape[2]
+        signal = F.pad(stream.signal, (0, missing))
+        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
+        trend = moving_average(signal, is_valid, self.config.kernel_size)
+        remainder = signal * is_valid[:, None] - trend
+        features = torch.einsum("bct,ctf->bcf", trend, self._by_channel(self.trend))
+        features += torch.einsum("bct,ctf->bcf", remainder, self._by_channel(self.remainder))
+        is_known = stream.is_channel_present & is_valid.any(dim=1, keepdim=True)
+        pooled = ((features + self.bias) * is_known[..., None]).flatten(1)
+        return Encoded(pooled[:, None], is_valid.any(dim=1, keepdim=True), pooled)
+
+    def _by_channel(self, weight: Float[Tensor, "_ T F"]) -> Float[Tensor, "C T F"]:
+        return weight.expand(len(self.config.channels), -1, -1)
+
+
+def moving_average(
+    signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"], kernel_size: int
+) -> Float[Tensor, "B C T"]:
+    """Averages the valid samples in reach of each valid one; zero elsewhere."""
+    weight = is_valid[:, None].to(signal.dtype)
+    padding = kernel_size // 2
+    total = F.avg_pool1d(signal * weight, kernel_size, stride=1, padding=padding)
+    share = F.avg_pool1d(weight, kernel_size, stride=1, padding=padding)
+    return weight * total / share.clamp(min=0.5 / kernel_size)

@@ -1,0 +1,102 @@
+"""MiniRocket: ten thousand fixed convolutions and the share of each that exceeds a bias.
+
+Dempster, Schmidt and Webb (KDD 2021, arXiv:2012.08791), in the implementation of aeon. Nothing is
+trained by gradient: `fit` draws channels and takes biases as quantiles from training windows, and
+a linear classifier does the rest. So this is no `Encoder` but features to put before a logistic
+regression.
+
+Axes: n windows, C channels, T samples in time, F features.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from medts.core.errors import MedtsError
+
+_N_BASE_KERNELS = 84
+_SHORTEST = 9
+
+
+class MiniRocketFeatures:
+    """Fits and transforms windows of one length, as transformers of scikit-learn do.
+
+    The first call compiles aeon's loops, which takes up to half a minute; they are kept on disk.
+    Features are shares between 0 and 1, and the same windows and seed give the same ones. Biases
+    come from the windows given to `fit`, so these must be of the training split alone.
+
+    >>> rocket = MiniRocketFeatures(n_features=2_000).fit(training)  # doctest: +SKIP
+    >>> rocket.transform(test).shape  # doctest: +SKIP
+    (267, 1932)
+
+    Args:
+        n_features: Features wanted; rounded down to a multiple of 84, the number of kernels.
+        seed: Of the drawn channels and of the windows whose values become biases.
+        n_jobs: Threads of `transform`.
+
+    Raises:
+        MedtsError: If fewer than 84 features are asked for, or aeon is not installed.
+    """
+
+    def __init__(self, n_features: int = 10_000, *, seed: int = 0, n_jobs: int = 1) -> None:
+        if n_features < _N_BASE_KERNELS:
+            raise MedtsError(
+                f"{n_features} is fewer than {_N_BASE_KERNELS}, the number of kernels",
+                field="n_features",
+            )
+        self.n_features, self.seed, self.n_jobs = n_features, seed, n_jobs
+        self._transformer = _build(n_features, seed, n_jobs)
+        self._shape: tuple[int, int] | None = None
+
+    def fit(self, signals: Float[np.ndarray, "n C T"]) -> "MiniRocketFeatures":
+        """Draws channels and takes biases from training windows.
+
+        Raises:
+            MedtsError: If windows are shorter than 9 samples, or a value is not finite.
+        """
+        _check(signals)
+        self._transformer.fit(signals)
+        self._shape = signals.shape[1:]
+        return self
+
+    def transform(self, signals: Float[np.ndarray, "n C T"]) -> Float[np.ndarray, "n F"]:
+        """Returns the features of windows like those that were fitted.
+
+        Raises:
+            MedtsError: If nothing was fitted yet, channels or length differ, or a value is not
+                finite.
+        """
+        if self._shape is None:
+            raise MedtsError("nothing is fitted yet", remedy="Call fit with training windows")
+        if signals.shape[1:] != self._shape:
+            raise MedtsError(
+                f"windows are {signals.shape[1:]} channels by samples, fitted were {self._shape}",
+                field="signals",
+            )
+        _check(signals)
+        return np.asarray(self._transformer.transform(signals), dtype=np.float32)
+
+
+def _build(n_features: int, seed: int, n_jobs: int) -> Any:
+    try:
+        from aeon.transformations.collection.convolution_based import MiniRocket
+    except ImportError as error:
+        raise MedtsError(
+            "MiniRocket needs the package aeon", remedy="Run: pip install medts[bench]"
+        ) from error
+    return MiniRocket(n_kernels=n_features, n_jobs=n_jobs, random_state=seed)
+
+
+def _check(signals: np.ndarray) -> None:
+    if signals.shape[2] < _SHORTEST:
+        raise MedtsError(
+            f"windows of {signals.shape[2]} samples are shorter than the kernels, {_SHORTEST}",
+            field="signals",
+        )
+    if not np.isfinite(signals).all():
+        raise MedtsError(
+            "a value is not finite",
+            field="signals",
+            remedy="Preprocess first: what is absent is zero there",
+        )

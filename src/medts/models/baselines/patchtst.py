@@ -1,0 +1,152 @@
+"""PatchTST: one Transformer over overlapping patches, applied to every channel alone.
+
+Nie, Nguyen, Sinthong and Kalagnanam, "A Time Series is Worth 64 Words" (ICLR 2023,
+arXiv:2211.14730), in the implementation of Hugging Face transformers. Channels share all weights
+and never see each other before the head. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
+"""
+
+from typing import Any, Literal
+
+import torch.nn.functional as F
+from einops import rearrange, reduce
+from pydantic import Field, model_validator
+from torch import nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.errors import MedtsError
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+
+
+class PatchTSTConfig(Config):
+    """Size, window and input of a PatchTST; the defaults are the paper's supervised model."""
+
+    kind: Literal["patchtst"] = "patchtst"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    window: int = Field(default=250, ge=2)
+    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+
+    patch: int = Field(default=16, ge=1)
+    """Samples per token."""
+
+    stride: int = Field(default=8, ge=1)
+    """Samples from one token to the next."""
+
+    dim: int = Field(default=128, ge=1)
+    """Width of a token."""
+
+    depth: int = Field(default=3, ge=1)
+    """Layers."""
+
+    n_heads: int = Field(default=16, ge=1)
+    """Heads of attention; they share the width evenly."""
+
+    hidden: int = Field(default=256, ge=1)
+    """Width inside the feed-forward part of a layer."""
+
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of values dropped in embedding, feed-forward part and sums."""
+
+    is_normalised: bool = False
+    """Whether each channel of a window is brought to mean 0 and spread 1, as in the paper."""
+
+    @model_validator(mode="after")
+    def _sizes_make_sense(self) -> "PatchTSTConfig":
+        if self.dim % self.n_heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
+        if self.window <= self.patch:
+            raise ValueError(f"window {self.window} must be longer than patch {self.patch}")
+        return self
+
+
+class PatchTST(Encoder):
+    """Tokens of all channels at one place lie side by side; pooling averages over places.
+
+    Components: *model* — patches, linear map, learnt positions and Transformer layers with batch
+    norm, of one channel; *pooling* — mean over valid tokens, channels kept apart.
+
+    Departures: the paper brings every channel of a window to unit spread; here that is an option
+    that is off, since the amplitude of an ECG means something. The tokens are averaged per
+    channel, as in transformers' classifier, where the paper's forecaster flattens them. The
+    implementation has no mask for attention: a window shorter than ``window`` is filled with
+    zeros which tokens do see, always to the same length, so that padding in the batch still
+    changes nothing. Samples after ``window``, and the few at its start that fill no patch, are
+    not read: cut windows to this length. An absent channel's tokens are zero.
+
+    Raises:
+        MedtsError: If transformers is not installed.
+    """
+
+    def __init__(self, config: PatchTSTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dim = len(config.channels) * config.dim
+        self.model = build_patchtst(config)
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        config, stream = self.config, batch.streams[self.config.stream]
+        missing = config.window - stream.signal.shape[2]
+        signal = F.pad(stream.signal, (0, missing))
+        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
+        is_known = stream.is_channel_present & stream.is_present[:, None]
+        signal = signal * is_valid[:, None] * is_known[..., None]
+        is_observed = is_valid[:, :, None] & is_known[:, None]
+        encoded = self.model(
+            past_values=signal.transpose(1, 2), past_observed_mask=is_observed.to(signal.dtype)
+        ).last_hidden_state
+        unread = (config.window - config.patch) % config.stride
+        covered = is_valid[:, unread:].unfold(1, config.patch, config.stride)
+        is_token_valid = reduce(covered, "b n p -> b n", "max")
+        tokens = encoded * is_known[:, :, None, None]
+        tokens = rearrange(tokens, "b c n d -> b n (c d)") * is_token_valid[..., None]
+        n_valid = is_token_valid.sum(dim=1, keepdim=True).clamp(min=1)
+        return Encoded(tokens, is_token_valid, tokens.sum(dim=1) / n_valid)
+
+
+def build_patchtst(config: PatchTSTConfig) -> Any:
+    """Builds the model of transformers.
+
+    Raises:
+        MedtsError: If transformers is not installed.
+    """
+    try:
+        from transformers import PatchTSTConfig as TheirConfig
+        from transformers import PatchTSTModel
+    except ImportError as error:
+        raise MedtsError(
+            "PatchTST needs the package transformers", remedy="Run: pip install medts[text]"
+        ) from error
+    model = PatchTSTModel(
+        TheirConfig(
+            num_input_channels=len(config.channels),
+            context_length=config.window,
+            patch_length=config.patch,
+            patch_stride=config.stride,
+            num_hidden_layers=config.depth,
+            d_model=config.dim,
+            num_attention_heads=config.n_heads,
+            ffn_dim=config.hidden,
+            positional_dropout=config.dropout,
+            path_dropout=config.dropout,
+            ff_dropout=config.dropout,
+            norm_type="batchnorm",
+            pre_norm=False,
+            positional_encoding_type="random",
+            scaling="std" if config.is_normalised else None,
+            do_mask_input=False,
+        )
+    )
+    # As in the authors' code; transformers draws them ten times as large as the patches' own.
+    nn.init.uniform_(model.encoder.positional_encoder.position_enc, -0.02, 0.02)
+    return model

@@ -1,0 +1,247 @@
+"""S4: linear state spaces along time, the strongest supervised baseline published on PTB-XL.
+
+Mehari and Strodthoff, "Advancing the State-of-the-Art for ECG Analysis through Structured State
+Space Models" (arXiv:2211.07579), with the diagonal state matrix of S4D (Gu, Gupta, Goel and Ré,
+NeurIPS 2022, arXiv:2206.11893). Every feature drives a few damped oscillators; what they answer
+to an impulse is a kernel as long as the window, so one layer can see all of it. Training and the
+head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width,
+S oscillators of a feature (complex modes of its state).
+"""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from scipy.fft import next_fast_len
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+
+_LONGEST_PRODUCT = 128
+"""Tokens up to which a matrix product convolves faster than Fourier transforms do (measured)."""
+
+
+class S4Config(Config):
+    """Size and input of an S4; the defaults are those of the benchmark's released code."""
+
+    kind: Literal["s4"] = "s4"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    dim: int = Field(default=512, ge=1)
+    """Features per token."""
+
+    depth: int = Field(default=4, ge=1)
+    """Layers."""
+
+    state: int = Field(default=8, ge=2)
+    """Real numbers in the state of a feature; even, each pair is one oscillator."""
+
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of values dropped inside a layer, and of whole features dropped after it."""
+
+    stride: int = Field(default=1, ge=1)
+    """Samples per token, embedded by a convolution over ``2 · stride - 1`` of them."""
+
+    is_bidirectional: bool = True
+    """Whether a token sees what comes after it, too."""
+
+    initialisation: Literal["lin", "inv"] = "lin"
+    """Frequencies at the start: evenly spaced (S4D-Lin), or dense at low ones (S4D-Inv)."""
+
+    step_min: float = Field(default=0.001, gt=0)
+    """Shortest time step of a feature at the start, per sample; its oscillators are slowest."""
+
+    step_max: float = Field(default=0.1, gt=0)
+    """Longest time step of a feature at the start, per sample; its oscillators are fastest."""
+
+    @model_validator(mode="after")
+    def _sizes_make_sense(self) -> "S4Config":
+        if self.state % 2:
+            raise ValueError(f"state {self.state} is odd; oscillators take two numbers each")
+        if self.step_min > self.step_max:
+            raise ValueError(f"step_min {self.step_min} is above step_max {self.step_max}")
+        return self
+
+
+class S4(Encoder):
+    """Residual layers of long convolutions whose kernels are sums of damped oscillations.
+
+    Components: *embedding* — a convolution, of one sample at stride 1; *layers* — state space,
+    GELU, gated linear map, layer norm on the residual sum; *pooling* — mean over valid tokens.
+
+    Symbols: our ``dim`` is the papers' H, ``state`` their N, ``step`` their Δ.
+
+    Departures: the benchmark's S4 has a state matrix with a low-rank part and HiPPO-LegS values;
+    ours is diagonal, which S4D found equal and which needs no kernel of compiled code. A stride
+    above 1 is ours, for two cores; the steps grow with it, so that time scales stay. Padded
+    samples are zeroed before every convolution and left out of the mean, so padding changes
+    nothing. Depth, width, state, dropout, norm after the sum and mean pooling are as in the
+    released code (github.com/tmehari/ssm_ecg).
+    """
+
+    def __init__(self, config: S4Config) -> None:
+        super().__init__()
+        self.config, self.dim = config, config.dim
+        self.embedding = nn.Conv1d(
+            len(config.channels),
+            config.dim,
+            kernel_size=2 * config.stride - 1,
+            stride=config.stride,
+            padding=config.stride - 1,
+        )
+        self.layers = nn.ModuleList(
+            S4Layer(
+                config.dim,
+                state=config.state,
+                dropout=config.dropout,
+                is_bidirectional=config.is_bidirectional,
+                initialisation=config.initialisation,
+                steps=(config.step_min * config.stride, config.step_max * config.stride),
+            )
+            for _ in range(config.depth)
+        )
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream = batch.streams[self.config.stream]
+        is_valid = stream.is_valid & stream.is_present[:, None]
+        x = self.embedding(stream.signal * is_valid[:, None])
+        tokens, is_valid = rearrange(x, "b d n -> b n d"), is_valid[:, :: self.config.stride]
+        for layer in self.layers:
+            tokens = layer(tokens, is_valid)
+        weight = is_valid[..., None].to(tokens.dtype)
+        tokens = tokens * weight
+        return Encoded(tokens, is_valid, tokens.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0))
+
+
+class S4Layer(nn.Module):
+    """A state space per feature, then a gated map between features, with residual and norm."""
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        state: int,
+        dropout: float,
+        is_bidirectional: bool,
+        initialisation: Literal["lin", "inv"],
+        steps: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        n_directions = 2 if is_bidirectional else 1
+        self.kernels = nn.ModuleList(
+            DiagonalKernel(dim, state=state, initialisation=initialisation, steps=steps)
+            for _ in range(n_directions)
+        )
+        self.direct = nn.Parameter(torch.randn(dim))
+        self.mix = nn.Linear(dim, 2 * dim)
+        self.dropout, self.feature_dropout = nn.Dropout(dropout), nn.Dropout1d(dropout)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(
+        self, tokens: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
+    ) -> Float[Tensor, "B N D"]:
+        """Adds what the state space makes of the valid tokens."""
+        x = rearrange(tokens * is_valid[..., None], "b n d -> b d n")
+        y = convolve(x, self.kernel(x.shape[2])) + x * self.direct[:, None]
+        y = self.dropout(F.gelu(rearrange(y, "b d n -> b n d")))
+        y = F.glu(self.mix(y), dim=-1)
+        y = self.feature_dropout(y.transpose(1, 2)).transpose(1, 2)
+        return self.norm(tokens + y)
+
+    def kernel(self, length: int) -> Float[Tensor, "D 2*{length}-1"]:
+        """Returns the answer to an impulse at every lag from ``1 - length`` to ``length - 1``.
+
+        The second direction begins at lag -1, so that no lag is counted twice.
+        """
+        ahead = self.kernels[0](length)
+        if len(self.kernels) == 1:
+            return F.pad(ahead, (length - 1, 0))
+        return torch.cat([self.kernels[1](length - 1).flip(-1), ahead], dim=-1)
+
+
+class DiagonalKernel(nn.Module):
+    """S4D: the impulse response of ``x' = A x + u, y = Re C x`` with a diagonal complex A.
+
+    ``A = -exp(log_decay) + i frequency``. The input gains B are fixed to 1; C takes their part.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        state: int,
+        initialisation: Literal["lin", "inv"],
+        steps: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        n_modes = state // 2
+        low, high = (math.log(step) for step in steps)
+        self.log_step = nn.Parameter(low + (high - low) * torch.rand(dim))
+        self.log_decay = nn.Parameter(torch.full((dim, n_modes), math.log(0.5)))
+        order = torch.arange(n_modes)
+        frequency = math.pi * order
+        if initialisation == "inv":
+            frequency = state / math.pi * (state / (2 * order + 1) - 1)
+        self.frequency = nn.Parameter(frequency.repeat(dim, 1))
+        self.output = nn.Parameter(torch.randn(dim, n_modes, 2) * math.sqrt(0.5))
+
+    def forward(self, length: int) -> Float[Tensor, "D {length}"]:
+        """Evaluates the response at lags 0 to ``length - 1``, held constant between samples."""
+        a = torch.complex(-self.log_decay.exp(), self.frequency)
+        a_step = a * self.log_step.exp()[:, None]
+        gain = torch.view_as_complex(self.output) * (a_step.exp() - 1) / a
+        lags = torch.arange(length, device=a.device)
+        powers = (a_step[..., None] * lags).exp()
+        return 2 * (gain[..., None] * powers).sum(dim=1).real
+
+
+def convolve(x: Float[Tensor, "B D N"], kernel: Float[Tensor, "D 2*N-1"]) -> Float[Tensor, "B D N"]:
+    """Convolves each feature with its own kernel, given at lags ``1 - N`` to ``N - 1``.
+
+    Arithmetic is in the precision of the kernel; Fourier transforms know no half precision.
+    """
+    convolve_by = by_product if x.shape[2] <= _LONGEST_PRODUCT else by_transform
+    with torch.autocast(x.device.type, enabled=False):
+        return convolve_by(x.to(kernel.dtype), kernel).to(x.dtype)
+
+
+def by_product(
+    x: Float[Tensor, "B D N"], kernel: Float[Tensor, "D 2*N-1"]
+) -> Float[Tensor, "B D N"]:
+    """Convolves by the Toeplitz matrix whose entry ``i, j`` is the kernel at lag ``j - i``."""
+    matrix = kernel.unfold(-1, x.shape[2], 1).flip(1)
+    return torch.matmul(x.transpose(0, 1), matrix).transpose(0, 1)
+
+
+def by_transform(
+    x: Float[Tensor, "B D N"], kernel: Float[Tensor, "D 2*N-1"]
+) -> Float[Tensor, "B D N"]:
+    """Convolves by Fourier transforms, long enough that nothing wraps around."""
+    length = x.shape[2]
+    n = next_fast_len(2 * length - 1, real=True)
+    around = torch.cat(
+        [
+            kernel[:, length - 1 :],
+            kernel.new_zeros(len(kernel), n - kernel.shape[1]),
+            kernel[:, : length - 1],
+        ],
+        dim=-1,
+    )
+    spectrum = torch.fft.rfft(x, n=n) * torch.fft.rfft(around, n=n)
+    return torch.fft.irfft(spectrum, n=n)[..., :length]

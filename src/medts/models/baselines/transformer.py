@@ -1,0 +1,128 @@
+"""Transformer: the plain encoder over patches of the signal, for comparison with its heirs.
+
+Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). A patch of all
+channels becomes one token by a linear map, sinusoids say where it lies, and layers of full
+attention mix the tokens. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
+"""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+
+
+class TransformerConfig(Config):
+    """Size and input of a plain Transformer; the defaults are the paper's base model."""
+
+    kind: Literal["transformer"] = "transformer"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    patch: int = Field(default=10, ge=1)
+    """Samples per token."""
+
+    dim: int = Field(default=512, ge=2)
+    """Width of a token; even."""
+
+    depth: int = Field(default=6, ge=1)
+    """Layers."""
+
+    n_heads: int = Field(default=8, ge=1)
+    """Heads of attention; they share the width evenly."""
+
+    hidden: int = Field(default=2048, ge=1)
+    """Width inside the feed-forward part of a layer."""
+
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of values dropped in attention, feed-forward part and sums."""
+
+    @model_validator(mode="after")
+    def _width_can_be_shared(self) -> "TransformerConfig":
+        if self.dim % self.n_heads or self.dim % 2:
+            raise ValueError(f"dim {self.dim} must be even and a multiple of {self.n_heads} heads")
+        return self
+
+
+class Transformer(Encoder):
+    """Full attention between the patches of a window of any length.
+
+    Components: *embedding* — linear map of a patch of all channels; *positions* — sinusoids, so
+    that no length is foreign; *layers* — attention and feed-forward part; *norm* — layer norm of
+    the result; *pooling* — mean over valid tokens.
+
+    Symbols: our ``dim`` is the paper's d_model, ``hidden`` its d_ff, ``n_heads`` its h.
+
+    Departures: tokens are patches, not words. Norms stand before each part instead of after the
+    sum (Xiong et al., 2020, arXiv:2002.04745), which trains without a long warm-up, and GELU is
+    in place of ReLU. Patches of padding are hidden from attention and left out of the mean, so
+    padding changes nothing.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config, self.dim = config, config.dim
+        self.embedding = nn.Linear(len(config.channels) * config.patch, config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                config.dim,
+                config.n_heads,
+                config.hidden,
+                config.dropout,
+                activation="gelu",
+                batch_first=True,
+                norm_first=True,
+            )
+            for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream = batch.streams[self.config.stream]
+        is_valid = stream.is_valid & stream.is_present[:, None]
+        patches, is_valid = cut_patches(stream.signal, is_valid, self.config.patch)
+        tokens = self.embedding(patches)
+        tokens = self.dropout(tokens + positions(tokens.shape[1], self.dim).to(tokens))
+        # A window without a single valid token attends everywhere; attention over nothing is NaN.
+        is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
+        for layer in self.layers:
+            tokens = layer(tokens, src_key_padding_mask=is_ignored)
+        weight = is_valid[..., None].to(tokens.dtype)
+        tokens = self.norm(tokens) * weight
+        return Encoded(tokens, is_valid, tokens.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0))
+
+
+def cut_patches(
+    signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"], patch: int
+) -> tuple[Float[Tensor, "B N C*{patch}"], Bool[Tensor, "B N"]]:
+    """Cuts time into patches, the last one filled up with zeros; valid if any sample of it is."""
+    missing = -signal.shape[2] % patch
+    signal = F.pad(signal * is_valid[:, None], (0, missing))
+    is_valid = F.pad(is_valid, (0, missing))
+    patches = rearrange(signal, "b c (n p) -> b n (c p)", p=patch)
+    return patches, reduce(is_valid, "b (n p) -> b n", "max", p=patch)
+
+
+def positions(n_tokens: int, dim: int) -> Float[Tensor, "{n_tokens} {dim}"]:
+    """Returns the paper's sinusoids: sines and cosines of wavelengths from 2π to 20,000π."""
+    rate = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
+    angle = torch.arange(n_tokens)[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)

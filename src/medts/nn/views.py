@@ -1,0 +1,217 @@
+"""Views: randomly altered versions of the windows of a batch, made where the batch is.
+
+What was padded or absent stays zero and marked; a channel that is dropped becomes absent. All
+random numbers come from torch, so a seed repeats them. What views are for is left to objectives.
+
+Axes: B windows in the batch, C channels, T samples in time.
+"""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from medts.core.batch import Batch, StreamBatch
+from medts.core.config import Config
+
+
+class ViewsConfig(Config):
+    """How much a view differs from its window; zeros (and a crop of 1) leave it as it is."""
+
+    crop_ratio: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Shortest share of a window that is kept, from a random place; 1 keeps all of it."""
+
+    is_stretched: bool = False
+    """Whether what is kept is stretched to the window's length, which slows the rhythm down."""
+
+    gain: float = Field(default=0.2, ge=0.0)
+    """Largest change of amplitude: a factor from 1 / (1 + gain) to 1 + gain on all channels."""
+
+    wander: float = Field(default=0.2, ge=0.0)
+    """Largest amplitude of a slow sine on each channel, over its standard deviation."""
+
+    wander_hz: tuple[float, float] = (0.05, 0.5)
+    """Lowest and highest frequency of that sine, Hz."""
+
+    noise: float = Field(default=0.1, ge=0.0)
+    """Largest standard deviation of white noise on each channel, over that of the channel."""
+
+    hide_ratio: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Longest stretch set to zero in all channels, as a share of the view."""
+
+    drop_probability: float = Field(default=0.5, ge=0.0, le=1.0)
+    """How often a window loses channels; one always stays."""
+
+    drop_most: int = Field(default=6, ge=1)
+    """Most channels lost at once."""
+
+    @field_validator("wander_hz")
+    @classmethod
+    def _band_is_in_order(cls, wander_hz: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < wander_hz[0] <= wander_hz[1]:
+            raise ValueError(f"wander_hz must rise from above 0, got {wander_hz}")
+        return wander_hz
+
+
+def make_view(batch: Batch, config: ViewsConfig) -> Batch:
+    """Returns the batch with every stream altered anew.
+
+    All windows of a view keep the same share of their length, so a view is shorter rather than
+    padded. The piece lies elsewhere in each window, but at one time in all of its streams unless
+    one of them is padded.
+    """
+    keep_ratio = 1.0 - (1.0 - config.crop_ratio) * torch.rand(()).item()
+    place = torch.rand(len(batch))
+    streams = {}
+    for name, stream in batch.streams.items():
+        view = stream
+        if config.crop_ratio < 1:
+            view = crop(view, keep_ratio, place.to(stream.signal.device))
+            if config.is_stretched:
+                view = stretch(view, stream.signal.shape[-1])
+        view = add_wander(view, config.wander, config.wander_hz)
+        view = add_noise(view, config.noise)
+        view = change_gain(view, config.gain)
+        view = hide_stretch(view, config.hide_ratio)
+        is_dropped = draw_dropped(
+            view.is_channel_present, config.drop_probability, config.drop_most
+        )
+        streams[name] = drop_channels(view, is_dropped)
+    return replace(batch, streams=streams)
+
+
+def take(
+    stream: StreamBatch, start: Int[Tensor, "B"], n_kept: Int[Tensor, "B"], n_samples: int
+) -> StreamBatch:
+    """Cuts ``n_kept`` samples from ``start`` on out of each window, padded to ``n_samples``."""
+    place = torch.arange(n_samples, device=stream.signal.device)
+    index = (start[:, None] + place).clamp(max=stream.signal.shape[-1] - 1)
+    is_valid = stream.is_valid.gather(1, index) & (place < n_kept[:, None])
+    index = index[:, None].expand(-1, stream.signal.shape[1], -1)
+    return keep_real(replace(stream, signal=stream.signal.gather(2, index), is_valid=is_valid))
+
+
+def crop(stream: StreamBatch, keep_ratio: float, place: Float[Tensor, "B"]) -> StreamBatch:
+    """Keeps a share of each window, from its start at ``place`` 0 to its end at 1."""
+    n_kept = max(1, round(keep_ratio * stream.signal.shape[-1]))
+    room = (count_samples(stream) - n_kept).clamp(min=0)
+    start = (place * (room + 1)).long().minimum(room)
+    return take(stream, start, torch.full_like(start, n_kept), n_kept)
+
+
+def halves(stream: StreamBatch) -> tuple[StreamBatch, StreamBatch]:
+    """Splits each window in the middle of its valid samples; an odd last sample is left out."""
+    n_half = count_samples(stream) // 2
+    length = max(1, stream.signal.shape[-1] // 2)
+    return take(stream, torch.zeros_like(n_half), n_half, length), take(
+        stream, n_half, n_half, length
+    )
+
+
+def stretch(stream: StreamBatch, n_samples: int) -> StreamBatch:
+    """Draws every window out to ``n_samples`` by straight lines between samples."""
+    signal = F.interpolate(stream.signal, n_samples, mode="linear", align_corners=False)
+    is_valid = F.interpolate(stream.is_valid[:, None].to(signal.dtype), n_samples)[:, 0] > 0
+    return keep_real(replace(stream, signal=signal, is_valid=is_valid))
+
+
+def change_gain(stream: StreamBatch, largest: float) -> StreamBatch:
+    """Multiplies each window by a factor of its own; relations between leads are kept."""
+    exponent = 2 * draw(stream, 1, 1) - 1
+    return replace(stream, signal=stream.signal * (1.0 + largest) ** exponent)
+
+
+def add_noise(stream: StreamBatch, largest: float) -> StreamBatch:
+    """Adds white noise, of a level of its own in each window, relative to each channel."""
+    level = largest * draw(stream, 1, 1) * channel_std(stream)
+    noise = torch.randn_like(stream.signal) * level
+    return keep_real(replace(stream, signal=stream.signal + noise))
+
+
+def add_wander(
+    stream: StreamBatch, largest: float, band_hz: tuple[float, float] = (0.05, 0.5)
+) -> StreamBatch:
+    """Adds a slow sine to each channel, with a frequency and phase of its own."""
+    C, T = stream.signal.shape[1:]
+    time_s = torch.arange(T, device=stream.signal.device) / stream.sampling_rate
+    low_hz, high_hz = band_hz
+    rate_hz = low_hz + (high_hz - low_hz) * draw(stream, C, 1)
+    sine = torch.sin(2 * torch.pi * (rate_hz * time_s + draw(stream, C, 1)))
+    wander = largest * draw(stream, C, 1) * channel_std(stream) * sine
+    return keep_real(replace(stream, signal=stream.signal + wander))
+
+
+def hide_stretch(stream: StreamBatch, largest_ratio: float) -> StreamBatch:
+    """Sets one stretch of each window to zero in all channels; the samples stay valid.
+
+    They are not marked, so that an encoder learns to do without them.
+    """
+    n_valid = count_samples(stream)[:, None]
+    n_hidden = (largest_ratio * draw(stream, 1) * n_valid).long()
+    start = (draw(stream, 1) * (n_valid - n_hidden + 1)).long()
+    place = torch.arange(stream.signal.shape[-1], device=stream.signal.device)
+    is_hidden = (place >= start) & (place < start + n_hidden)
+    return replace(stream, signal=stream.signal.masked_fill(is_hidden[:, None], 0.0))
+
+
+def drop_channels(stream: StreamBatch, is_dropped: Bool[Tensor, "B C"]) -> StreamBatch:
+    """Makes channels absent, and zero."""
+    is_channel_present = stream.is_channel_present & ~is_dropped
+    return keep_real(replace(stream, is_channel_present=is_channel_present))
+
+
+def draw_dropped(
+    is_channel_present: Bool[Tensor, "B C"],
+    probability: float,
+    most: int,
+    generator: torch.Generator | None = None,
+) -> Bool[Tensor, "B C"]:
+    """Draws 1 to ``most`` channels of some windows, never the last one that is present."""
+    shape, device = is_channel_present.shape, is_channel_present.device
+    score = torch.rand(shape, device=device, generator=generator)
+    is_chosen, amount = torch.rand((2, shape[0]), device=device, generator=generator)
+    n_most = (is_channel_present.sum(dim=1) - 1).clamp(min=0, max=most)
+    n_dropped = ((amount * n_most).long() + 1).minimum(n_most)
+    n_dropped = n_dropped * (is_chosen < probability)
+    rank = score.masked_fill(~is_channel_present, 2.0).argsort(dim=1).argsort(dim=1)
+    return rank < n_dropped[:, None]
+
+
+def has_signal(batch: Batch) -> Bool[Tensor, "B"]:
+    """True for windows in which any stream has a valid sample."""
+    return torch.stack(
+        [
+            stream.is_present & stream.is_valid.any(dim=1) & stream.is_channel_present.any(dim=1)
+            for stream in batch.streams.values()
+        ]
+    ).any(dim=0)
+
+
+def count_samples(stream: StreamBatch) -> Int[Tensor, "B"]:
+    """Counts the samples of each window up to the last valid one."""
+    place = torch.arange(1, stream.is_valid.shape[1] + 1, device=stream.is_valid.device)
+    return (stream.is_valid * place).amax(dim=1)
+
+
+def channel_std(stream: StreamBatch) -> Float[Tensor, "B C 1"]:
+    """Standard deviation of each channel over valid samples; zero where there is none."""
+    weight = stream.is_valid[:, None].to(stream.signal.dtype)
+    n_samples = weight.sum(dim=2, keepdim=True).clamp(min=1)
+    mean = (stream.signal * weight).sum(dim=2, keepdim=True) / n_samples
+    square = ((stream.signal - mean) * weight).square().sum(dim=2, keepdim=True) / n_samples
+    return square.sqrt() * stream.is_channel_present[..., None]
+
+
+def keep_real(stream: StreamBatch) -> StreamBatch:
+    """Sets to zero whatever is padded or absent."""
+    is_real = stream.is_channel_present & stream.is_present[:, None]
+    is_real = is_real[..., None] & stream.is_valid[:, None]
+    return replace(stream, signal=stream.signal.masked_fill(~is_real, 0.0))
+
+
+def draw(stream: StreamBatch, *shape: int) -> Float[Tensor, "B ..."]:
+    """Uniform numbers between 0 and 1, for each window of the stream."""
+    return torch.rand(len(stream.signal), *shape, device=stream.signal.device)

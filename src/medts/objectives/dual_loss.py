@@ -1,0 +1,156 @@
+"""Dual loss: cross-entropy and supervised contrast on two views of every window.
+
+The second stage of ECG-NAT (arXiv:2605.13194, abstract only; every number is our own), in the form
+of Gunel et al. (ICLR 2021, arXiv:2011.01403): ``(1 - w) cross-entropy + w contrast``. Windows of
+one class are drawn together and those of others apart, which says more per label than the class
+alone; two views give every anchor at least one positive, even where labels are few. Where several
+classes may hold, the contrast is that of MulSupCon (Zhang and Wu, AAAI 2024).
+
+Encoder and head are kept, the projector is thrown away. The head reads the embedding, not the
+projection. When not training, the windows are scored as they are, without views.
+
+Axes: B windows in the batch, D embedding width, K classes.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from medts.core.batch import Batch, Losses, Prediction
+from medts.core.config import Config
+from medts.core.labels import LabelSet
+from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
+from medts.losses.contrastive import multilabel_contrastive
+from medts.models.base import Encoder
+from medts.models.heads import Head
+from medts.nn.projector import Projector
+from medts.nn.views import ViewsConfig, make_view
+from medts.objectives.base import Objective
+from medts.objectives.classification import balancing_weight
+
+
+class DualLossConfig(Config):
+    """Weights of the two losses, and how windows are varied."""
+
+    kind: Literal["dual_loss"] = "dual_loss"
+    """Name of the objective in the registry."""
+
+    contrast: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Weight of the contrast; cross-entropy has the rest."""
+
+    temperature: float = Field(default=0.1, gt=0.0)
+    """Divides the cosine similarities of the contrast."""
+
+    projection_dim: int = Field(default=128, ge=1)
+    """Width of the space in which windows are compared."""
+
+    views: ViewsConfig = ViewsConfig()
+    """How the two views of a window differ from it."""
+
+    class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
+    """How far rare classes are weighted up: 0 not at all, 1 to equal shares."""
+
+    logit_adjustment: float = Field(default=0.0, ge=0.0)
+    """How much of the classes' log prevalence is added to the logits while training, so that
+    rare classes are not given up (Menon et al., arXiv:2007.07314); another way to balance."""
+
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
+    """Share of certainty taken from the label, in the cross-entropy."""
+
+    @model_validator(mode="after")
+    def _balance_is_asked_for_once(self) -> "DualLossConfig":
+        if self.class_balance > 0 and self.logit_adjustment > 0:
+            raise ValueError(
+                f"class_balance {self.class_balance} and logit_adjustment "
+                f"{self.logit_adjustment} do the same twice; set one of them to 0"
+            )
+        return self
+
+
+class DualLoss(Objective):
+    """Cross-entropy averaged over two views, and the contrast between all of them.
+
+    Windows without a label take no part; those in which no class holds are only negatives.
+
+    Args:
+        config: Weights, balance and views.
+        encoder: Gives the pooled embedding.
+        head: Gives the logits.
+        label_set: Meaning of the logits.
+        prevalence: Share of training records in which each class holds.
+    """
+
+    class_weight: Tensor | None
+    logit_shift: Tensor
+
+    def __init__(
+        self,
+        config: DualLossConfig,
+        *,
+        encoder: Encoder,
+        head: Head,
+        label_set: LabelSet,
+        prevalence: Float[Tensor, "K"],
+    ) -> None:
+        super().__init__()
+        self.config, self.label_set = config, label_set
+        self.encoder, self.head = encoder, head
+        self.projector = Projector(dim=encoder.dim, hidden=encoder.dim, out=config.projection_dim)
+        weight = None
+        if config.class_balance > 0:
+            weight = balancing_weight(prevalence, kind=label_set.kind) ** config.class_balance
+        self.register_buffer("class_weight", weight, persistent=False)
+        shift = config.logit_adjustment * log_prior(prevalence, kind=label_set.kind)
+        self.register_buffer("logit_shift", shift, persistent=False)
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        assert batch.target is not None
+        assert batch.is_labelled is not None
+        is_single = self.label_set.kind == "single"
+        cross_entropy = softmax_cross_entropy if is_single else binary_cross_entropy
+
+        views = [batch]
+        if self.training:
+            views = [make_view(batch, self.config.views) for _ in range(2)]
+        entropies, projections = [], []
+        for view in views:
+            pooled = self.encoder(view).pooled
+            projections.append(self.projector(pooled)[batch.is_labelled])
+            entropies.append(
+                cross_entropy(
+                    self.head(pooled) + self.logit_shift,
+                    batch.target,
+                    batch.is_labelled,
+                    self.class_weight,
+                    smoothing=self.config.label_smoothing,
+                )
+            )
+        entropy = torch.stack(entropies).mean()
+        contrast = multilabel_contrastive(
+            torch.cat(projections),
+            batch.target[batch.is_labelled].repeat(len(views), 1),
+            temperature=self.config.temperature,
+            gather=self.training,
+        )
+        weight = self.config.contrast
+        return Losses(
+            total=(1 - weight) * entropy + weight * contrast,
+            parts={"cross_entropy": entropy.detach(), "contrast": contrast.detach()},
+        )
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns the head's logits."""
+        return Prediction(self.head(self.encoder(batch).pooled), self.label_set)
+
+
+def log_prior(
+    prevalence: Float[Tensor, "K"], *, kind: Literal["single", "multi"]
+) -> Float[Tensor, "K"]:
+    """Log share of each class (``single``) or its log odds (``multi``), within 1 in 10,000."""
+    if kind == "single":
+        return prevalence.clamp(min=1e-4).log()
+    return prevalence.logit(eps=1e-4)

@@ -1,0 +1,334 @@
+"""Masked reconstruction: hide most of an ECG and draw what is missing from what is left.
+
+The first stage of ECG-NAT (arXiv:2605.13194, abstract only; every number is our own), done as in
+SimMIM (Xie et al., CVPR 2022, arXiv:2111.09886) because an encoder that looks through windows
+needs its true neighbors: all tokens are kept, hidden ones are replaced by a learnt token. Time is
+hidden in units of the encoder's total stride, in all leads at once, so that no deep token mixes
+hidden and visible samples and no lead can be computed from the others. The signal under a unit is
+zeroed before the overlapping tokenizer sees it. Some windows lose whole leads as well.
+
+A light decoder joins all scales of the encoder, as Hiera does (arXiv:2306.00989), and is thrown
+away. The encoder itself knows nothing of hiding.
+
+Axes: B windows in the batch, C channels, T samples in time, U units, P samples per unit,
+N signal tokens, D embedding width.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Losses, StreamBatch
+from medts.core.config import Config
+from medts.models.ecg_nat import TOKEN_STRIDE, TOTAL_STRIDE, EcgNat, Layer, Scale, halved
+from medts.nn.neighborhood import NeighborhoodAttention
+from medts.nn.views import draw_dropped
+from medts.objectives.base import Objective
+
+
+class MaskedReconstructionConfig(Config):
+    """What is hidden, and how it is drawn and scored; the numbers are ours."""
+
+    kind: Literal["masked_reconstruction"] = "masked_reconstruction"
+    """Name of the objective in the registry."""
+
+    unit: int = Field(default=TOTAL_STRIDE, gt=0, multiple_of=TOTAL_STRIDE)
+    """Samples hidden together; a multiple of the encoder's total stride, 320 ms at 100 Hz."""
+
+    hide_ratio: float = Field(default=0.6, gt=0.0, lt=1.0)
+    """Share of the units of a window that are hidden; one at least, and never all of several."""
+
+    lead_dropout_p: float = Field(default=0.5, ge=0.0, le=1.0)
+    """How often a window also loses leads, which are then reconstructed over all their length."""
+
+    lead_dropout_n: int = Field(default=6, ge=1)
+    """Most leads lost at once; one always stays."""
+
+    decoder_dim: int = Field(default=128, ge=32, multiple_of=32)
+    """Width of the decoder; its heads are 32 wide."""
+
+    decoder_depth: int = Field(default=2, ge=1)
+    """Layers of the decoder."""
+
+    decoder_kernel: int = Field(default=15, ge=1)
+    """Neighbors of a token in the decoder, odd; 15 tokens of 8 samples are 1.2 s at 100 Hz."""
+
+    smallest_std: float = Field(default=1e-2, gt=0.0)
+    """Floor of the deviation that a target is divided by, in units of the model's input, so that
+    a flat lead asks for nothing but zeros."""
+
+    difference: float = Field(default=0.0, ge=0.0)
+    """Weight of the mean absolute error of the step from one sample to the next."""
+
+
+def abstract_only() -> MaskedReconstructionConfig:
+    """What the paper's abstract names and no more: no leads are dropped."""
+    return MaskedReconstructionConfig(lead_dropout_p=0.0)
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """Windows with what is to be hidden from the encoder, in its order of leads.
+
+    Args:
+        signal: Whole, zero wherever nothing was recorded.
+        is_valid: True for real samples.
+        is_channel_present: True for leads that were recorded.
+        is_unit_hidden: Hidden in all leads.
+        is_dropped: Leads hidden over their whole length.
+    """
+
+    signal: Float[Tensor, "B C T"]
+    is_valid: Bool[Tensor, "B T"]
+    is_channel_present: Bool[Tensor, "B C"]
+    is_unit_hidden: Bool[Tensor, "B U"]
+    is_dropped: Bool[Tensor, "B C"]
+
+    def is_hidden(self, unit: int) -> Bool[Tensor, "B C T"]:
+        """True for samples that the encoder must not see, recorded or not."""
+        is_hidden = self.is_unit_hidden.repeat_interleave(unit, dim=1)
+        is_hidden = is_hidden[:, : self.signal.shape[-1]]
+        return is_hidden[:, None] | self.is_dropped[..., None]
+
+    def is_scored(self, unit: int) -> Bool[Tensor, "B C T"]:
+        """True for hidden samples that were recorded."""
+        is_real = self.is_valid[:, None] & self.is_channel_present[..., None]
+        return self.is_hidden(unit) & is_real
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Windows before and after, in the scale of the model's input, for drawing.
+
+    The mean and deviation of each hidden unit are taken from the signal; only its shape is the
+    model's.
+
+    Args:
+        channels: Names of the leads.
+        sampling_rate: Hz.
+        signal: As recorded.
+        restored: The model's where hidden, the signal elsewhere.
+        is_hidden: True for samples that the encoder did not see and that were recorded.
+    """
+
+    channels: tuple[str, ...]
+    sampling_rate: float
+    signal: Float[Tensor, "B C T"]
+    restored: Float[Tensor, "B C T"]
+    is_hidden: Bool[Tensor, "B C T"]
+
+
+class MaskedReconstruction(Objective):
+    """Mean squared error of hidden samples, each unit of each lead standardised.
+
+    Predicting zero scores 1 (less where a target was flatter than ``smallest_std``), which is
+    logged beside the loss as ``predict_zero``. ``correlation`` is that of `Reconstruction` with
+    the signal over hidden samples, averaged over leads. When not training, the same units are
+    hidden every time, so that epochs can be compared.
+
+    Args:
+        config: Hiding, decoder and score.
+        encoder: Whose tokens are replaced and whose scales are decoded.
+    """
+
+    encoder: EcgNat
+
+    def __init__(self, config: MaskedReconstructionConfig, *, encoder: EcgNat) -> None:
+        super().__init__()
+        self.config = config
+        # Narrower than the base promises; sound, because it is set here and never again.
+        self.encoder = encoder  # pyright: ignore[reportIncompatibleVariableOverride]
+        width = encoder.tokenizer_norm.normalized_shape[0]
+        self.mask_token = nn.Parameter(torch.empty(width))
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        self.decoder = Decoder(
+            scale_dims=[width * 2**i for i in range(len(encoder.stages))],
+            dim=config.decoder_dim,
+            depth=config.decoder_depth,
+            kernel_size=config.decoder_kernel,
+            n_channels=len(encoder.config.channels),
+        )
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        puzzle = self.hide(batch)
+        prediction = split_units(self.restore(puzzle), self.config.unit)
+        target, mean, std = self.standardise(puzzle)
+        is_scored = split_units(puzzle.is_scored(self.config.unit), self.config.unit)
+
+        error = mean_where((prediction - target).square(), is_scored)
+        parts = {
+            "reconstruction": error.detach(),
+            "predict_zero": mean_where(target.square(), is_scored),
+            "correlation": correlation(
+                prediction.detach() * std + mean, target * std + mean, is_scored
+            ),
+        }
+        if self.config.difference == 0:
+            return Losses(error, parts)
+        step = (prediction - target).diff(dim=-1).abs()
+        difference = mean_where(step, is_scored[..., 1:] & is_scored[..., :-1])
+        parts["difference"] = difference.detach()
+        return Losses(error + self.config.difference * difference, parts)
+
+    def hide(self, batch: Batch) -> Puzzle:
+        """Chooses what the encoder will not see."""
+        signal, is_valid = self.encoder.select(batch)
+        stream = batch.streams[self.encoder.config.stream]
+        is_channel_present = arrange_presence(stream, self.encoder.config.channels)
+        generator = None
+        if not self.training:
+            generator = torch.Generator(signal.device).manual_seed(0)
+        place = torch.arange(1, signal.shape[-1] + 1, device=signal.device)
+        n_samples = (is_valid * place).amax(dim=1)
+        n_units = -(-n_samples // self.config.unit)
+        longest = -(-signal.shape[-1] // self.config.unit)
+        return Puzzle(
+            signal=signal.float(),
+            is_valid=is_valid,
+            is_channel_present=is_channel_present,
+            is_unit_hidden=draw_hidden(n_units, longest, self.config.hide_ratio, generator),
+            is_dropped=draw_dropped(
+                is_channel_present,
+                self.config.lead_dropout_p,
+                self.config.lead_dropout_n,
+                generator,
+            ),
+        )
+
+    def restore(self, puzzle: Puzzle) -> Float[Tensor, "B C T"]:
+        """Draws every sample, standardised, from those that are not hidden."""
+        seen = puzzle.signal.masked_fill(puzzle.is_hidden(self.config.unit), 0.0)
+        tokens, n_valid = self.encoder.tokenize(seen, puzzle.is_valid)
+        per_unit = self.config.unit // TOKEN_STRIDE
+        is_hidden = puzzle.is_unit_hidden.repeat_interleave(per_unit, dim=1)
+        is_hidden = is_hidden[:, : tokens.shape[1], None]
+        tokens = torch.where(is_hidden, self.mask_token.to(tokens.dtype), tokens)
+        scales = self.encoder.encode(tokens, n_valid).intermediates["scales"]
+        drawn = self.decoder(scales, halved(n_valid))
+        return drawn[..., : puzzle.signal.shape[-1]].float()
+
+    def standardise(
+        self, puzzle: Puzzle
+    ) -> tuple[Float[Tensor, "B C U P"], Float[Tensor, "B C U 1"], Float[Tensor, "B C U 1"]]:
+        """Returns each unit of each lead less its mean over its deviation, and these two."""
+        signal = split_units(puzzle.signal, self.config.unit)
+        weight = split_units(puzzle.is_valid[:, None].to(signal.dtype), self.config.unit)
+        n_samples = weight.sum(dim=-1, keepdim=True).clamp(min=1)
+        mean = (signal * weight).sum(dim=-1, keepdim=True) / n_samples
+        square = ((signal - mean) * weight).square().sum(dim=-1, keepdim=True) / n_samples
+        std = square.sqrt().clamp(min=self.config.smallest_std)
+        return (signal - mean) / std, mean, std
+
+    @torch.no_grad()
+    def reconstruct(self, batch: Batch) -> Reconstruction:
+        """Returns the windows with hidden samples drawn by the model."""
+        puzzle = self.hide(batch)
+        prediction = split_units(self.restore(puzzle), self.config.unit)
+        _, mean, std = self.standardise(puzzle)
+        drawn = rearrange(prediction * std + mean, "b c u p -> b c (u p)")
+        is_hidden = puzzle.is_scored(self.config.unit)
+        return Reconstruction(
+            channels=self.encoder.config.channels,
+            sampling_rate=batch.streams[self.encoder.config.stream].sampling_rate,
+            signal=puzzle.signal,
+            restored=torch.where(is_hidden, drawn[..., : is_hidden.shape[-1]], puzzle.signal),
+            is_hidden=is_hidden,
+        )
+
+
+class Decoder(nn.Module):
+    """Sums all scales at the rate of the second one, mixes them, and draws 8 samples a token.
+
+    The first scale is joined two tokens to one; the deeper ones are repeated.
+    """
+
+    def __init__(
+        self, *, scale_dims: list[int], dim: int, depth: int, kernel_size: int, n_channels: int
+    ) -> None:
+        super().__init__()
+        widths = [2 * scale_dims[0], *scale_dims[1:]]
+        self.inward = nn.ModuleList(nn.Linear(width, dim) for width in widths)
+        self.layers = nn.ModuleList(
+            Layer(
+                dim=dim,
+                mixer=NeighborhoodAttention(dim=dim, n_heads=dim // 32, kernel_size=kernel_size),
+                mlp_ratio=3.0,
+                drop_path=0.0,
+            )
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.n_samples = 2 * TOKEN_STRIDE
+        self.outward = nn.Linear(dim, n_channels * self.n_samples)
+
+    def forward(
+        self, scales: list[Scale], n_valid: Int[Tensor, "B"] | None
+    ) -> Float[Tensor, "B C T"]:
+        """Draws all channels over the length of the second scale."""
+        n_tokens = scales[1].tokens.shape[1]
+        first = scales[0].tokens
+        first = nn.functional.pad(first, (0, 0, 0, 2 * n_tokens - first.shape[1]))
+        hidden = self.inward[0](rearrange(first, "b (n two) d -> b n (two d)", two=2))
+        for i, scale in enumerate(scales[1:]):
+            wide = repeat(self.inward[i + 1](scale.tokens), "b n d -> b (n r) d", r=2**i)
+            hidden = hidden + wide[:, :n_tokens]
+        for layer in self.layers:
+            hidden = layer(hidden, n_valid)
+        drawn = self.outward(self.norm(hidden))
+        return rearrange(drawn, "b n (c p) -> b c (n p)", p=self.n_samples)
+
+
+def draw_hidden(
+    n_units: Int[Tensor, "B"],
+    longest: int,
+    hide_ratio: float,
+    generator: torch.Generator | None = None,
+) -> Bool[Tensor, "B U"]:
+    """Hides the same share of each window's units, at random; one at least, of several not all."""
+    n_hidden = (hide_ratio * n_units).round().long()
+    n_hidden = n_hidden.minimum(n_units - 1).clamp(min=1).minimum(n_units)
+    score = torch.rand((len(n_units), longest), device=n_units.device, generator=generator)
+    is_unit = torch.arange(longest, device=n_units.device) < n_units[:, None]
+    rank = score.masked_fill(~is_unit, 2.0).argsort(dim=1).argsort(dim=1)
+    return rank < n_hidden[:, None]
+
+
+def arrange_presence(stream: StreamBatch, channels: tuple[str, ...]) -> Bool[Tensor, "B C"]:
+    """Says which of the named channels each window has."""
+    absent = torch.zeros_like(stream.is_present)
+    columns = dict(zip(stream.channels, stream.is_channel_present.unbind(dim=1), strict=True))
+    is_channel_present = torch.stack([columns.get(name, absent) for name in channels], dim=1)
+    return is_channel_present & stream.is_present[:, None]
+
+
+def split_units(values: Tensor, unit: int) -> Tensor:
+    """Folds the samples of each channel into units, with zeros after the last sample."""
+    padded = nn.functional.pad(values, (0, -values.shape[-1] % unit))
+    return rearrange(padded, "b c (u p) -> b c u p", p=unit)
+
+
+def mean_where(values: Float[Tensor, "..."], is_counted: Bool[Tensor, "..."]) -> Float[Tensor, ""]:
+    """Mean of the chosen values; zero, with a gradient of zero, where there is none."""
+    return (values * is_counted).sum() / is_counted.sum().clamp(min=1)
+
+
+def correlation(
+    first: Float[Tensor, "B C U P"],
+    second: Float[Tensor, "B C U P"],
+    is_counted: Bool[Tensor, "B C U P"],
+) -> Float[Tensor, ""]:
+    """Pearson's, over the chosen samples of each channel, averaged over channels that vary."""
+    n_samples = is_counted.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    sides = []
+    for side in (first, second):
+        mean = (side * is_counted).sum(dim=(2, 3), keepdim=True) / n_samples
+        sides.append((side - mean) * is_counted)
+    product = (sides[0] * sides[1]).sum(dim=(2, 3))
+    norm = (sides[0].square().sum(dim=(2, 3)) * sides[1].square().sum(dim=(2, 3))).sqrt()
+    return mean_where(product / norm.clamp(min=1e-12), norm > 1e-6)

@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from medts.core.errors import LeakError, StoreError
+from medts.evaluation.fine_tune import evaluate
+from medts.evaluation.result import Measure, read_result
+
+SHAPE = {
+    "schema", "metrics", "per_class", "controls", "n_records", "n_subjects", "excluded_classes",
+    "excluded_records", "thresholds", "splits", "label_set", "protocol", "recipe",
+    "tuning_trials", "seed", "data_digest", "bundle_digest", "versions", "seconds",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def evaluated(tiny_run, synthetic_store, tmp_path_factory):
+    out = tmp_path_factory.mktemp("evaluated")
+    result = evaluate(tiny_run, synthetic_store, folds=["9", "10"], out=out)
+    return out, result
+
+
+def test_metrics_json_has_its_stable_shape_and_reads_back(evaluated):
+    out, result = evaluated
+    content = json.loads((out / "metrics.json").read_text())
+    assert content.keys() >= SHAPE
+    assert content["schema"] == 1
+    assert content["splits"].keys() == {"train", "validation", "test"}
+    assert {"value", "low", "high"} == content["metrics"]["macro_auroc"].keys()
+    assert {"majority", "label_shuffle"} <= content["controls"].keys()
+    assert read_result(out / "metrics.json").metrics.keys() == result.metrics.keys()
+
+
+def test_the_numbers_are_those_of_the_scores_that_were_kept(evaluated):
+    out, result = evaluated
+    table = pq.read_table(out / "predictions.parquet").to_pydict()
+    classes = [name.removeprefix("target:") for name in table if name.startswith("target:")]
+    target = np.array([table[f"target:{name}"] for name in classes]).T
+    probability = np.array([table[f"probability:{name}"] for name in classes]).T
+    kept = [k for k, name in enumerate(classes) if name not in result.excluded_classes]
+    expected = roc_auc_score(target[:, kept], probability[:, kept], average="macro")
+    assert result.metrics["macro_auroc"].value == pytest.approx(expected, abs=1e-9)
+    stated = probability >= np.array([result.thresholds[name] for name in classes])
+    expected = f1_score(target[:, kept], stated[:, kept], average="macro", zero_division=0)
+    assert result.metrics["macro_f1"].value == pytest.approx(expected, abs=1e-9)
+
+
+def test_every_number_lies_within_its_interval(evaluated):
+    _, result = evaluated
+    for measures in (result.metrics, *result.per_class.values()):
+        for measure in measures.values():
+            if measure.low is not None and np.isfinite(measure.low):
+                assert measure.low <= measure.value <= measure.high
+
+
+def test_controls_know_nothing(evaluated):
+    _, result = evaluated
+    assert result.controls["majority"]["macro_auroc"].value == pytest.approx(0.5)
+    shuffled = result.controls["label_shuffle"]["macro_auroc"]
+    assert shuffled.value == pytest.approx(0.5, abs=0.03)
+    assert shuffled.low < 0.5 < shuffled.high
+
+
+def test_classes_without_positives_are_listed_and_in_no_macro(evaluated):
+    _, result = evaluated
+    for name in result.excluded_classes:
+        assert str(result.per_class[name]["auroc"]) == "–"
+
+
+def test_the_report_is_written_and_says_synthetic(evaluated):
+    out, result = evaluated
+    page = (out / "report.html").read_text()
+    assert result.synthetic
+    assert "ynthetic" in page
+
+
+@pytest.mark.parametrize(("folds", "verb"), [(["7"], "trained"), (["8", "9"], "selected")])
+def test_a_fold_that_trained_or_selected_is_refused(
+    tiny_run, synthetic_store, tmp_path, folds, verb
+):
+    with pytest.raises(LeakError, match=f"{verb} on fold"):
+        evaluate(tiny_run, synthetic_store, folds=folds, out=tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_an_allowed_leak_is_stamped(tiny_run, synthetic_store, tmp_path):
+    result = evaluate(tiny_run, synthetic_store, folds=["7"], out=tmp_path, allow_leak=True)
+    assert any("LEAK" in note for note in result.notes)
+    assert "LEAK" in (tmp_path / "report.html").read_text()
+
+
+def test_the_same_people_under_other_folds_are_still_refused(tiny_run, tmp_path):
+    from medts.data.ingest import ingest
+    from medts.data.sources.base import Entry
+    from medts.data.sources.synthetic import Synthetic
+    from medts.data.store import Store
+
+    class Renumbered(Synthetic):
+        def entries(self, path):
+            for entry in super().entries(path):
+                yield Entry(entry.record_id, entry.subject_id, "10", entry.load, entry.labels)
+
+    ingest(Renumbered(n_subjects=10, records_per_subject=1, duration_s=5.0, seed=3), "-", tmp_path)
+    with pytest.raises(LeakError, match="test subjects were seen"):
+        evaluate(tiny_run, Store(tmp_path), folds=["10"], out=tmp_path / "out")
+
+
+def test_an_unknown_fold_is_named(tiny_run, synthetic_store, tmp_path):
+    with pytest.raises(StoreError, match="no record in fold '11'"):
+        evaluate(tiny_run, synthetic_store, folds=["11"], out=tmp_path)
+
+
+def test_a_measure_shows_its_interval_or_a_dash():
+    assert str(Measure(value=0.5, low=0.25, high=0.75)) == "0.500 [0.250, 0.750]"
+    assert str(Measure(value=float("nan"))) == "–"
+    assert Measure(value=float("nan")).model_dump()["value"] is None

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from medts.core.errors import UnknownNameError
+from medts.models import build_encoder
+from medts.recipes import RECIPES, find_recipe
+from medts.recipes.base import Recipe
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_builds_says_what_it_is_and_survives_json(name):
+    recipe = RECIPES[name]()
+    assert recipe.name == name
+    assert len(RECIPES[name].__doc__) > 20
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    with torch.device("meta"):
+        build_encoder(recipe.encoder)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_field_has_its_sentence(name):
+    def check(config):
+        for field, info in type(config).model_fields.items():
+            assert info.description, f"{type(config).__name__}.{field} has no sentence"
+            value = getattr(config, field)
+            if hasattr(type(value), "model_fields"):
+                check(value)
+
+    check(RECIPES[name]())
+
+
+def test_a_variant_changes_only_what_it_names():
+    base, variant = RECIPES["xresnet1d"](), RECIPES["xresnet1d101"]()
+    changed = {
+        field for field in Recipe.model_fields if getattr(base, field) != getattr(variant, field)
+    }
+    assert changed == {"name", "encoder", "training"}
+
+
+def test_a_misspelt_recipe_gets_the_nearest_name():
+    with pytest.raises(UnknownNameError, match="Did you mean 'xresnet1d'"):
+        find_recipe("xresnet1dd")
+
+
+def test_an_encoder_that_reads_other_channels_than_are_prepared_is_refused():
+    recipe = RECIPES["xresnet1d"]()
+    with pytest.raises(ValueError, match="preprocessing makes"):
+        recipe.but(encoder=recipe.encoder.but(channels=("I", "II")))

@@ -1,0 +1,137 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from medts.core.errors import ConfigError, LeakError, MedtsError
+from medts.inference.bundle import bundle_digest, load_bundle
+from medts.recipes import find_recipe
+from medts.recipes.run import Request, finetune, split
+from medts.training.fit import History
+from medts.training.settings import Training
+
+LABELS = "synthetic/findings"
+FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8", "9"]}
+
+
+def run(store, out, recipe=None, **changes):
+    settings = {"label_set": LABELS, "show_progress": False, **FOLDS, **changes}
+    return finetune(recipe or find_recipe("xresnet1d_test"), store, out=out, **settings)
+
+
+def test_a_run_leaves_everything_that_made_it(tiny_run):
+    asked = json.loads((tiny_run / "run.json").read_text())
+    assert asked["train_folds"] == [str(fold) for fold in range(1, 8)]
+    assert asked["recipe"]["name"] == "xresnet1d_test"
+    assert {"medts", "torch", "numpy"} <= asked["versions"].keys()
+    assert (tiny_run / "log" / "metrics.csv").is_file()
+    history = json.loads((tiny_run / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [0, 1, 2]
+    assert {"train_loss", "validation_loss", "validation_score"} <= history[0].keys()
+
+
+def test_the_bundle_remembers_its_splits_and_chose_thresholds_on_validation(tiny_run):
+    bundle = load_bundle(tiny_run)
+    assert bundle.provenance.splits["validation"]["folds"] == ["8"]
+    assert bundle.provenance.synthetic
+    points = bundle.labels.operating_points
+    assert points.keys() == set(bundle.label_set.classes)
+    assert all(point.split == "validation: synthetic 8" for point in points.values())
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(synthetic_store, tmp_path):
+    digests = [
+        bundle_digest(run(synthetic_store, tmp_path / str(number), seed=seed))
+        for number, seed in enumerate([1, 1, 2])
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]
+
+
+def test_a_killed_run_goes_on_from_its_last_epoch(synthetic_store, tmp_path, monkeypatch):
+    recipe = find_recipe("xresnet1d_test").but(training=Training(epochs=4, batch_size=16))
+
+    class KilledError(Exception):
+        pass
+
+    def die(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_epoch_start", die)
+        with pytest.raises(KilledError):
+            run(synthetic_store, tmp_path / "killed", recipe)
+    assert not (tmp_path / "killed" / "bundle").exists()
+    run(synthetic_store, tmp_path / "killed", recipe)
+    history = json.loads((tmp_path / "killed" / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [0, 1, 2, 3]
+
+
+def test_a_finished_run_is_not_repeated_and_another_is_not_mixed_in(
+    tiny_run, synthetic_store, tmp_path
+):
+    copy = shutil.copytree(tiny_run, tmp_path / "copy")
+    folds = {"train_folds": [str(fold) for fold in range(1, 8)], "val_folds": ["8"]}
+    before = (copy / "bundle" / "model.safetensors").stat().st_mtime_ns
+    run(synthetic_store, copy, **folds)
+    assert (copy / "bundle" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match="holds another run: seed differ"):
+        run(synthetic_store, copy, **folds, seed=5)
+
+
+def test_folds_that_share_subjects_are_refused(synthetic_store, tmp_path):
+    with pytest.raises(LeakError, match="subjects are in both"):
+        run(synthetic_store, tmp_path / "run", train_folds=["1", "8"])
+
+
+def test_fewer_labels_are_nested_and_the_seed_draws_them(synthetic_store):
+    def rows(fraction, seed=0):
+        request = Request(
+            recipe=find_recipe("xresnet1d_test"), label_set=LABELS, seed=seed,
+            train_folds=("1", "2", "3"), val_folds=("8",), label_fraction=fraction,
+        )  # fmt: skip
+        return set(split(synthetic_store, request).train.rows)
+
+    assert rows(0.3) < rows(0.6) < rows(1.0)
+    assert len(rows(9)) == 9
+    assert rows(9) != rows(9, seed=1)
+
+
+def test_shuffled_labels_keep_their_counts_and_lose_their_records(synthetic_store):
+    def part(*, shuffle_labels):
+        request = Request(
+            recipe=find_recipe("xresnet1d_test"), label_set=LABELS,
+            train_folds=("1", "2", "3"), val_folds=("8",), shuffle_labels=shuffle_labels,
+        )  # fmt: skip
+        return split(synthetic_store, request)
+
+    plain, shuffled = part(shuffle_labels=False), part(shuffle_labels=True)
+    assert np.array_equal(plain.train.target.sum(axis=0), shuffled.train.target.sum(axis=0))
+    assert not np.array_equal(plain.train.target, shuffled.train.target)
+    assert np.array_equal(plain.validation.target, shuffled.validation.target)
+
+
+def test_a_run_may_start_from_a_bundle_of_the_same_shape_only(tiny_run, synthetic_store, tmp_path):
+    recipe = find_recipe("xresnet1d_test").but(training=Training(epochs=1, learning_rate=1e-9))
+    started = run(synthetic_store, tmp_path / "started", recipe, init=tiny_run)
+    weights = load_bundle(started).encoder.state_dict()
+    given = load_bundle(tiny_run).encoder.state_dict()
+    name = "stem.0.conv.weight"
+    assert torch.allclose(weights[name], given[name], atol=1e-4)
+    assert set(load_bundle(tiny_run).provenance.seen_subjects) <= set(
+        load_bundle(started).provenance.seen_subjects
+    )
+    other = recipe.but(encoder=recipe.encoder.but(width=32))
+    with pytest.raises(ConfigError, match="another shape"):
+        run(synthetic_store, tmp_path / "other", other, init=tiny_run)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(synthetic_store, tmp_path):
+    recipe = find_recipe("xresnet1d_test").but(
+        training=Training(epochs=3, batch_size=16, learning_rate=1e18, gradient_clip=0)
+    )
+    with pytest.raises(MedtsError, match=r"Lower --training.learning-rate"):
+        run(synthetic_store, tmp_path / "run", recipe)
