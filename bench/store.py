@@ -44,9 +44,7 @@ def prepare(data: Path | None, folder: Path) -> tuple[Store, list[Path]]:
         ingest(PtbXl(), ptb_xl, folder / "store", n_workers=2)
         store = Store(folder / "store")
         ids = [record_id.split("/")[1].zfill(5) for record_id in store.record_ids]
-        return store, [
-            ptb_xl / "records500" / f"{each[:2]}000" / f"{each}_hr" for each in ids
-        ]
+        return store, [ptb_xl / "records500" / f"{each[:2]}000" / f"{each}_hr" for each in ids]
     source = Synthetic(n_subjects=300, records_per_subject=1, sampling_rate=500.0)
     ingest(source, "-", folder / "store")
     store = Store(folder / "store")
@@ -63,16 +61,17 @@ def compare(store: Store, files: list[Path], n_batches: int) -> None:
     for rows in batches:  # warms the page cache for both
         read_store(store, rows)
     read_wfdb(files, batches[0][:4])
-    from_store, from_wfdb = [], []
-    for rows in batches:
-        from_store.append(min(timed(lambda r=rows: read_store(store, r)) for _ in range(5)))
+    from_store = [
+        min(timed(lambda r=rows: read_store(store, r)) for _ in range(5)) for rows in batches
+    ]
+    from_wfdb = []
     for rows in batches[:3]:
         read_wfdb(files, rows)
         from_wfdb.append(timed(lambda r=rows: read_wfdb(files, r)))
     rows = batches[0]
     difference = np.abs(read_store(store, rows) - read_wfdb(files, rows)).max()
     fast, slow = statistics.median(from_store), statistics.median(from_wfdb)
-    print(f"{len(store)} records of {store.corpora.keys()}, batches of {BATCH}, warm cache")
+    print(f"{len(store)} records of {', '.join(store.corpora)}, batches of {BATCH}, warm cache")
     print(f"store         {BATCH / fast:10.0f} records/s  ({fast * 1e3:.2f} ms a batch)")
     print(f"wfdb.rdrecord {BATCH / slow:10.0f} records/s  ({slow * 1e3:.0f} ms a batch)")
     print(f"ratio         {slow / fast:10.0f} x; largest difference {difference:.1e} mV")

@@ -74,6 +74,12 @@ def unchanged() -> ViewsConfig:
 
 
 @pytest.fixture
+def mild() -> ViewsConfig:
+    """Views that differ a little, so that a few steps are enough to learn them."""
+    return ViewsConfig(crop_ratio=1, hide_ratio=0, drop_probability=0)
+
+
+@pytest.fixture
 def learn() -> Callable[..., list[float]]:
     """Takes steps on one batch and returns the losses on the way."""
 
@@ -85,7 +91,7 @@ def learn() -> Callable[..., list[float]]:
             loss = objective(batch).total
             loss.backward()
             optimizer.step()
-            losses.append(float(loss))
+            losses.append(loss.item())
         return losses
 
     return take_steps

@@ -42,7 +42,8 @@ def test_hidden_samples_carry_no_information(make_objective, make_batch, unit, n
     drawn = objective.restore(puzzle)
     assert torch.equal(objective.restore(replace(puzzle, signal=other)), drawn)
 
-    b, c, t = (~is_hidden & puzzle.is_scored(1).new_ones(())).nonzero()[0].tolist()
+    is_real = puzzle.is_valid[:, None] & puzzle.is_channel_present[..., None]
+    b, c, t = (is_real & ~is_hidden).nonzero()[0].tolist()
     other = puzzle.signal.clone()
     other[b, c, t] += 1.0  # what is visible does carry some
     assert not torch.equal(objective.restore(replace(puzzle, signal=other))[b], drawn[b])
@@ -168,15 +169,13 @@ def test_leads_are_scored_by_name(make_objective, make_batch):
 
 
 @pytest.mark.parametrize("changes", [{}, {"difference": 0.1}, {"unit": 64}])
-def test_one_batch_is_learnt_and_beats_predicting_zero(make_objective, make_batch, learn, changes):
-    objective = make_objective(lead_dropout_p=0.5, **changes)
-    batch = make_batch(n_windows=6)
-    before = objective(batch).parts
-    losses = learn(objective, batch, n_steps=60, learning_rate=1e-2)
-    after = objective(batch).parts
-    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
-    assert after["reconstruction"] < 0.6 * after["predict_zero"]
-    assert after["correlation"] > max(0.7, before["correlation"])
+def test_one_puzzle_is_learnt_and_beats_predicting_zero(make_objective, make_batch, learn, changes):
+    objective = make_objective(**changes).eval()  # the same units are hidden at every step
+    losses = learn(objective, make_batch(n_windows=6), n_steps=80)
+    after = objective(make_batch(n_windows=6)).parts
+    assert losses[-1] < 0.6 * losses[0]
+    assert after["reconstruction"] < 0.8 * after["predict_zero"]
+    assert after["correlation"] > 0.7
 
 
 @pytest.mark.parametrize("is_single_scale", [False, True])

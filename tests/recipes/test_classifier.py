@@ -7,7 +7,9 @@ from medts.data.sources.synthetic import synthetic_record
 from medts.recipes import find_recipe
 from medts.training.settings import Training
 
-RECIPE = find_recipe("xresnet1d_test").but(training=Training(epochs=20, batch_size=16, monitor="loss"))
+RECIPE = find_recipe("xresnet1d_test").but(
+    training=Training(epochs=20, batch_size=16, monitor="loss")
+)
 
 
 @pytest.fixture(scope="module")

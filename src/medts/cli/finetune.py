@@ -4,19 +4,17 @@ Every field of the recipe is a flag, with its sentence as help.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from medts.core.errors import ConfigError
+from medts.cli.fields import recipe_name, with_fields_of
 from medts.data.splits import parse_folds
 from medts.data.store import Store
 from medts.inference.bundle import load_bundle
 from medts.recipes import RECIPES, find_recipe
-from medts.recipes.base import Recipe
 from medts.recipes.run import finetune
 
 
@@ -58,13 +56,11 @@ class Finetune:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    name, rest = _recipe_name(arguments)
+    name, rest = recipe_name("finetune", arguments, RECIPES)
     if name is None:
-        usage = "medts finetune RECIPE --data STORE --labels LABEL_SET --train-folds 1-7 ..."
-        print(f"usage: {usage}\nrecipes: {', '.join(sorted(RECIPES))}")
-        print("`medts finetune RECIPE --help` shows every field of a recipe")
         return
-    asked = tyro.cli(_with_fields_of(find_recipe(name)), prog=f"medts finetune {name}", args=rest)
+    kind = with_fields_of(Finetune, find_recipe(name))
+    asked = tyro.cli(kind, prog=f"medts finetune {name}", args=rest)
     bundle = finetune(
         asked.recipe,
         Store(*asked.data),
@@ -78,27 +74,6 @@ def run(arguments: Sequence[str]) -> None:
         shuffle_labels=asked.shuffle_labels,
     )
     show(bundle)
-
-
-def _with_fields_of(recipe: Recipe) -> Any:
-    """Returns `Finetune` with the recipe's own fields as further flags."""
-    fields = Annotated[Recipe, tyro.conf.arg(name="")]
-    kind = make_dataclass(
-        "Finetune", [("recipe", fields, field(default=recipe))], bases=(Finetune,), frozen=True
-    )
-    kind.__doc__ = Finetune.__doc__
-    return tyro.conf.configure(tyro.conf.AvoidSubcommands)(kind)
-
-
-def _recipe_name(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Takes the recipe, which decides the flags, off the arguments."""
-    if not arguments or list(arguments) in (["-h"], ["--help"]):
-        return None, []
-    if arguments[0].startswith("-"):
-        raise ConfigError(
-            f"expected a recipe, got {arguments[0]!r}", remedy="medts finetune RECIPE --data ..."
-        )
-    return arguments[0], list(arguments[1:])
 
 
 def show(bundle: Path) -> None:

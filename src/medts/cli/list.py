@@ -33,9 +33,14 @@ def _first_line(thing: object) -> str:
 
 
 def _recipes() -> dict[str, str]:
-    from medts.recipes import RECIPES
+    from medts.recipes import PRETRAINING_RECIPES, RECIPES
 
-    return {name: _first_line(recipe) for name, recipe in RECIPES.items()}
+    verbs = {"finetune": RECIPES, "pretrain": PRETRAINING_RECIPES}
+    return {
+        f"{verb} {name}": _first_line(recipe)
+        for verb, recipes in verbs.items()
+        for name, recipe in recipes.items()
+    }
 
 
 def _sources() -> dict[str, str]:

@@ -15,6 +15,7 @@ VERBS = {
     "ingest": "Turn a corpus in its official layout into a store.",
     "info": "Say what a store, a bundle, a run or a recording holds.",
     "list": "List recipes, sources, models, formats or label sets.",
+    "pretrain": "Train an encoder without labels on one or several corpora.",
     "finetune": "Train a recipe on labelled records; ends in a bundle.",
     "evaluate": "Measure a model on folds it has never met; writes a report.",
     "predict": "Apply a bundle to recordings.",

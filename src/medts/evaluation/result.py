@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_serializer
+from pydantic import ConfigDict, Field, field_serializer
 
 from medts.core.config import Config
 from medts.core.files import write_whole
@@ -54,8 +54,45 @@ class Splits(Config):
     """Folds, records and subjects of the part touched once."""
 
 
+class Condition(Config):
+    """One of several circumstances under which a protocol measured the same model.
+
+    A draw of training labels, an episode, a missing lead, a subgroup: whatever a protocol varies,
+    it reports each and not only the mean.
+    """
+
+    name: str
+    """What was varied, in words that are unique within the result, such as ``10 %, draw 2``."""
+
+    metrics: Measures
+    """Measures over all classes under this condition."""
+
+    n_records: int
+    """Test records that were scored."""
+
+    n_train_records: int | None = None
+    """Labelled records that a probe was trained on, where it was."""
+
+    label_fraction: float | None = None
+    """Share of the training records whose labels were used, or their number where above 1."""
+
+    shots: int | None = None
+    """Labelled examples per class."""
+
+    draw: int | None = None
+    """Which draw or episode; none where the measures are a mean over draws."""
+
+    seed: int | None = None
+    """Seed of the draw."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader must know, such as classes without an example."""
+
+
 class Result(Config):
     """One evaluation of one model on one test split."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     format: Literal[1] = Field(default=1, serialization_alias="schema", validation_alias="schema")
     """Version of this shape; written as ``schema``."""
@@ -68,6 +105,9 @@ class Result(Config):
 
     controls: dict[str, Measures]
     """The same measures for scores that know nothing about the signal."""
+
+    conditions: tuple[Condition, ...] = ()
+    """Measures under each condition; where there are draws, ``metrics`` is their mean."""
 
     n_records: int
     """Test records that count."""

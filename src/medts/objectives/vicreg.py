@@ -26,7 +26,7 @@ from medts.nn.views import ViewsConfig, has_signal, make_view
 from medts.objectives.base import Objective
 
 
-class VicRegConfig(Config):
+class VicregConfig(Config):
     """Views, projection and the weights of the three terms."""
 
     kind: Literal["vicreg"] = "vicreg"
@@ -48,7 +48,7 @@ class VicRegConfig(Config):
     """Weight of the term that decorrelates dimensions."""
 
 
-class VicReg(Objective):
+class Vicreg(Objective):
     """Invariance, variance and covariance of two views, with a monitor of collapse.
 
     Windows without a signal take no part in the terms.
@@ -64,7 +64,7 @@ class VicReg(Objective):
         MedtsError: When a batch to train on has fewer than two windows, which have no spread.
     """
 
-    def __init__(self, config: VicRegConfig, *, encoder: Encoder) -> None:
+    def __init__(self, config: VicregConfig, *, encoder: Encoder) -> None:
         super().__init__()
         self.config, self.encoder = config, encoder
         width = config.projection_dim

@@ -3,19 +3,40 @@
 from collections.abc import Callable
 
 from medts.core.errors import unknown_name
-from medts.recipes.base import Recipe
+from medts.recipes.base import Pretraining, Recipe
+from medts.recipes.contrastive import cmsc, simclr, vicreg
+from medts.recipes.ecg_nat import (
+    ecg_nat,
+    ecg_nat_cross_entropy,
+    ecg_nat_pretraining,
+    ecg_nat_pretraining_test,
+    ecg_nat_test,
+)
 from medts.recipes.xresnet1d import xresnet1d, xresnet1d101, xresnet1d_small, xresnet1d_test
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
+    "ecg_nat": ecg_nat,
+    "ecg_nat_cross_entropy": ecg_nat_cross_entropy,
+    "ecg_nat_test": ecg_nat_test,
     "xresnet1d": xresnet1d,
     "xresnet1d101": xresnet1d101,
     "xresnet1d_small": xresnet1d_small,
     "xresnet1d_test": xresnet1d_test,
 }
+"""Recipes of `medts finetune`."""
+
+PRETRAINING_RECIPES: dict[str, Callable[[], Pretraining]] = {
+    "cmsc": cmsc,
+    "ecg_nat": ecg_nat_pretraining,
+    "ecg_nat_test": ecg_nat_pretraining_test,
+    "simclr": simclr,
+    "vicreg": vicreg,
+}
+"""Recipes of `medts pretrain`."""
 
 
 def find_recipe(name: str) -> Recipe:
-    """Returns a recipe by name.
+    """Returns a recipe of `medts finetune` by name.
 
     Raises:
         UnknownNameError: If there is none; the nearest is suggested.
@@ -23,3 +44,14 @@ def find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown_name("recipe", name, RECIPES)
     return RECIPES[name]()
+
+
+def find_pretraining(name: str) -> Pretraining:
+    """Returns a recipe of `medts pretrain` by name.
+
+    Raises:
+        UnknownNameError: If there is none; the nearest is suggested.
+    """
+    if name not in PRETRAINING_RECIPES:
+        raise unknown_name("pretraining recipe", name, PRETRAINING_RECIPES)
+    return PRETRAINING_RECIPES[name]()

@@ -11,11 +11,9 @@ continued by the same command and never mixed with another. The test folds are n
 """
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,8 +41,9 @@ from medts.inference.predictor import predict_store
 from medts.metrics.thresholds import choose_thresholds
 from medts.models import build_encoder
 from medts.models.heads import Head
-from medts.objectives.classification import Classification
+from medts.objectives import SUPERVISED
 from medts.recipes.base import Recipe
+from medts.recipes.folder import claim
 
 
 class Request(Config):
@@ -130,7 +129,7 @@ def finetune(
     )
     parts = split(store, request)
     data_digest = store.digest(parts.train.rows, label_set)
-    _claim(out, request, data_digest)
+    claim(out, {**request.model_dump(mode="json"), "data_digest": data_digest})
     if (out / "bundle" / "config.json").is_file():
         return out / "bundle"
 
@@ -141,8 +140,8 @@ def finetune(
     encoder = build_encoder(recipe.encoder)
     if start is not None:
         _take_weights(encoder, start, init)
-    objective = Classification(
-        recipe.objective,
+    objective = SUPERVISED[recipe.objective.kind](
+        recipe.objective,  # pyright: ignore[reportArgumentType] - each kind takes its own
         encoder=encoder,
         head=Head(recipe.head, dim=encoder.dim, n_classes=len(parts.label_set)),
         label_set=parts.label_set,
@@ -207,25 +206,6 @@ def split(store: Store, request: Request) -> Parts:
         order = np.random.default_rng(request.seed).permutation(len(train))
         train = replace(train, target=train.target[order])
     return Parts(store.label_set(request.label_set), train, validation)
-
-
-def _claim(out: Path, request: Request, data_digest: str) -> None:
-    """Writes what the run is to do, or makes sure that the folder holds the same run."""
-    path = out / "run.json"
-    asked = {**request.model_dump(mode="json"), "data_digest": data_digest}
-    if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        differing = [key for key in asked if found.get(key) != asked[key]]
-        if differing:
-            raise ConfigError(
-                f"this folder holds another run: {', '.join(differing)} differ",
-                path=out,
-                remedy="Give another --out, or the same settings to continue that run",
-            )
-        return
-    facts: dict[str, Any] = {"versions": versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
-    with write_whole(path) as target:
-        target.write_text(json.dumps({**asked, **facts}, indent=1))
 
 
 def _take_weights(encoder: torch.nn.Module, start: Bundle, init: str | Path | None) -> None:

@@ -59,9 +59,7 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
     )
 
 
-def qrs_band(
-    signal: Float[np.ndarray, "C T"], sampling_rate: float
-) -> Float[np.ndarray, "C2 T"]:
+def qrs_band(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Float[np.ndarray, "C2 T"]:
     """Filters the leads that hold something to the band of the QRS, each to a size near one."""
     filled = np.stack([fill_gaps(row) for row in signal.astype(np.float64)])
     filled = filled[np.ptp(filled, axis=1) > 0] if filled.shape[1] else filled[:0]
@@ -84,9 +82,10 @@ def _select(energy: Float[np.ndarray, "T"], sampling_rate: float) -> list[int]:
     step = max(1, round(0.1 * sampling_rate))
     highest = maximum_filter1d(energy, max(1, round(2.0 * sampling_rate)))[::step]
     usual = np.repeat(median_filter(highest, size=101, mode="nearest"), step)[: len(energy)]
-    candidates, _ = find_peaks(energy, distance=max(1, round(_REFRACTORY_S * sampling_rate)))
-    # Ends count as peaks, for a recording may begin or stop in the middle of a QRS.
-    candidates = [int(at) for at in candidates]
+    # Bordered by zeros, for a recording may begin or stop in the middle of a QRS.
+    bordered = np.pad(energy, 1)
+    distance = max(1, round(_REFRACTORY_S * sampling_rate))
+    candidates = [int(at) - 1 for at in find_peaks(bordered, distance=distance)[0]]
     accepted: list[int] = []
     for at in candidates:
         if energy[at] < 0.15 * usual[at]:

@@ -41,8 +41,8 @@ def hashed_fold(corpus: str, record_id: str) -> str:
 
     It never depends on which part of the corpus is at hand.
 
-    >>> hashed_fold("ludb", "1"), hashed_fold("ludb", "1")
-    ('train', 'train')
+    >>> hashed_fold("ludb", "1"), hashed_fold("ludb", "4"), hashed_fold("ludb", "5")
+    ('train', 'validation', 'test')
     """
     digest = hashlib.sha256(f"{corpus}/{record_id}".encode()).digest()
     place = int.from_bytes(digest[:8]) / 2**64

@@ -1,0 +1,169 @@
+"""Task: on which records a protocol trains, chooses and measures; and who may not be among them.
+
+Every protocol is a module of `medts.evaluation` with a frozen ``…Config`` of settings and::
+
+    run(model: Bundle, task: Task, settings: …Config, *, seed: int) -> Result
+
+A task cannot be made with a subject in two of its parts, so no protocol can choose on its test
+records, and `Task.check` refuses a model that has met them.
+
+Axes: R records, K classes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from safetensors.torch import save
+
+from medts.core.errors import ConfigError
+from medts.core.labels import LabelSet
+from medts.data.splits import Part, check_disjoint, describe, take_part
+from medts.data.store import Store
+from medts.evaluation.leaks import refuse_leaks
+from medts.evaluation.scoring import Origin
+from medts.inference.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Task:
+    """The records and the question of one evaluation.
+
+    Args:
+        store: Where the records are.
+        label_set: What is asked of each record.
+        test: Records that are measured on, once.
+        train: Labelled records that a probe may be trained on.
+        validation: Records on which thresholds and strengths are chosen.
+        allow_leak: True goes on with a model that has seen test subjects, and says so.
+        out: Folder for files beside the result, such as predictions; none writes none.
+
+    Raises:
+        LeakError: If a subject is in two parts.
+    """
+
+    store: Store
+    label_set: LabelSet
+    test: Part
+    train: Part | None = None
+    validation: Part | None = None
+    allow_leak: bool = False
+    out: Path | None = None
+
+    def __post_init__(self) -> None:
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        check_disjoint(self.store, **{k: part.rows for k, part in parts.items() if part})
+
+    def check(self, model: Bundle) -> tuple[str, ...]:
+        """Returns the notes for the report on what the model has met.
+
+        Raises:
+            LeakError: If it has met test subjects and that was not allowed.
+        """
+        return refuse_leaks(
+            model.provenance,
+            self.store,
+            self.test.rows,
+            self.test.folds,
+            allow_leak=self.allow_leak,
+        )
+
+    def training(self) -> Part:
+        """Returns the training part.
+
+        Raises:
+            ConfigError: If the task has none.
+        """
+        return _required(self.train, "train")
+
+    def choosing(self) -> Part:
+        """Returns the validation part.
+
+        Raises:
+            ConfigError: If the task has none.
+        """
+        return _required(self.validation, "validation")
+
+    @property
+    def prevalence(self) -> Float[np.ndarray, "K"]:
+        """Share of each class among the training records, for the majority control."""
+        return self.training().target.mean(axis=0, dtype=np.float64)
+
+
+def make_task(
+    store: Store,
+    label_set: str,
+    *,
+    test_folds: Sequence[str],
+    train_folds: Sequence[str] = (),
+    val_folds: Sequence[str] = (),
+    allow_leak: bool = False,
+    out: Path | None = None,
+) -> Task:
+    """Composes a task from folds.
+
+    Args:
+        store: Recordings with labels.
+        label_set: Full name, such as ``ptb-xl/super``.
+        test_folds: Folds that are measured on.
+        train_folds: Folds that a probe is trained on; none for protocols that train nothing.
+        val_folds: Folds on which everything is chosen.
+        allow_leak: True goes on with a model that has seen test subjects.
+        out: Folder for files beside the result.
+
+    Raises:
+        LeakError: If a subject is in two parts, as when validation is test.
+        StoreError: If a fold has no record with a label of the set.
+    """
+
+    def part(folds: Sequence[str]) -> Part | None:
+        return take_part(store, label_set, folds) if folds else None
+
+    return Task(
+        store=store,
+        label_set=store.label_set(label_set),
+        test=take_part(store, label_set, test_folds),
+        train=part(train_folds),
+        validation=part(val_folds),
+        allow_leak=allow_leak,
+        out=out,
+    )
+
+
+def origin_of(
+    model: Bundle, task: Task, protocol: str, *, seed: int, notes: Sequence[str] = ()
+) -> Origin:
+    """Says which model was measured, and on which parts a probe was trained and chosen."""
+    settings = model.provenance.settings.get("recipe", {})
+    parts = {"train": task.train, "validation": task.validation}
+    return Origin(
+        protocol=protocol,
+        recipe=model.provenance.recipe,
+        seed=seed,
+        bundle_digest=model_digest(model),
+        splits={name: describe(task.store, part) for name, part in parts.items() if part},
+        tuning_trials=settings.get("tuning_trials", 0),
+        notes=tuple(notes),
+    )
+
+
+def model_digest(model: Bundle) -> str:
+    """Returns what `medts.inference.bundle.bundle_digest` gives once the bundle is on disk."""
+    digest = hashlib.sha256()
+    digest.update(hashlib.sha256(save(model.state_dict())).digest())
+    for part in (model.config, model.preprocessing, model.labels):
+        content = part.model_dump_json(indent=1).encode()
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+def _required(part: Part | None, name: str) -> Part:
+    if part is None:
+        flag = "--train-folds" if name == "train" else "--val-folds"
+        raise ConfigError(
+            f"this protocol needs {name} records", field=name, remedy=f"Give {flag}, such as 1-7"
+        )
+    return part

@@ -1,0 +1,182 @@
+"""Pretrain: a recipe without labels and one or several corpora become an encoder in a bundle.
+
+Corpora of different size are drawn in a balanced way. The epoch is chosen by the objective's own
+loss on the validation folds, never by labels, and the bundle remembers whom it has seen.
+
+Axes: n windows.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch.utils.data import DataLoader, WeightedRandomSampler
+
+from medts.core.config import Config
+from medts.core.errors import StoreError
+from medts.core.files import write_whole
+from medts.core.versions import versions
+from medts.data.splits import Part, check_disjoint, describe, subject_tokens
+from medts.data.store import Store
+from medts.data.windows import PreparedRecords, WindowDataset, collate
+from medts.inference.bundle import Bundle
+from medts.inference.manifest import Labels, ModelConfig, Provenance
+from medts.models import build_encoder
+from medts.objectives import PRETRAINING
+from medts.recipes.base import Pretraining
+from medts.recipes.folder import claim
+
+
+class PretrainingRequest(Config):
+    """What a run was asked to do; written before it starts."""
+
+    recipe: Pretraining
+    """The resolved recipe."""
+
+    train_folds: tuple[str, ...] = Field(min_length=1)
+    """Folds that train."""
+
+    val_folds: tuple[str, ...] = Field(min_length=1)
+    """Folds on which the epoch is chosen by the objective's loss."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything random."""
+
+
+def pretrain(
+    recipe: Pretraining,
+    store: Store,
+    *,
+    train_folds: Sequence[str],
+    val_folds: Sequence[str],
+    out: str | Path,
+    seed: int = 0,
+    show_progress: bool = True,
+) -> Path:
+    """Trains an encoder without labels and returns the folder of its bundle.
+
+    Args:
+        recipe: What to train and how.
+        store: Recordings of one or several corpora; labels are not looked at.
+        train_folds: Folds that train, of whichever corpus has them.
+        val_folds: Folds that choose the epoch.
+        out: Run folder; a run that was killed there is continued.
+        seed: Of everything random.
+        show_progress: Whether to draw a bar.
+
+    Raises:
+        ConfigError: If ``out`` holds another run.
+        LeakError: If a subject is in both parts.
+        StoreError: If no record of a part has a stream that the encoder reads.
+    """
+    out = Path(out)
+    request = PretrainingRequest(
+        recipe=recipe, train_folds=tuple(train_folds), val_folds=tuple(val_folds), seed=seed
+    )
+    train = readable_part(store, recipe, train_folds)
+    validation = readable_part(store, recipe, val_folds)
+    check_disjoint(store, train=train.rows, validation=validation.rows)
+    data_digest = store.digest(train.rows)
+    claim(out, {**request.model_dump(mode="json"), "data_digest": data_digest})
+    if (out / "bundle" / "config.json").is_file():
+        return out / "bundle"
+
+    from medts.training.fit import fit
+
+    torch.manual_seed(seed)
+    encoder = build_encoder(recipe.encoder)
+    objective = PRETRAINING[recipe.objective.kind](recipe.objective, encoder=encoder)  # pyright: ignore[reportCallIssue]
+    fitted = fit(
+        objective,
+        training=_loader(store, train, recipe, seed=seed, is_training=True),
+        validation=_loader(store, validation, recipe, seed=seed, is_training=False),
+        settings=recipe.training,
+        folder=out,
+        show_progress=show_progress,
+    )
+    with write_whole(out / "history.json") as target:
+        target.write_text(json.dumps(fitted.history, indent=1))
+    names = sorted(set(store.corpus_of_row[train.rows]))
+    cards = {name: store.corpora[name].card for name in names}
+    everyone = store.subject_ids[np.concatenate([train.rows, validation.rows])]
+    bundle = Bundle(
+        ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing),
+        preprocessing=recipe.preprocessing,
+        labels=Labels(),
+        provenance=Provenance(
+            recipe=recipe.name,
+            settings=request.model_dump(mode="json"),
+            seed=seed,
+            splits={"train": describe(store, train), "validation": describe(store, validation)},
+            seen_subjects=tuple(subject_tokens(everyone)),
+            data_digest=data_digest,
+            versions=versions(),
+            corpora={name: f"{card.title}, {card.licence}" for name, card in cards.items()},
+            synthetic=any(card.synthetic for card in cards.values()),
+            selection={"epoch": fitted.best_epoch, "loss": fitted.best_value},
+        ),
+    )
+    bundle.encoder.load_state_dict(objective.encoder.state_dict())
+    return bundle.save(out / "bundle")
+
+
+def readable_part(store: Store, recipe: Pretraining, folds: Sequence[str]) -> Part:
+    """Returns the records of some folds that have a channel which the encoder reads.
+
+    Raises:
+        StoreError: If there is none.
+    """
+    specs = recipe.preprocessing.streams
+    every = store.select(folds)
+    rows = [
+        int(row)
+        for row in every
+        if any(
+            name in store.streams[row]
+            and set(store.streams[row][name]["channels"]) & set(spec.channels)
+            for name, spec in specs.items()
+        )
+    ]
+    if not rows:
+        raise StoreError(
+            f"no record of folds {', '.join(folds)} has a stream {', '.join(specs)} with a "
+            "channel that the encoder reads",
+            path=store.paths[0],
+        )
+    empty = np.zeros((len(rows), 0), dtype=np.float32)
+    return Part(tuple(folds), np.array(rows, dtype=np.int64), empty, len(every) - len(rows))
+
+
+def _loader(
+    store: Store, part: Part, recipe: Pretraining, *, seed: int, is_training: bool
+) -> DataLoader:
+    records = PreparedRecords(store, part.rows.tolist(), recipe.preprocessing, recipe.cache_gib)
+    dataset = WindowDataset(records, recipe.windowing, is_training=is_training)
+    generator, sampler = torch.Generator().manual_seed(seed), None
+    if is_training:
+        rows = part.rows[[position for position, _ in dataset.windows]]
+        weight = balanced_weight(store.corpus_of_row[rows], recipe.corpus_balance)
+        sampler = WeightedRandomSampler(weight.tolist(), len(dataset), generator=generator)
+    batch_size = recipe.training.batch_size
+    return DataLoader(
+        dataset,
+        batch_size=min(batch_size, len(dataset)),
+        sampler=sampler,
+        drop_last=is_training and len(dataset) > batch_size,
+        collate_fn=lambda each: collate(each, recipe.preprocessing),
+        num_workers=recipe.training.n_workers,
+        generator=generator,
+    )
+
+
+def balanced_weight(corpora: np.ndarray, balance: float) -> Float[np.ndarray, "n"]:
+    """Returns how likely each window is drawn, given the corpus that each comes from.
+
+    A corpus with n windows is drawn in proportion to ``n ** (1 - balance)``.
+    """
+    _, corpus, count = np.unique(corpora, return_inverse=True, return_counts=True)
+    return (count.astype(np.float64) ** -balance)[corpus]

@@ -1,0 +1,158 @@
+"""The papers of the repository say what is true: commands, snippets, paths, versions."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import medts
+from medts.cli.main import VERBS, main
+from medts.data.sources import SOURCES
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUNNABLE = [page for page in PAGES if page.name != "CONTRIBUTING.md"]
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE_SPAN = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Contents of the fenced blocks in one language."""
+    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [content for kind, content in found if kind == language]
+
+
+def commands(page: Path) -> list[str]:
+    """Every `medts …` written as code, in blocks or in running text, one line each."""
+    text = page.read_text(encoding="utf-8")
+    shell = "\n".join(blocks(page, "bash")).replace("\\\n", " ")
+    lines = [line.strip() for line in shell.splitlines()]
+    spans = [" ".join(span.split()) for span in _CODE_SPAN.findall(_BLOCK.sub("", text))]
+    return [each for each in lines + spans if re.match(r"medts [a-z]", each)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_snippets_compile(page: Path) -> None:
+    for block in blocks(page, "python"):
+        compile(block, name_of(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    targets = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if ":" not in link]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_every_verb_that_is_mentioned_exists() -> None:
+    mentioned = {command.split()[1] for page in PAGES for command in commands(page)}
+    assert mentioned <= set(VERBS)
+    assert mentioned == set(VERBS), "the documentation passes over a verb"
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_flag_that_is_mentioned_exists(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    asked = [verb, "xresnet1d", "--help"] if verb == "finetune" else [verb, "--help"]
+    with pytest.raises(SystemExit, match="0"):
+        main(asked)
+    known = set(re.findall(r"--[a-z][\w.-]*", capsys.readouterr().out))
+
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {verb}$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert section is not None, f"docs/cli.md has no section {verb}"
+    first_cells = re.findall(r"^\| (`--.*?) \|", section[1], re.MULTILINE)
+    mentioned = {flag for cell in first_cells for flag in re.findall(r"--[a-z][\w.-]*", cell)}
+    of_verb = [each for each in (c for p in PAGES for c in commands(p)) if each.split()[1] == verb]
+    mentioned |= {flag for each in of_verb for flag in re.findall(r"(?<=\s)--[a-z][\w.-]*", each)}
+    assert mentioned <= known
+
+
+def test_every_flag_of_the_short_verbs_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for verb in sorted(set(VERBS) - {"finetune"}):
+        with pytest.raises(SystemExit, match="0"):
+            main([verb, "--help"])
+        flags = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
+        named = {flag for flag in flags if not flag.startswith(("--help", "--no-"))}
+        missing = [flag for flag in sorted(named) if flag not in page]
+        assert missing == [], f"docs/cli.md lacks flags of {verb}"
+
+
+def test_every_path_of_the_map_exists_and_no_room_is_left_out() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Map")[1].split("\n## ")[0]
+    paths = [span for span in _CODE_SPAN.findall(section) if "/" in span]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    rooms = {f"src/medts/{file.parent.name}/" for file in ROOT.glob("src/medts/*/__init__.py")}
+    assert rooms <= set(paths)
+
+
+def test_the_citation_is_that_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert str(citation["version"]) == medts.__version__
+    assert {"message", "title", "authors", "license"} <= set(citation)
+
+
+def test_every_source_has_a_card_for_readers() -> None:
+    for name, source in SOURCES.items():
+        card = ROOT / "docs" / "datasets" / f"{source.__module__.rpartition('.')[2]}.md"
+        assert card.is_file(), f"{name} has no {name_of(card)}"
+        text = card.read_text(encoding="utf-8")
+        assert source.card.licence.split(";")[0] in text
+        assert all(label_set.name in text for label_set in source().label_sets)
+
+
+def test_every_field_of_a_result_is_explained() -> None:
+    from medts.evaluation.result import Result
+
+    page = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    names = [field.serialization_alias or name for name, field in Result.model_fields.items()]
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_pictures_are_small_and_load_nothing_from_elsewhere() -> None:
+    pictures = sorted((ROOT / "docs" / "images").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert picture.stat().st_size < 300_000
+        if picture.suffix == ".svg":
+            text = picture.read_text(encoding="utf-8")
+            assert "synthetic" in text
+            assert re.findall(r"(?:href|src)=\"(?!#)[^\"]*", text) == []
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    for html in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|link rel=\"stylesheet\")[^>]*https?://[^>]*>", html.read_text()
+        )
+        assert loaded == [], f"{html.name} needs a network"
+
+
+@pytest.mark.slow
+def test_every_snippet_runs_where_the_demo_has_been_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--subjects", "30", "--recipe", "xresnet1d_test"]) == 0
+    for page in RUNNABLE:
+        names: dict[str, object] = {"__name__": "snippet"}
+        for block in blocks(page, "python"):
+            exec(compile(block, name_of(page), "exec"), names)
