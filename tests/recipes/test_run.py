@@ -87,17 +87,17 @@ def test_folds_that_share_subjects_are_refused(synthetic_store, tmp_path):
         run(synthetic_store, tmp_path / "run", train_folds=["1", "8"])
 
 
-def test_fewer_labels_are_nested_and_the_seed_draws_them(synthetic_store):
-    def rows(fraction, seed=0):
+def test_fewer_labels_are_nested_and_another_draw_is_another(synthetic_store):
+    def rows(fraction, draw=0):
         request = Request(
-            recipe=find_recipe("xresnet1d_test"), label_set=LABELS, seed=seed,
+            recipe=find_recipe("xresnet1d_test"), label_set=LABELS, draw=draw,
             train_folds=("1", "2", "3"), val_folds=("8",), label_fraction=fraction,
         )  # fmt: skip
         return set(split(synthetic_store, request).train.rows)
 
     assert rows(0.3) < rows(0.6) < rows(1.0)
     assert len(rows(9)) == 9
-    assert rows(9) != rows(9, seed=1)
+    assert rows(9) != rows(9, draw=1)
 
 
 def test_shuffled_labels_keep_their_counts_and_lose_their_records(synthetic_store):
@@ -111,7 +111,8 @@ def test_shuffled_labels_keep_their_counts_and_lose_their_records(synthetic_stor
     plain, shuffled = part(shuffle_labels=False), part(shuffle_labels=True)
     assert np.array_equal(plain.train.target.sum(axis=0), shuffled.train.target.sum(axis=0))
     assert not np.array_equal(plain.train.target, shuffled.train.target)
-    assert np.array_equal(plain.validation.target, shuffled.validation.target)
+    assert not np.array_equal(plain.validation.target, shuffled.validation.target)
+    assert np.array_equal(plain.validation.rows, shuffled.validation.rows)
 
 
 def test_a_run_may_start_from_a_bundle_of_the_same_shape_only(tiny_run, synthetic_store, tmp_path):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 from medts.cli import evaluate as evaluate_verb
 from medts.cli import finetune as finetune_verb
 from medts.cli import ingest as ingest_verb
 from medts.cli import predict as predict_verb
+from medts.cli.console import make_console
 from medts.cli.progress import progress
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
@@ -51,7 +51,7 @@ class Demo:
 def run(arguments: Sequence[str]) -> None:
     """Parses and runs every step."""
     asked = tyro.cli(Demo, prog="medts demo", args=arguments)
-    console = Console(highlight=False)
+    console = make_console()
     console.rule("1 · recordings")
     source = Synthetic(n_subjects=asked.subjects, seed=asked.seed)
     report = ingest(

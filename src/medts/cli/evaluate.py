@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from medts.cli.console import make_console
 from medts.data.splits import parse_folds
 from medts.data.store import Store
 from medts.evaluation.fine_tune import evaluate
@@ -55,7 +56,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def show(result: Result) -> None:
     """Prints every measure with its interval, beside the controls and by class."""
-    console = Console(highlight=False)
+    console = make_console()
     counted = f"{result.n_records} records of {result.n_subjects} subjects"
     folds = ", ".join(result.splits.test["folds"])
     console.print(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
+from medts.cli.console import make_console
 from medts.cli.fields import recipe_name, with_fields_of
 from medts.data.splits import parse_folds
 from medts.data.store import Store
@@ -47,8 +47,11 @@ class Finetune:
     label_fraction: float = 1.0
     """Share of the training records whose labels are used, or their number where above 1."""
 
+    draw: int = 0
+    """Number of the draw of those records."""
+
     seed: int = 0
-    """Seed of the draw, the initial weights and the order of batches."""
+    """Seed of the initial weights and of everything else that is random."""
 
     shuffle_labels: bool = False
     """Train on labels permuted between records: a control that must end at chance."""
@@ -70,6 +73,7 @@ def run(arguments: Sequence[str]) -> None:
         out=asked.out,
         init=asked.init,
         label_fraction=asked.label_fraction,
+        draw=asked.draw,
         seed=asked.seed,
         shuffle_labels=asked.shuffle_labels,
     )
@@ -79,7 +83,7 @@ def run(arguments: Sequence[str]) -> None:
 def show(bundle: Path) -> None:
     """Prints what a run ended with and where it is."""
     provenance = load_bundle(bundle).provenance
-    console = Console(highlight=False)
+    console = make_console()
     chosen = ", ".join(f"{name} {value:.4g}" for name, value in provenance.selection.items())
     console.print(f"{provenance.recipe}, seed {provenance.seed}: kept {chosen} (validation)")
     console.print(f"bundle: {bundle}")

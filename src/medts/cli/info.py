@@ -9,6 +9,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from medts.cli.console import make_console
+
 
 @dataclass(frozen=True)
 class Info:
@@ -21,7 +23,7 @@ class Info:
 def run(arguments: Sequence[str]) -> None:
     """Parses and looks."""
     thing = tyro.cli(Info, prog="medts info", args=arguments).thing
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     if any((folder / "config.json").is_file() for folder in (thing, thing / "bundle")):
         _show_bundle(thing, console)
     elif thing.is_dir() and (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
+from medts.cli.console import make_console
 from medts.cli.progress import progress
 from medts.data.ingest import IngestReport, ingest
 from medts.data.sources import find_source
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def show(report: IngestReport, store: Path) -> None:
     """Prints what became of every record."""
-    console = Console(highlight=False)
+    console = make_console()
     if report.was_complete:
         console.print(f"{report.corpus} is already in {store}, complete")
     console.print(

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
-Kind = Literal["recipes", "sources", "models", "formats", "label-sets"]
+from medts.cli.console import make_console
+
+Kind = Literal["recipes", "sources", "models", "formats", "label-sets", "suites"]
 
 
 @dataclass(frozen=True)
 class List:
-    """List recipes, sources, models, formats or label sets."""
+    """List recipes, sources, models, formats, label sets or suites."""
 
     kind: tyro.conf.Positional[Kind] = "recipes"
     """What to list."""
@@ -25,7 +26,7 @@ def run(arguments: Sequence[str]) -> None:
     table = Table(title=kind, title_justify="left", show_header=False)
     for name, sentence in sorted(_LISTS[kind]().items()):
         table.add_row(name, sentence)
-    Console(highlight=False).print(table)
+    make_console().print(table)
 
 
 def _first_line(thing: object) -> str:
@@ -72,10 +73,17 @@ def _label_sets() -> dict[str, str]:
     }
 
 
+def _suites() -> dict[str, str]:
+    from medts.recipes.suites import SUITES
+
+    return {name: _first_line(suite) for name, suite in SUITES.items()}
+
+
 _LISTS: dict[Kind, Callable[[], dict[str, str]]] = {
     "recipes": _recipes,
     "sources": _sources,
     "models": _models,
     "formats": _formats,
     "label-sets": _label_sets,
+    "suites": _suites,
 }

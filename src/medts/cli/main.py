@@ -14,10 +14,11 @@ VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
     "ingest": "Turn a corpus in its official layout into a store.",
     "info": "Say what a store, a bundle, a run or a recording holds.",
-    "list": "List recipes, sources, models, formats or label sets.",
+    "list": "List recipes, sources, models, formats, label sets or suites.",
     "pretrain": "Train an encoder without labels on one or several corpora.",
     "finetune": "Train a recipe on labelled records; ends in a bundle.",
     "evaluate": "Measure a model on folds it has never met; writes a report.",
+    "bench": "Compare methods on a grid of questions, as resumable jobs.",
     "predict": "Apply a bundle to recordings.",
 }
 """Every verb with its sentence; the module of the same name in `medts.cli` has its `run`."""

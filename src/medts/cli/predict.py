@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from medts.cli.console import make_console
 from medts.core.errors import MedtsError
 from medts.inference.predictor import Predictor, RecordPrediction, load
 
@@ -65,7 +65,7 @@ def _show(file: Path, prediction: RecordPrediction, model: Predictor) -> None:
         threshold = f"{thresholds[name]:.3f}" if name in thresholds else "likeliest"
         stated = "yes" if name in prediction.stated else ""
         table.add_row(name, label_set.phrase(name), f"{value:.4f}", threshold, stated)
-    console = Console(highlight=False)
+    console = make_console()
     console.print(table)
     if prediction.missing_channels:
         console.print(f"not in the recording: {', '.join(prediction.missing_channels)}")

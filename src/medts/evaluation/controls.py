@@ -5,15 +5,30 @@ training. `label_shuffle` gives the model's own scores to labels permuted betwee
 shows how far from chance a score can stray on so few records. The stronger control, a model
 trained on permuted labels, is a run of its own (``medts finetune --shuffle-labels``).
 
-Axes: R records, K classes.
+Other controls take the encoder's place in a probe: `random_encoder` is the same architecture,
+untrained; `simple_features` is what one would measure with a ruler. They are listed in `CONTROLS`,
+and every protocol that trains a probe can measure them beside the model.
+
+Axes: R records, K classes, n records, D embedding width.
 """
 
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 
 from medts.core.labels import LabelSet
+from medts.data.store import Store
+from medts.evaluation.embeddings import embed, remember
 from medts.evaluation.result import Measure, Measures
+from medts.inference.bundle import Bundle
 from medts.metrics.scores import make_scorer
+from medts.signal.features import signal_features
+from medts.version import __version__
 
 
 def majority(
@@ -49,3 +64,66 @@ def label_shuffle(
         low, high = np.quantile(values, [0.025, 0.975])
         measures[name] = Measure(value=float(np.mean(values)), low=float(low), high=float(high))
     return measures
+
+
+def random_encoder(model: Bundle, seed: int) -> Bundle:
+    """Returns the same architecture with weights that were drawn and never trained.
+
+    What it reads and how stay the same; it has seen no one.
+    """
+    untrained = {"recipe": f"{model.provenance.recipe} (untrained)", "init_digest": ""}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Bundle(
+            model.config,
+            preprocessing=model.preprocessing,
+            labels=model.labels,
+            provenance=model.provenance.but(
+                **untrained, seed=seed, splits={}, seen_subjects=(), data_digest="", selection={}
+            ),
+        )
+
+
+def simple_features(
+    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None = None
+) -> Float[np.ndarray, "n D"]:
+    """Returns hand-made features of the channels that the model reads; NaN where unmeasurable.
+
+    Args:
+        model: Says which streams and channels.
+        store: Where the records are.
+        rows: Which records.
+        folder: Where they are kept between calls, as for `embed`.
+    """
+    channels = {name: spec.channels for name, spec in model.preprocessing.streams.items()}
+
+    def compute(missing: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m D"]:
+        found = [signal_features(store.record(row), channels) for row in missing.tolist()]
+        return np.array([list(each.values()) for each in found])
+
+    named = hashlib.sha256(f"{__version__} {json.dumps(channels)}".encode()).hexdigest()
+    return remember(compute, store, rows, folder / f"features-{named[:24]}" if folder else None)
+
+
+def _random_embeddings(
+    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None, seed: int
+) -> Float[np.ndarray, "n D"]:
+    return embed(random_encoder(model, seed), store, rows, folder)
+
+
+def _simple_features(
+    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None, seed: int
+) -> Float[np.ndarray, "n D"]:
+    return simple_features(model, store, rows, folder)
+
+
+Represent = Callable[
+    [Bundle, Store, Int[np.ndarray, "n"], Path | None, int], Float[np.ndarray, "n D"]
+]
+"""Turns records into vectors: model, store, rows, folder that keeps them, seed."""
+
+CONTROLS: dict[str, Represent] = {
+    "random_encoder": _random_embeddings,
+    "simple_features": _simple_features,
+}
+"""What may take the place of the encoder's embeddings in a probe, by the name in a result."""

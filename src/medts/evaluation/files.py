@@ -5,6 +5,7 @@ on the same records. ``metrics.json`` is written last, as the sign that the othe
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,25 @@ def predictions(scored: Scored) -> pa.Table:
         columns[f"target:{name}"] = scored.test.target[:, k].tolist()
         columns[f"probability:{name}"] = scored.probability[:, k].tolist()
     return pa.table(columns)
+
+
+def write_predictions(out: Path, answered: Sequence[tuple[str, int, Scored]]) -> None:
+    """Writes what every record was given, once per draw.
+
+    Args:
+        out: Folder.
+        answered: Name and number of each draw with its scores; with several draws the table has
+            the columns ``condition`` and ``draw``.
+    """
+    tables = []
+    for name, number, scored in answered:
+        table = predictions(scored)
+        if len(answered) > 1:
+            table = table.append_column("condition", pa.array([name] * len(table)))
+            table = table.append_column("draw", pa.array([number] * len(table)))
+        tables.append(table)
+    with write_whole(out / "predictions.parquet") as target:
+        pq.write_table(pa.concat_tables(tables), target)
 
 
 def _chosen(scored: Scored, n_examples: int = 3) -> list[int]:

@@ -139,6 +139,9 @@ class Result(Config):
     recipe: str
     """Name of the recipe that made the model."""
 
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the protocol, and under ``chosen`` what it chose with them on validation."""
+
     tuning_trials: int = 0
     """Settings that were tried on validation before this one was kept."""
 

@@ -224,9 +224,9 @@ def _offset_index(layout: Layout, device: torch.device) -> Int[Tensor, "Q S"]:
 def _rows(tokens: Tensor, layout: Layout) -> Float[Tensor, "places D"]:
     """Lays all rows out one after the other, with zeros around them and at both ends."""
     B, H, N, D = tokens.shape
-    places = layout.n_chunks * layout.chunk
-    rows = tokens.new_zeros(layout.left + B * H * places + layout.right, D)
-    body = rows[layout.left : layout.left + B * H * places].view(B, H, places, D)
+    n_places = B * H * layout.n_chunks * layout.chunk
+    rows = tokens.new_zeros(layout.left + n_places + layout.right, D)
+    body = rows[layout.left : layout.left + n_places].view(B, H, -1, D)
     body[:, :, layout.front : layout.front + N] = tokens
     return rows
 
@@ -256,9 +256,9 @@ def _fold(spans: Tensor, layout: Layout) -> Float[Tensor, "R Q D"]:
 def _chunks(tokens: Tensor, layout: Layout) -> Float[Tensor, "R Q D"]:
     """Cuts rows into chunks, with zeros in the places that hold no token."""
     B, H, N, D = tokens.shape
-    rows = tokens.new_zeros(B, H, layout.n_chunks * layout.chunk, D)
-    rows[:, :, layout.front : layout.front + N] = tokens
-    return rows.view(-1, layout.chunk, D)
+    body = tokens.new_zeros(B, H, layout.n_chunks * layout.chunk, D)
+    body[:, :, layout.front : layout.front + N] = tokens
+    return body.view(-1, layout.chunk, D)
 
 
 def _unchunk(chunks: Tensor, layout: Layout, n_heads: int) -> Float[Tensor, "B H N D"]:

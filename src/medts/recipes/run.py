@@ -64,11 +64,15 @@ class Request(Config):
     label_fraction: float = Field(default=1.0, gt=0)
     """Share of the training records whose labels are used, or their number where above 1."""
 
+    draw: int = Field(default=0, ge=0)
+    """Number of the draw of the labelled records."""
+
     seed: int = Field(default=0, ge=0)
-    """Seed of the draw, the initial weights and the order of batches."""
+    """Seed of the initial weights and of everything random in training."""
 
     shuffle_labels: bool = False
-    """True permutes the training labels between subjects: a control that must end at chance."""
+    """True permutes the labels of each part among its records, those that choose the epoch
+    included: a control that must end at chance."""
 
     init_digest: str = ""
     """Digest of the bundle that the encoder starts from."""
@@ -93,6 +97,7 @@ def finetune(
     out: str | Path,
     init: str | Path | None = None,
     label_fraction: float = 1.0,
+    draw: int = 0,
     seed: int = 0,
     shuffle_labels: bool = False,
     show_progress: bool = True,
@@ -108,7 +113,8 @@ def finetune(
         out: Run folder; a run that was killed there is continued.
         init: Bundle whose encoder is the start.
         label_fraction: Share of training records with labels, or their number above 1.
-        seed: Of everything random.
+        draw: Number of the draw of those records.
+        seed: Of everything else that is random.
         shuffle_labels: Trains the control that must end at chance.
         show_progress: Whether to draw a bar.
 
@@ -123,6 +129,7 @@ def finetune(
         train_folds=tuple(train_folds),
         val_folds=tuple(val_folds),
         label_fraction=label_fraction,
+        draw=draw,
         seed=seed,
         shuffle_labels=shuffle_labels,
         init_digest=bundle_digest(init) if init else "",
@@ -200,12 +207,17 @@ def split(store: Store, request: Request) -> Parts:
     validation = take_part(store, request.label_set, request.val_folds)
     check_disjoint(store, train=train.rows, validation=validation.rows)
     if request.label_fraction != 1.0:
-        kept = labelled_part(train.target, fraction=request.label_fraction, seed=request.seed)
+        kept = labelled_part(train.target, fraction=request.label_fraction, seed=request.draw)
         train = train.take(kept)
     if request.shuffle_labels:
-        order = np.random.default_rng(request.seed).permutation(len(train))
-        train = replace(train, target=train.target[order])
+        generator = np.random.default_rng(request.seed)
+        train, validation = shuffled(train, generator), shuffled(validation, generator)
     return Parts(store.label_set(request.label_set), train, validation)
+
+
+def shuffled(part: Part, generator: np.random.Generator) -> Part:
+    """Returns the records of a part with each other's labels."""
+    return replace(part, target=part.target[generator.permutation(len(part))])
 
 
 def _take_weights(encoder: torch.nn.Module, start: Bundle, init: str | Path | None) -> None:

@@ -1,0 +1,94 @@
+"""`medts bench SUITE`: compare methods on a grid of questions, as resumable jobs."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.table import Table
+
+from medts.cli.console import make_console
+from medts.core.errors import ConfigError
+from medts.data.ingest import ingest
+from medts.data.sources.synthetic import Synthetic
+from medts.data.store import Store
+from medts.recipes.bench import Bench, cells, comparisons, run_suite
+from medts.recipes.suites import SUITES, find_suite
+
+
+@dataclass(frozen=True)
+class BenchVerb:
+    """Compare methods on a grid of questions, as independent jobs that can be resumed.
+
+    A job that has ended is not run again. What the time did not allow is printed as skipped.
+    """
+
+    suite: tyro.conf.Positional[str]
+    """Name of the suite; `medts list suites` names them."""
+
+    out: Path
+    """Folder for outcomes, ledger.parquet and report.html."""
+
+    data: tuple[Path, ...] = ()
+    """Stores made by `medts ingest`; the synthetic suite makes its own."""
+
+    jobs: int = max(1, os.cpu_count() or 1)
+    """Jobs at a time, one thread each."""
+
+    table_minutes: float = 180.0
+    """No job is started after this long."""
+
+    minutes_per_job: float | None = None
+    """Time budget of a job, in place of the suite's."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parses and runs."""
+    asked = tyro.cli(BenchVerb, prog="medts bench", args=arguments)
+    suite = find_suite(asked.suite)
+    if asked.minutes_per_job is not None:
+        suite = suite.but(minutes_per_job=asked.minutes_per_job)
+    stores = asked.data
+    if not stores:
+        if any(question.corpus != "synthetic" for question in suite.questions):
+            raise ConfigError(
+                f"suite {suite.name!r} needs recordings", remedy="Give stores with --data"
+            )
+        ingest(Synthetic(n_subjects=100, records_per_subject=4), "-", asked.out / "store")
+        stores = (asked.out / "store",)
+    bench = run_suite(
+        suite,
+        Store(*stores),
+        asked.out,
+        n_jobs=asked.jobs,
+        table_minutes=asked.table_minutes,
+    )
+    show(bench)
+    print(f"ledger: {asked.out / 'ledger.parquet'}")
+
+
+def show(bench: Bench) -> None:
+    """Prints the table, and what was skipped."""
+    console = make_console()
+    table = Table(
+        "labels", "method", title=f"{bench.suite.name}: macro AUROC", title_justify="left"
+    )
+    for heading in ("mean [95 %]", "runs", f"minus {bench.suite.reference}", "p (Holm)"):
+        table.add_column(heading, justify="right")
+    against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}
+    controls = {method.name for method in bench.suite.methods if method.is_control}
+    for key, cell in sorted(cells(bench).items(), key=lambda each: (each[0][:2], -each[1].mean)):
+        row = against.get(key)
+        compared = ("", "") if row is None else (f"{row['value']:+.3f}", f"{row['p_value']:.3f}")
+        name = f"{key[2]} (control)" if key[2] in controls else key[2]
+        interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
+        table.add_row(f"{key[0]} {key[1]:.0%}", name, interval, str(cell.n_runs), *compared)
+    console.print(table)
+    for name, reason in bench.skipped.items():
+        console.print(f"skipped {name}: {reason}", markup=False)
+
+
+def suites() -> dict[str, str]:
+    """Returns every suite with its sentence."""
+    return {name: suite().sentence for name, suite in SUITES.items()}

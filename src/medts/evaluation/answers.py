@@ -1,0 +1,68 @@
+"""Answers: what a model with a head says of the records of a task, with columns matched by name.
+
+Protocols that train nothing share this: the model's classes are brought into the order of the
+task's label set, and its operating points, chosen on its own validation records, come along.
+
+Axes: R records, K classes.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from medts.core.errors import MedtsError
+from medts.evaluation.result import Measure, Measures
+from medts.evaluation.scoring import Origin, Scored
+from medts.evaluation.task import Task, origin_of
+from medts.inference.bundle import Bundle
+from medts.inference.predictor import predict_store
+from medts.metrics.comparison import Comparison
+
+
+def answer(model: Bundle, task: Task) -> Scored:
+    """Predicts the test records of a task.
+
+    Raises:
+        MedtsError: If the model answers other classes than the task asks.
+    """
+    label_set, own = task.label_set, model.label_set
+    if set(own.classes) != set(label_set.classes) or own.kind != label_set.kind:
+        raise MedtsError(
+            f"the model answers {own.name} ({', '.join(own.classes)}), not {label_set.name}",
+            field="label_set",
+            remedy="Use the protocol `transfer` where classes differ",
+        )
+    columns = [own.classes.index(name) for name in label_set.classes]
+    is_single = label_set.kind == "single"
+    return Scored(
+        store=task.store,
+        label_set=label_set,
+        test=task.test,
+        probability=probabilities(model, task, task.test.rows)[:, columns],
+        thresholds=None
+        if is_single
+        else np.array([model.thresholds[name] for name in label_set.classes]),
+        prevalence=np.array([model.provenance.prevalence[name] for name in label_set.classes]),
+    )
+
+
+def probabilities(model: Bundle, task: Task, rows: np.ndarray) -> Float[np.ndarray, "R K"]:
+    """Predicts rows of a task's store, in the order of the model's own classes."""
+    return predict_store(model, task.store, rows.tolist()).astype(np.float64)
+
+
+def head_origin(
+    model: Bundle, task: Task, protocol: str, *, seed: int, notes: tuple[str, ...] = ()
+) -> Origin:
+    """Says which model was measured, and on which parts it was itself trained and chosen."""
+    origin = origin_of(model, task, protocol, seed=seed, notes=notes)
+    return replace(origin, splits={**model.provenance.splits, **origin.splits})
+
+
+def differences(compared: dict[str, Comparison]) -> Measures:
+    """Returns each difference under the metric's name with ``_difference`` behind it."""
+    return {
+        f"{name}_difference": Measure(value=each.difference, low=each.low, high=each.high)
+        for name, each in compared.items()
+    }

@@ -1,0 +1,125 @@
+"""Embeddings of stored records: the encoder runs once per record, ever.
+
+What was computed is kept in a folder, one sub-folder per encoder, named by a digest of weights,
+preprocessing and windows. Inside, every record is found by a digest of its signals and report, so
+another split, another label set or a store with more records reuses what is there. Files are
+written whole and never changed; several processes may share a folder.
+
+Axes: n records, D embedding width.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from safetensors.torch import save
+
+from medts.core.errors import MedtsError
+from medts.core.files import write_whole
+from medts.data.store import Store
+from medts.inference.bundle import Bundle
+from medts.inference.predictor import embed_store
+
+_SHORT = 32
+"""Hexadecimal digits of a digest that names a record or a folder."""
+
+
+def embed(
+    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None = None
+) -> Float[np.ndarray, "n D"]:
+    """Returns one embedding per row of a store, computing only those that are not kept yet.
+
+    Args:
+        model: Bundle whose encoder embeds.
+        store: Where the records are.
+        rows: Which records.
+        folder: Where embeddings are kept between calls; none keeps nothing.
+
+    Raises:
+        MedtsError: If an embedding is not finite, or a kept file is damaged.
+    """
+
+    def compute(missing: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m D"]:
+        return embed_store(model, store, missing.tolist())
+
+    place = folder / encoder_digest(model)[:_SHORT] if folder else None
+    values = remember(compute, store, rows, place)
+    n_bad = int((~np.isfinite(values)).any(axis=1).sum())
+    if n_bad:
+        raise MedtsError(
+            f"{n_bad} of {len(rows)} embeddings are NaN or infinite",
+            field=model.provenance.recipe,
+            remedy="Look for a diverged training or an empty window; nothing is imputed here",
+        )
+    return values
+
+
+def encoder_digest(model: Bundle) -> str:
+    """Returns the SHA-256 of all that an embedding depends on besides the record."""
+    weights = {k: v for k, v in model.state_dict().items() if k.startswith("encoder.")}
+    digest = hashlib.sha256(save(weights))
+    parts = (model.config.encoder, model.config.windowing, model.preprocessing)
+    for part in parts:
+        digest.update(part.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def remember(
+    compute: Callable[[Int[np.ndarray, "m"]], Float[np.ndarray, "m D"]],
+    store: Store,
+    rows: Int[np.ndarray, "n"],
+    folder: Path | None,
+) -> Float[np.ndarray, "n D"]:
+    """Returns a vector per row, asking ``compute`` only for what ``folder`` does not hold.
+
+    Raises:
+        MedtsError: If a kept file is damaged.
+    """
+    keys = record_keys(store, rows)
+    first = dict(zip(reversed(keys), reversed(rows.tolist()), strict=True))
+    known = _read(folder) if folder else {}
+    missing = [key for key in dict.fromkeys(keys) if key not in known]
+    if missing:
+        values = compute(np.array([first[key] for key in missing], dtype=np.int64))
+        known |= dict(zip(missing, values.astype(np.float32), strict=True))
+        if folder:
+            _write(folder, missing, values)
+    return np.stack([known[key] for key in keys])
+
+
+def record_keys(store: Store, rows: Int[np.ndarray, "n"]) -> list[bytes]:
+    """Returns a digest of each record's id, signals with their scale, and report."""
+    signals, reports = store.column("digest"), store.column("report")
+    keys = []
+    for row in rows.tolist():
+        scales = [
+            (name, entry["unit"], entry["start_s"], entry["step"])
+            for name, entry in sorted(store.streams[row].items())
+        ]
+        text = repr((store.record_ids[row], signals[row], scales, reports[row]))
+        keys.append(hashlib.sha256(text.encode()).hexdigest()[:_SHORT].encode())
+    return keys
+
+
+def _read(folder: Path) -> dict[bytes, Float[np.ndarray, "D"]]:
+    known: dict[bytes, np.ndarray] = {}
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            kept = np.load(path, allow_pickle=False)
+            known |= dict(zip(kept["key"].tolist(), kept["value"], strict=True))
+        except (ValueError, EOFError, IndexError) as error:
+            raise MedtsError(
+                f"damaged: {error}", path=path, remedy="Delete it; it will be computed again"
+            ) from error
+    return known
+
+
+def _write(folder: Path, keys: list[bytes], values: Float[np.ndarray, "m D"]) -> None:
+    kind = np.dtype([("key", f"S{_SHORT}"), ("value", "<f4", (values.shape[1],))])
+    kept = np.empty(len(keys), dtype=kind)
+    kept["key"], kept["value"] = keys, values
+    name = hashlib.sha256(b"".join(keys)).hexdigest()[:_SHORT]
+    with write_whole(folder / f"{name}.npy") as target, target.open("wb") as file:
+        np.save(file, kept)

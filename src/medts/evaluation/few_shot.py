@@ -1,0 +1,152 @@
+"""Protocol `few_shot`: k labelled examples of each class, many times over.
+
+An episode draws, rarest class first, until every class has k examples or all it has; an example
+with several labels counts for each. Where a label set allows records without any class, k of these
+are drawn too, or a lone class would have no negative. Examples of one class come from different
+subjects as far as they go. Classes with fewer than k are listed.
+
+With validation ``k-shot`` the probe's strength and the thresholds are chosen on as many validation
+examples; with ``none`` the strength is a strong default and a class is stated from one half on,
+because nothing may be chosen on test.
+
+Axes: R records, n records, D embedding width, K classes.
+"""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+from pydantic import Field
+
+from medts.data.splits import Part
+from medts.data.store import Store
+from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
+from medts.evaluation.probe import Labelled, Probe, fit_probe
+from medts.evaluation.result import Result
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
+from medts.metrics.scores import Kind
+
+
+class FewShotConfig(ProbedConfig):
+    """Settings of the protocol `few_shot`."""
+
+    shots: tuple[int, ...] = Field(default=(5,), min_length=1)
+    """Labelled examples per class; the result's metrics are those of the first."""
+
+    episodes: int = Field(default=10, ge=10)
+    """Draws of examples; fewer than ten say little."""
+
+    validation: Literal["none", "k-shot"] = "none"
+    """Whether as many validation examples choose the strength and the thresholds."""
+
+    classifier: Literal["logistic", "centroid"] = "logistic"
+    """Regularised logistic regression, or the nearest mean of the examples."""
+
+
+def run(
+    model: Bundle, task: Task, settings: FewShotConfig | None = None, *, seed: int = 0
+) -> Result:
+    """Measures a bundle's embeddings with k examples per class.
+
+    Args:
+        model: Whose encoder is measured; its head is not used.
+        task: With train and test records, and validation records if they are to choose.
+        settings: Shots, episodes and classifier.
+        seed: Of the first episode; the others follow.
+
+    Raises:
+        LeakError: If the encoder has met test subjects.
+        ConfigError: If the task lacks a part.
+    """
+    settings = settings or FewShotConfig()
+    kind, classes = task.label_set.kind, np.array(task.label_set.classes)
+    train = task.training()
+    chooses = task.choosing() if settings.validation == "k-shot" else None
+    draws = []
+    for shots in settings.shots:
+        n_available = train.target.sum(axis=0)
+        short = [
+            f"{classes[k]} ({n_available[k]:.0f})" for k in np.flatnonzero(n_available < shots)
+        ]
+        notes = (f"fewer than {shots} training examples: {', '.join(short)}",) if short else ()
+        draws += [
+            Draw(
+                name=f"{shots} shots, episode {number + 1}",
+                train=draw_shots(task.store, train, shots, [seed + number, 0]),
+                validation=draw_shots(task.store, chooses, shots, [seed + number, 1])
+                if chooses
+                else None,
+                group=f"{shots} shots",
+                seed=seed + number,
+                draw=number,
+                shots=shots,
+                notes=notes,
+            )
+            for number in range(settings.episodes)
+        ]
+
+    def fit(train: Labelled, validation: Labelled | None, draw: Draw) -> Probe:
+        if settings.classifier == "centroid":
+            return nearest_centroid(train, kind)
+        return fit_probe(train, validation, kind, settings, seed=draw.seed)
+
+    return measure_draws(model, task, draws, settings, protocol="few_shot", seed=seed, fit=fit)
+
+
+def draw_shots(store: Store, part: Part, shots: int, seed: int | list[int]) -> Int[np.ndarray, "n"]:
+    """Draws positions with ``shots`` examples of each class, or all that a class has."""
+    generator = np.random.default_rng(seed)
+    is_positive = part.target > 0.5
+    kinds = np.column_stack([is_positive, ~is_positive.any(axis=1)])
+    subjects = store.subject_ids[part.rows]
+    is_drawn = np.zeros(len(part), dtype=bool)
+    shuffled = generator.permutation(len(part))
+    for k in np.argsort(kinds.sum(axis=0), kind="stable"):
+        n_wanted = shots - int(kinds[is_drawn, k].sum())
+        waiting = shuffled[kinds[shuffled, k] & ~is_drawn[shuffled]]
+        if n_wanted > 0:
+            is_drawn[_new_subjects_first(waiting, subjects, is_drawn)[:n_wanted]] = True
+    return np.flatnonzero(is_drawn)
+
+
+def _new_subjects_first(
+    waiting: Int[np.ndarray, "n"],
+    subjects: Shaped[np.ndarray, "R"],
+    is_drawn: Bool[np.ndarray, "R"],
+) -> Int[np.ndarray, "n"]:
+    """Puts records of subjects that were drawn before, or stand further ahead, last."""
+    seen = set(subjects[is_drawn])
+    is_repeat = []
+    for position in waiting.tolist():
+        is_repeat.append(subjects[position] in seen)
+        seen.add(subjects[position])
+    return waiting[np.argsort(is_repeat, kind="stable")]
+
+
+def nearest_centroid(train: Labelled, kind: Kind) -> Probe:
+    """Returns the probe that asks which mean is nearest, in closed form.
+
+    The log-odds are half the difference of the squared distances, per dimension: to the class's
+    mean and the others' mean for a ``multi`` set, to each class's mean for a ``single`` one.
+    """
+    dim, n_positive = train.embedding.shape[1], train.target.sum(axis=0)
+    n_negative = len(train.target) - n_positive
+    constant = np.flatnonzero((n_positive == 0) | (n_negative == 0))
+    inside = _means(train.embedding, train.target)
+    weight, bias = inside / dim, -(inside**2).sum(axis=1) / 2 / dim
+    if kind == "single":
+        bias[n_positive == 0] = -np.inf
+    else:
+        outside = _means(train.embedding, 1 - train.target)
+        weight, bias = weight - outside / dim, bias + (outside**2).sum(axis=1) / 2 / dim
+        share = (n_positive + 0.5) / (len(train.target) + 1)
+        weight[constant], bias[constant] = 0.0, np.log(share / (1 - share))[constant]
+    return Probe(weight, bias, kind, tuple(constant.tolist()))
+
+
+def _means(
+    embedding: Float[np.ndarray, "n D"], is_member: Float[np.ndarray, "n K"]
+) -> Float[np.ndarray, "K D"]:
+    n_members = np.maximum(is_member.sum(axis=0, dtype=np.float64), 1)
+    return (is_member.T.astype(np.float64) @ embedding) / n_members[:, None]

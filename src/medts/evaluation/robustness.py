@@ -1,0 +1,317 @@
+"""Protocol `robustness`: how far the score falls when recordings are worse than in training.
+
+The same model, at the same thresholds, meets the same test records with channels or streams
+missing, with noise, from a slower recorder, cut short, amplified, upside down, or with electrodes
+exchanged. Every circumstance is a condition with its own score and the paired difference to the
+clean score, with intervals over subjects. Intervals of many conditions are not corrected for
+their number. A record that cannot be read under a condition (no usable channel is left) is left
+out of both sides and counted.
+
+What is done to a recording is in `medts.signal.perturb`.
+
+Axes: R records, K classes.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+
+from medts.core.batch import Prediction, mean_by_record
+from medts.core.config import Config
+from medts.core.errors import MedtsError
+from medts.core.montage import MONTAGES
+from medts.core.records import Record
+from medts.data.store import Store
+from medts.data.windows import Example, collate, windows_of
+from medts.evaluation.answers import answer, differences, head_origin
+from medts.evaluation.result import Condition, Result
+from medts.evaluation.scoring import Scored, measure, measures_of, score
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
+from medts.metrics.comparison import paired_bootstrap
+from medts.metrics.scores import make_scorer
+from medts.signal import perturb
+from medts.signal.perturb import NoiseKind, change_streams
+
+_VOLTAGES = ("ecg", "eeg", "eog", "emg")
+_MOST_FOR_ALL = 6
+"""Up to this many channels (or streams), every subset of them is tried."""
+
+_BATCH_SIZE = 64
+
+
+class RobustnessConfig(Config):
+    """Which circumstances are tried; an empty list leaves a kind out."""
+
+    missing_channels: tuple[int, ...] = (1, 3, 6, 9, 11)
+    """How many channels are missing, for streams of more than six; with fewer, every subset is."""
+
+    n_draws: int = Field(default=3, ge=1)
+    """Random choices of channels for each of these numbers."""
+
+    noise: tuple[NoiseKind, ...] = ("white", "wander", "mains", "muscle")
+    """Kinds of noise."""
+
+    snr_db: tuple[float, ...] = (20.0, 10.0, 0.0)
+    """Signal power over noise power, decibels."""
+
+    sampling_rates: tuple[float, ...] = (250.0, 100.0, 50.0)
+    """Rates of other recorders, Hz; only those below the recording's own are tried."""
+
+    durations_s: tuple[float, ...] = (5.0, 2.5)
+    """Seconds that are kept from the start of the record."""
+
+    gains: tuple[float, ...] = (0.5, 2.0)
+    """Factors on all amplitudes."""
+
+    inverted: bool = True
+    """Whether all channels are turned over."""
+
+    swaps: tuple[tuple[str, str], ...] = (
+        ("RA", "LA"), ("RA", "LL"), ("LA", "LL"), ("V1", "V2"), ("V1", "V3"), ("V5", "V6"),
+    )  # fmt: skip
+    """Pairs of electrodes that are exchanged on an ECG."""
+
+    n_records: int | None = Field(default=None, ge=2)
+    """Test records drawn for all conditions but the clean one; none takes all."""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One circumstance.
+
+    Args:
+        name: What was done, in words.
+        change: Does it to a record; the generator is the record's own.
+        draw: Which of several random choices this is.
+    """
+
+    name: str
+    change: Callable[[Record, np.random.Generator], Record]
+    draw: int | None = None
+
+
+def run(model: Bundle, task: Task, settings: RobustnessConfig, *, seed: int = 0) -> Result:
+    """Scores the test records clean and under every condition.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        MedtsError: If the model answers other classes than the task asks.
+    """
+    started = time.monotonic()
+    notes = task.check(model)
+    scored = answer(model, task)
+    result = score(scored, head_origin(model, task, "robustness", seed=seed), seconds=0.0)
+    chosen = np.arange(len(task.test))
+    if settings.n_records is not None and settings.n_records < len(chosen):
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(len(chosen), settings.n_records, replace=False))
+        notes += (f"conditions were measured on {len(chosen)} records drawn at random",)
+    conditions = []
+    for perturbation in perturbations(model, task.store, task.test.rows, settings, seed=seed):
+        found = _measure(model, scored, chosen, perturbation, seed)
+        if isinstance(found, Condition):
+            conditions.append(found)
+        else:
+            notes += (f"{perturbation.name}: not measured, {found}",)
+    return result.but(conditions=tuple(conditions), notes=notes, seconds=time.monotonic() - started)
+
+
+def perturbations(
+    model: Bundle,
+    store: Store,
+    rows: Int[np.ndarray, "R"],
+    settings: RobustnessConfig,
+    *,
+    seed: int = 0,
+) -> Iterator[Perturbation]:
+    """Yields the conditions that make sense for what the model reads and the records hold."""
+    rng = np.random.default_rng(seed)
+    specs = model.preprocessing.streams
+    for name, spec in specs.items():
+        yield from _channel_subsets(name, spec.channels, settings, rng)
+    if len(specs) > 1:
+        yield from _stream_subsets(tuple(specs), settings, rng)
+    modalities = {spec.modality for spec in specs.values()}
+    for kind in settings.noise:
+        only = [m for m in modalities if m in _VOLTAGES or kind in ("white", "wander")]
+        for snr_db in settings.snr_db if only else ():
+            yield Perturbation(
+                f"{kind} noise at {snr_db:g} dB", partial(_noise, kind, snr_db, only)
+            )
+    highest = max(
+        entry["sampling_rate"] for row in rows for entry in store.streams[int(row)].values()
+    )
+    for rate in settings.sampling_rates:
+        if rate < highest:
+            yield Perturbation(f"recorded at {rate:g} Hz", partial(_slower, rate))
+    for duration_s in settings.durations_s:
+        yield _plain(f"first {duration_s:g} s", partial(perturb.shorten, duration_s=duration_s))
+    for gain in settings.gains:
+        change = partial(perturb.scale_gain, gain=gain)
+        yield _plain(f"amplitude × {gain:g}", partial(change_streams, change=change))
+    if settings.inverted:
+        yield _plain("all channels inverted", partial(change_streams, change=perturb.invert))
+    for first, second in settings.swaps if "ecg" in modalities else ():
+        change = partial(perturb.swap_electrodes, first=first, second=second)
+        change = partial(change_streams, change=change, modality="ecg")
+        yield _plain(f"{first} and {second} exchanged", change)
+
+
+def _plain(name: str, change: Callable[[Record], Record]) -> Perturbation:
+    return Perturbation(name, lambda record, _: change(record))
+
+
+def _noise(
+    kind: NoiseKind,
+    snr_db: float,
+    modalities: Sequence[str],
+    record: Record,
+    rng: np.random.Generator,
+) -> Record:
+    for modality in modalities:
+        record = change_streams(
+            record, lambda stream: perturb.add_noise(stream, kind, snr_db, rng), modality=modality
+        )
+    return record
+
+
+def _slower(rate: float, record: Record, _: np.random.Generator) -> Record:
+    return change_streams(
+        record,
+        lambda stream: perturb.record_at(stream, rate) if rate < stream.sampling_rate else stream,
+    )
+
+
+def _channel_subsets(
+    stream: str, channels: tuple[str, ...], settings: RobustnessConfig, rng: np.random.Generator
+) -> Iterator[Perturbation]:
+    for kept, draw in _subsets(channels, settings, rng):
+        missing = tuple(name for name in channels if name not in kept)
+        shown = f"only {', '.join(kept)}" if len(kept) < len(missing) else _without(missing)
+        yield Perturbation(f"{stream}: {shown}", partial(_lose, stream, missing), draw)
+
+
+def _stream_subsets(
+    streams: tuple[str, ...], settings: RobustnessConfig, rng: np.random.Generator
+) -> Iterator[Perturbation]:
+    for kept, draw in _subsets(streams, settings, rng):
+        missing = tuple(name for name in streams if name not in kept)
+        change = partial(perturb.drop_streams, names=missing)
+        yield replace(_plain(f"streams: {_without(missing)}", change), draw=draw)
+
+
+def _without(names: Sequence[str]) -> str:
+    return f"without {', '.join(names)}"
+
+
+def _lose(stream: str, channels: tuple[str, ...], record: Record, _: np.random.Generator) -> Record:
+    if stream not in record.streams:
+        return record
+    changed = perturb.drop_channels(record.streams[stream], channels)
+    return replace(record, streams={**record.streams, stream: changed})
+
+
+def _subsets(
+    names: tuple[str, ...], settings: RobustnessConfig, rng: np.random.Generator
+) -> Iterator[tuple[tuple[str, ...], int | None]]:
+    """Yields what is kept: every proper subset of few names, or montages and random choices."""
+    if not settings.missing_channels:
+        return
+    if len(names) <= _MOST_FOR_ALL:
+        for n_missing in range(1, len(names)):
+            for kept in combinations(names, len(names) - n_missing):
+                yield kept, None
+        return
+    seen = {
+        montage.channels: None
+        for montage in MONTAGES.values()
+        if set(montage.channels) < set(names)
+    }
+    yield from seen.items()
+    for n_missing in settings.missing_channels:
+        if not 0 < n_missing < len(names):
+            continue
+        for draw in range(settings.n_draws):
+            is_kept = rng.permutation(len(names)) >= n_missing
+            kept = tuple(name for name, keep in zip(names, is_kept, strict=True) if keep)
+            if kept not in seen:
+                seen[kept] = None
+                yield kept, draw
+
+
+def _measure(
+    model: Bundle,
+    scored: Scored,
+    chosen: Int[np.ndarray, "n"],
+    perturbation: Perturbation,
+    seed: int,
+) -> Condition | str:
+    """Scores a condition, or says why no two subjects could be."""
+    store, rows = scored.store, scored.test.rows[chosen]
+    answered, probability, reason = _predict(model, store, rows, perturbation, seed)
+    subjects = store.subject_ids[rows[answered]]
+    if len(set(subjects)) < 2:
+        return reason or "fewer than two subjects could be scored"
+    chosen = chosen[answered]
+    columns = [model.label_set.classes.index(name) for name in scored.label_set.classes]
+    worse = replace(scored, test=scored.test.take(chosen), probability=probability[:, columns])
+    target, thresholds, kind = worse.test.target, scored.thresholds, scored.label_set.kind
+    compared = paired_bootstrap(
+        make_scorer(target, worse.probability, thresholds, kind),
+        make_scorer(target, scored.probability[chosen], thresholds, kind),
+        subjects,
+    )
+    table = measure(worse, worse.probability, worse.thresholds)
+    n_lost = len(rows) - len(answered)
+    return Condition(
+        name=perturbation.name,
+        metrics=measures_of(table) | differences(compared),
+        n_records=len(answered),
+        draw=perturbation.draw,
+        seed=seed,
+        notes=(f"{n_lost} records could not be read: {reason}",) if n_lost else (),
+    )
+
+
+def _predict(
+    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], perturbation: Perturbation, seed: int
+) -> tuple[Int[np.ndarray, "a"], Float[np.ndarray, "a K"], str]:
+    """Predicts the changed records; returns which could be read, and why the others not."""
+    answered, reason = [], ""
+    waiting: list[Example] = []
+    record_ids: list[str] = []
+    values: list[torch.Tensor] = []
+
+    def flush() -> None:
+        if waiting:
+            batch = collate(waiting, model.preprocessing)
+            record_ids.extend(batch.record_ids)
+            values.append(Prediction(model.logits(batch), model.label_set).probability)
+            waiting.clear()
+
+    for position, row in enumerate(rows):
+        record = store.record(int(row))
+        key = zlib.crc32(f"{perturbation.name} {record.record_id}".encode())
+        try:
+            changed = perturbation.change(record, np.random.default_rng([seed, key]))
+            waiting += windows_of(changed, model.preprocessing, model.config.windowing)
+        except MedtsError as error:
+            reason = reason or error.problem
+            continue
+        answered.append(position)
+        if len(waiting) >= _BATCH_SIZE:
+            flush()
+    flush()
+    if not answered:
+        return np.zeros(0, np.int64), np.zeros((0, len(model.label_set))), reason
+    probability = mean_by_record(record_ids, torch.cat(values))[1]
+    return np.array(answered), probability.numpy().astype(np.float64), reason

@@ -1,0 +1,328 @@
+"""Bench: runs the jobs of a suite, several at a time, and keeps a ledger of what they found.
+
+Tuning trials come first, once for each method; then every cell, one seed and draw of all methods
+before the next, so that a table that runs out of time is whole before it is deep. What has a file
+is not run again. ``ledger.parquet`` is rewritten after every job.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import stats
+
+from medts.core.errors import MedtsError
+from medts.core.files import write_whole
+from medts.data.store import Store
+from medts.metrics.comparison import holm
+from medts.metrics.components import split_variance
+from medts.recipes.jobs import Outcome, run_job
+from medts.recipes.suites import Job, Suite
+
+LEDGER = pa.schema(
+    [
+        ("suite", pa.string()),
+        ("method", pa.string()),
+        ("corpus", pa.string()),
+        ("label_set", pa.string()),
+        ("protocol", pa.string()),
+        ("label_fraction", pa.float64()),
+        ("shots", pa.int64()),
+        ("draw", pa.int64()),
+        ("seed", pa.int64()),
+        ("condition", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("comparison", pa.string()),
+        ("p_value", pa.float64()),
+        ("n_subjects", pa.int64()),
+        ("control", pa.bool_()),
+        ("recipe_digest", pa.string()),
+        ("data_digest", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+
+
+@dataclass
+class Bench:
+    """The state of a suite in a folder.
+
+    Args:
+        suite: What is asked.
+        folder: Where outcomes and the ledger are.
+        outcomes: By name of their job.
+        skipped: Jobs that did not run, and why.
+    """
+
+    suite: Suite
+    folder: Path
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def run_suite(
+    suite: Suite,
+    store: Store,
+    folder: str | Path,
+    *,
+    n_jobs: int = 1,
+    table_minutes: float = 180.0,
+    tell: Callable[[str], None] = print,
+) -> Bench:
+    """Runs what is missing of a suite and writes its ledger.
+
+    Args:
+        suite: What to compare.
+        store: Where the corpora are.
+        folder: Outcomes, ledger; a rerun repeats no finished job.
+        n_jobs: Jobs at a time, one thread each.
+        table_minutes: No job is started after this long; the others are listed as skipped.
+        tell: Takes a line of progress.
+
+    Raises:
+        MedtsError: If none of the suite's corpora is in the store.
+    """
+    folder = Path(folder)
+    (folder / "jobs").mkdir(parents=True, exist_ok=True)
+    bench = Bench(suite, folder)
+    at_hand = set(store.corpora)
+    if not any(question.corpus in at_hand for question in suite.questions):
+        wanted = ", ".join(sorted({question.corpus for question in suite.questions}))
+        raise MedtsError(
+            f"none of the corpora of suite {suite.name!r} is in the store: {wanted}",
+            remedy="Ingest one and give its store with --data",
+        )
+    deadline = time.monotonic() + 60 * table_minutes
+    stores = tuple(str(path) for path in store.paths)
+    for stage in (list(suite.trials()), list(suite.jobs())):
+        _run_stage(bench, _possible(bench, stage, at_hand), stores, n_jobs, deadline, tell)
+    write_ledger(bench)
+    return bench
+
+
+def _possible(bench: Bench, jobs: Iterable[Job], at_hand: set[str]) -> list[Job]:
+    """Returns the jobs whose corpus is at hand and that have not been run."""
+    todo = []
+    for job in jobs:
+        path = bench.folder / "jobs" / f"{job.name}.json"
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            bench.outcomes[job.name] = Outcome.model_validate_json(text)
+        elif job.question.corpus not in at_hand:
+            bench.skipped[job.name] = f"corpus {job.question.corpus} is not in the store"
+        else:
+            todo.append(job)
+    return todo
+
+
+def _run_stage(
+    bench: Bench,
+    todo: list[Job],
+    stores: tuple[str, ...],
+    n_jobs: int,
+    deadline: float,
+    tell: Callable[[str], None],
+) -> None:
+    if not todo:
+        return
+    n_all, n_before, started = len(todo), len(bench.outcomes), time.monotonic()
+    waiting, running = list(todo), dict[Future[str], Job]()
+    with ProcessPoolExecutor(
+        n_jobs, mp_context=get_context("spawn"), initializer=_one_thread
+    ) as pool:
+        while waiting or running:
+            while waiting and len(running) < n_jobs and time.monotonic() < deadline:
+                job = _next(waiting, running)
+                if job is None:
+                    break
+                factor = best_factor(bench, job)
+                running[pool.submit(run_job, job, stores, str(bench.folder), factor)] = job
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                job = running.pop(future)
+                _take(bench, job, future)
+                n_done = len(bench.outcomes) - n_before + len(bench.skipped)
+                left = (time.monotonic() - started) / max(1, n_done) * (n_all - n_done)
+                tell(f"{n_done}/{n_all} {_said(bench, job)}; about {left / 60:.0f} min left")
+            write_ledger(bench)
+    for job in waiting:
+        bench.skipped[job.name] = "the table's time was over"
+
+
+def _next(waiting: list[Job], running: dict[Future[str], Job]) -> Job | None:
+    """Takes the next job, never two that would pretrain the same encoder at once."""
+    busy = {job.method.pretraining for job in running.values() if job.method.pretraining}
+    for index, job in enumerate(waiting):
+        if job.method.pretraining not in busy:
+            return waiting.pop(index)
+    return None
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _take(bench: Bench, job: Job, future: "Future[str]") -> None:
+    """Reads the outcome of a job; a job that failed is listed with its reason."""
+    try:
+        text = Path(future.result()).read_text(encoding="utf-8")
+    except MedtsError as error:
+        bench.skipped[job.name] = str(error)
+        return
+    bench.outcomes[job.name] = Outcome.model_validate_json(text)
+
+
+def _said(bench: Bench, job: Job) -> str:
+    outcome = bench.outcomes.get(job.name)
+    if outcome is None:
+        return f"{job.name}: skipped, {bench.skipped[job.name]}"
+    value = outcome.metrics["macro_auroc"] if job.rate_factor is None else outcome.validation
+    what = "macro AUROC" if job.rate_factor is None else "validation"
+    return f"{job.name}: {what} {value} in {outcome.seconds:.0f} s"
+
+
+def best_factor(bench: Bench, job: Job) -> float:
+    """Returns the multiple of the learning rate with the best validation score in tuning."""
+    trials = [
+        outcome
+        for outcome in bench.outcomes.values()
+        if outcome.job.rate_factor is not None
+        and outcome.job.method == job.method
+        and outcome.job.question == job.question
+    ]
+    if not trials:
+        return 1.0
+    return max(trials, key=lambda outcome: outcome.validation).job.rate_factor or 1.0
+
+
+def write_ledger(bench: Bench) -> None:
+    """Writes every number of every job, and the comparisons, as one table."""
+    rows = [row for outcome in bench.outcomes.values() for row in _rows(outcome)]
+    rows += comparisons(bench)
+    with write_whole(bench.folder / "ledger.parquet") as target:
+        pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), target)
+
+
+def _rows(outcome: Outcome) -> list[dict[str, object]]:
+    job = outcome.job
+    fixed = {
+        "suite": job.suite,
+        "corpus": job.question.corpus,
+        "label_set": job.question.label_set,
+        "protocol": "linear_probe" if job.method.kind != "finetune" else "fine_tune",
+        "label_fraction": job.label_fraction,
+        "draw": job.draw,
+        "seed": job.seed,
+        "condition": "" if job.rate_factor is None else f"tuning, rate x {job.rate_factor:g}",
+        "n_subjects": outcome.n_subjects,
+        "recipe_digest": outcome.recipe_digest,
+        "data_digest": outcome.data_digest,
+        "seconds": outcome.seconds,
+    }
+    named = [(job.method.name, job.method.is_control, outcome.metrics)]
+    named += [(f"{job.method.name}: {k}", True, m) for k, m in outcome.controls.items()]
+    return [
+        {
+            **fixed,
+            "method": method,
+            "control": is_control,
+            "metric": metric,
+            "value": measure.value,
+            "low": measure.low,
+            "high": measure.high,
+        }
+        for method, is_control, measures in named
+        for metric, measure in measures.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method's macro AUROC over its draws and seeds, on common resamples of test subjects."""
+
+    mean: float
+    low: float
+    high: float
+    n_runs: int
+    resamples: np.ndarray
+    spread: float
+
+
+def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
+    """Returns a cell for each label set, label fraction and method."""
+    groups: dict[tuple[str, float, str], list[Outcome]] = {}
+    for outcome in bench.outcomes.values():
+        job = outcome.job
+        if job.rate_factor is None:
+            key = (job.question.label_set, job.label_fraction, job.method.name)
+            groups.setdefault(key, []).append(outcome)
+    return {key: _cell(group) for key, group in groups.items()}
+
+
+def _cell(outcomes: list[Outcome]) -> Cell:
+    """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean."""
+    values = np.array([outcome.metrics["macro_auroc"].value for outcome in outcomes], float)
+    resamples = np.array([outcome.resamples for outcome in outcomes]).T
+    parts = split_variance(values, [outcome.job.draw for outcome in outcomes], resamples)
+    n_runs = len(outcomes)
+    n_draws = len({outcome.job.draw for outcome in outcomes})
+    of_runs = np.nansum([parts.seed / n_runs, parts.draw / n_draws])
+    mean, error = float(values.mean()), float(np.sqrt(parts.subject + of_runs))
+    reach = float(stats.norm.ppf(0.975)) * error
+    low, high = mean - reach, min(1.0, mean + reach)
+    return Cell(mean, low, high, n_runs, resamples.mean(axis=1), float(of_runs))
+
+
+def comparisons(bench: Bench) -> list[dict[str, object]]:
+    """Compares every method with the reference on the same resamples; p-values after Holm."""
+    table, rows = cells(bench), []
+    for label_set, fraction in sorted({key[:2] for key in table}):
+        reference = table.get((label_set, fraction, bench.suite.reference))
+        others = [
+            (method, cell)
+            for (of_set, of_fraction, method), cell in table.items()
+            if (of_set, of_fraction) == (label_set, fraction) and method != bench.suite.reference
+        ]
+        if reference is None or not others:
+            continue
+        found = [_difference(cell, reference) for _, cell in others]
+        adjusted = holm(np.array([p for _, _, p in found]))
+        for (method, _), (difference, error, _), p_value in zip(
+            others, found, adjusted, strict=True
+        ):
+            rows.append(
+                {
+                    "suite": bench.suite.name,
+                    "method": method,
+                    "label_set": label_set,
+                    "label_fraction": fraction,
+                    "metric": "macro_auroc",
+                    "value": difference,
+                    "low": difference - 1.96 * error,
+                    "high": difference + 1.96 * error,
+                    "comparison": f"minus {bench.suite.reference}, paired bootstrap, Holm",
+                    "p_value": float(p_value),
+                }
+            )
+    return rows
+
+
+def _difference(cell: Cell, reference: Cell) -> tuple[float, float, float]:
+    drawn = cell.resamples - reference.resamples
+    error = float(np.sqrt(np.nanvar(drawn, ddof=1) + cell.spread + reference.spread))
+    difference = cell.mean - reference.mean
+    p_value = 2 * float(stats.norm.sf(abs(difference) / error)) if error > 0 else 1.0
+    return difference, error, p_value
