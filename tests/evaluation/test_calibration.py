@@ -36,15 +36,15 @@ def condition(result, name):
     return next(each for each in result.conditions if each.name == name)
 
 
-def draw(kind, n=400, K=3, seed=0):
+def draw(kind, n=400, n_classes=3, seed=0):
     rng = np.random.default_rng(seed)
-    logits = rng.normal(size=(n, K)) * 1.5
+    logits = rng.normal(size=(n, n_classes)) * 1.5
     if kind == "single":
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        target = np.eye(K)[[rng.choice(K, p=row) for row in p]]
+        target = np.eye(n_classes)[[rng.choice(n_classes, p=row) for row in p]]
     else:
         p = 1 / (1 + np.exp(-logits))
-        target = (rng.random((n, K)) < p).astype(float)
+        target = (rng.random(p.shape) < p).astype(float)
     return target, p
 
 

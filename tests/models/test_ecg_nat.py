@@ -255,12 +255,11 @@ class Exportable(nn.Module):
         return self.encoder(with_stream(batch, is_valid=is_valid)).pooled
 
 
-@pytest.mark.parametrize("length", [1000, 1003])
-def test_it_exports_and_the_export_still_reads_the_padding(length):
+def test_it_exports_and_the_export_still_reads_the_padding():
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         model = Exportable(build())
-        signal, is_valid = noise(n_windows=1, n_samples=length), torch.ones(1, length).bool()
+        signal, is_valid = noise(n_windows=1, n_samples=1003), torch.ones(1, 1003).bool()
         program = torch.export.export(model, (signal, is_valid)).run_decompositions()
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)

@@ -70,6 +70,14 @@ def test_what_is_padded_or_absent_stays_zero_and_marked(config):
         assert view.is_channel_present[:3].any(dim=1).all()
 
 
+@pytest.mark.parametrize("alter", [add_noise, add_wander, change_gain, hide_stretch])
+def test_each_alteration_alone_leaves_padding_and_absent_channels_zero(alter):
+    torch.manual_seed(0)
+    view = alter(make_stream(), 0.9)
+    assert not torch.equal(view.signal, make_stream().signal)
+    assert (view.signal[~is_real(view)] == 0).all()
+
+
 def test_a_seed_repeats_a_view_and_another_draw_differs():
     batch = make_batch(ecg=make_stream())
     views = []

@@ -195,6 +195,15 @@ def test_the_same_units_are_hidden_at_every_validation(make_objective, make_batc
     assert objective(batch).total == objective(batch).total
 
 
+def test_half_precision_stays_close(make_objective, make_batch):
+    objective, batch = make_objective().eval(), make_batch()
+    expected = objective(batch).total
+    with torch.autocast("cpu", torch.bfloat16):
+        found = objective(batch).total
+    assert found.dtype == torch.float
+    assert found.item() == pytest.approx(expected.item(), rel=0.02)
+
+
 def test_reconstructions_are_drawn_by_name_and_keep_what_was_visible(make_objective, make_batch):
     objective = make_objective().eval()
     batch = make_batch(n_samples=331)

@@ -42,7 +42,7 @@ from medts.metrics.conformal import fit_labels, fit_sets
 from medts.metrics.intervals import proportion_interval, subject_counts, wilson_interval
 from medts.metrics.scores import Kind
 
-_LEAST_PROBABILITY = 1e-7
+_LEAST_PROBABILITY = 1e-12
 
 
 class CalibrationConfig(Config):
@@ -275,7 +275,7 @@ def _labels(
     metrics = {
         "coverage_present": _share(can_be & has, has, scored),
         "coverage_absent": _share(can_lack & ~has, ~has, scored),
-        "decided": _share(np.not_equal(can_be, can_lack), np.ones(has.shape), scored),
+        "decided": _share(np.logical_xor(can_be, can_lack), np.ones(has.shape), scored),
     }
     undetermined = [
         name

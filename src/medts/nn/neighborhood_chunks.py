@@ -189,6 +189,7 @@ def _forward(
     q_chunks, k_rows, v_rows = _chunks(q, layout), _rows(k, layout), _rows(v, layout)
     k_spans, v_spans = _spans(k_rows, layout), _spans(v_rows, layout)
     scale = q.shape[-1] ** -0.5
+    # Not in place: exported and decomposed, `baddbmm_` turns the infinities into NaN (torch 2.13).
     scores = torch.baddbmm(scores, q_chunks, k_spans.transpose(1, 2), alpha=scale)
     weights = scores.softmax(dim=-1, dtype=q.dtype)
     mixed = torch.bmm(weights, v_spans)

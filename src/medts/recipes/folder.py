@@ -1,13 +1,17 @@
-"""A run's folder belongs to one run: what it was asked for is written before it starts."""
+"""What every run does alike: its folder belongs to it, and its bundle says whom it has seen."""
 
 import json
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.versions import versions
+from medts.data.splits import Part, describe, subject_tokens
+from medts.data.store import Store
 
 
 def claim(out: Path, asked: dict[str, Any]) -> None:
@@ -30,3 +34,16 @@ def claim(out: Path, asked: dict[str, Any]) -> None:
     facts = {"versions": versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
     with write_whole(path) as target:
         target.write_text(json.dumps({**asked, **facts}, indent=1))
+
+
+def trace(store: Store, train: Part, validation: Part) -> dict[str, Any]:
+    """Returns what a `Provenance` says of the records that trained and chose."""
+    rows = np.concatenate([train.rows, validation.rows])
+    cards = {name: store.corpora[name].card for name in sorted(set(store.corpus_of_row[rows]))}
+    return {
+        "splits": {"train": describe(store, train), "validation": describe(store, validation)},
+        "seen_subjects": tuple(subject_tokens(store.subject_ids[rows])),
+        "versions": versions(),
+        "corpora": {name: f"{card.title}, {card.licence}" for name, card in cards.items()},
+        "synthetic": any(card.synthetic for card in cards.values()),
+    }

@@ -19,8 +19,7 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from medts.core.config import Config
 from medts.core.errors import StoreError
 from medts.core.files import write_whole
-from medts.core.versions import versions
-from medts.data.splits import Part, check_disjoint, describe, subject_tokens
+from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
@@ -28,7 +27,7 @@ from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models import build_encoder
 from medts.objectives import PRETRAINING
 from medts.recipes.base import Pretraining
-from medts.recipes.folder import claim
+from medts.recipes.folder import claim, trace
 
 
 class PretrainingRequest(Config):
@@ -100,9 +99,6 @@ def pretrain(
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
-    names = sorted(set(store.corpus_of_row[train.rows]))
-    cards = {name: store.corpora[name].card for name in names}
-    everyone = store.subject_ids[np.concatenate([train.rows, validation.rows])]
     bundle = Bundle(
         ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing),
         preprocessing=recipe.preprocessing,
@@ -111,13 +107,9 @@ def pretrain(
             recipe=recipe.name,
             settings=request.model_dump(mode="json"),
             seed=seed,
-            splits={"train": describe(store, train), "validation": describe(store, validation)},
-            seen_subjects=tuple(subject_tokens(everyone)),
             data_digest=data_digest,
-            versions=versions(),
-            corpora={name: f"{card.title}, {card.licence}" for name, card in cards.items()},
-            synthetic=any(card.synthetic for card in cards.values()),
             selection={"epoch": fitted.best_epoch, "loss": fitted.best_value},
+            **trace(store, train, validation),
         ),
     )
     bundle.encoder.load_state_dict(objective.encoder.state_dict())

@@ -24,13 +24,10 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.labels import LabelSet, OperatingPoint
-from medts.core.versions import versions
 from medts.data.splits import (
     Part,
     check_disjoint,
-    describe,
     labelled_part,
-    subject_tokens,
     take_part,
 )
 from medts.data.store import Store
@@ -43,7 +40,7 @@ from medts.models import build_encoder
 from medts.models.heads import Head
 from medts.objectives import SUPERVISED
 from medts.recipes.base import Recipe
-from medts.recipes.folder import claim
+from medts.recipes.folder import claim, trace
 
 
 class Request(Config):
@@ -144,6 +141,7 @@ def finetune(
 
     torch.manual_seed(seed)
     start = load_bundle(init) if init else None
+    seen_before = start.provenance.seen_subjects if start else ()
     encoder = build_encoder(recipe.encoder)
     if start is not None:
         _take_weights(encoder, start, init)
@@ -167,38 +165,36 @@ def finetune(
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
 
-    corpora = [store.corpora[name] for name in sorted(set(store.corpus_of_row[parts.train.rows]))]
-    everyone = store.subject_ids[np.concatenate([parts.train.rows, parts.validation.rows])]
-    seen = {*subject_tokens(everyone), *(start.provenance.seen_subjects if start else ())}
-    bundle = Bundle(
-        ModelConfig(encoder=recipe.encoder, head=recipe.head, windowing=recipe.windowing),
-        preprocessing=recipe.preprocessing,
-        labels=Labels(label_set=parts.label_set),
-        provenance=Provenance(
-            recipe=recipe.name + (" (labels shuffled)" if shuffle_labels else ""),
-            settings=request.model_dump(mode="json"),
-            seed=seed,
-            splits={
-                "train": describe(store, parts.train),
-                "validation": describe(store, parts.validation),
-            },
-            seen_subjects=tuple(sorted(seen)),
-            prevalence=dict(
-                zip(parts.label_set.classes, parts.train.target.mean(axis=0).tolist(), strict=True)
-            ),
-            data_digest=data_digest,
-            init_digest=request.init_digest,
-            versions=versions(),
-            corpora={each.name: f"{each.card.title}, {each.card.licence}" for each in corpora},
-            synthetic=any(each.card.synthetic for each in corpora),
-            selection={"epoch": fitted.best_epoch, recipe.training.monitor: fitted.best_value},
-        ),
+    bundle = _bundle(store, parts, request, data_digest=data_digest)
+    bundle.provenance = bundle.provenance.but(
+        selection={"epoch": fitted.best_epoch, recipe.training.monitor: fitted.best_value},
+        seen_subjects=tuple(sorted({*bundle.provenance.seen_subjects, *seen_before})),
     )
     assert bundle.head is not None
     bundle.encoder.load_state_dict(objective.encoder.state_dict())
     bundle.head.load_state_dict(objective.head.state_dict())
     bundle.labels = bundle.labels.but(operating_points=_operating_points(bundle, store, parts))
     return bundle.save(out / "bundle")
+
+
+def _bundle(store: Store, parts: Parts, request: Request, *, data_digest: str) -> Bundle:
+    """Returns the run's bundle, without its weights and thresholds yet."""
+    recipe, label_set = request.recipe, parts.label_set
+    shares = parts.train.target.mean(axis=0).tolist()
+    return Bundle(
+        ModelConfig(encoder=recipe.encoder, head=recipe.head, windowing=recipe.windowing),
+        preprocessing=recipe.preprocessing,
+        labels=Labels(label_set=label_set),
+        provenance=Provenance(
+            recipe=recipe.name + (" (labels shuffled)" if request.shuffle_labels else ""),
+            settings=request.model_dump(mode="json"),
+            seed=request.seed,
+            prevalence=dict(zip(label_set.classes, shares, strict=True)),
+            data_digest=data_digest,
+            init_digest=request.init_digest,
+            **trace(store, parts.train, parts.validation),
+        ),
+    )
 
 
 def split(store: Store, request: Request) -> Parts:

@@ -1,0 +1,125 @@
+"""Protocol `subgroups`: is the model as good for everyone, and how surely can one tell.
+
+Test records are grouped by what is known about them: age band, sex, site, device. Each group has
+its own score with an interval over its subjects, and the difference to all other test records.
+Classes with fewer than ten positives in a group are named. Differences are taken over the
+classes that both sides can judge, or a group would look better for lacking a hard class. Their
+intervals combine those of the two sides as independent (MOVER; Zou and Donner 2008), which is
+right up to subjects with records on both sides, and are not corrected for the number of groups.
+
+Axes: R records, K classes.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+from pydantic import Field, field_validator
+
+from medts.core.config import Config
+from medts.core.records import Fact
+from medts.evaluation.answers import answer, head_origin
+from medts.evaluation.result import Condition, Measure, Measures, Result
+from medts.evaluation.scoring import Scored, measure, measures_of, score
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
+from medts.metrics.checks import undefined_classes
+from medts.metrics.intervals import Interval
+from medts.metrics.table import interval_table
+
+UNKNOWN = "unknown"
+
+
+class SubgroupsConfig(Config):
+    """Which facts make groups, and how small a group may be."""
+
+    facts: tuple[str, ...] = ("age", "sex", "site", "device")
+    """Facts of the records; ``age`` is cut into bands, of the others every value is a group."""
+
+    age_edges: tuple[float, ...] = (18.0, 40.0, 60.0, 75.0)
+    """Ages in years at which a new band begins."""
+
+    least_subjects: int = Field(default=20, ge=2)
+    """Groups with fewer subjects are named but not scored."""
+
+    @field_validator("age_edges")
+    @classmethod
+    def _edges_rise(cls, age_edges: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in zip(age_edges, age_edges[1:], strict=False)):
+            raise ValueError(f"age_edges must rise, got {age_edges}")
+        return age_edges
+
+
+def run(model: Bundle, task: Task, settings: SubgroupsConfig, *, seed: int = 0) -> Result:
+    """Scores the test records of every group, and each group against the rest.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        MedtsError: If the model answers other classes than the task asks.
+    """
+    started = time.monotonic()
+    notes = task.check(model)
+    scored = answer(model, task)
+    conditions, small = [], []
+    facts = [task.store.record(int(row)).facts for row in task.test.rows]
+    subjects = np.array(scored.subjects)
+    for fact in settings.facts:
+        values = [group_of(fact, each.get(fact), settings.age_edges) for each in facts]
+        if set(values) == {UNKNOWN}:
+            notes += (f"no test record says {fact}",)
+            continue
+        for value in sorted(set(values)):
+            is_in = np.array([each == value for each in values])
+            n_subjects = len(set(subjects[is_in]))
+            if n_subjects < settings.least_subjects:
+                small.append(f"{fact} {value} ({n_subjects})")
+            else:
+                conditions.append(_group(f"{fact} {value}", scored, is_in))
+    if small:
+        notes += (f"too few subjects to be scored: {', '.join(small)}",)
+    result = score(scored, head_origin(model, task, "subgroups", seed=seed), seconds=0.0)
+    return result.but(
+        conditions=tuple(conditions), notes=notes, seconds=time.monotonic() - started
+    )
+
+
+def group_of(fact: str, value: Fact, age_edges: Sequence[float] = ()) -> str:
+    """Returns the name of the group that a value belongs to.
+
+    >>> group_of("age", 40, (18, 40, 60)), group_of("age", 12, (18, 40)), group_of("sex", None)
+    ('40-59', 'under 18', 'unknown')
+    """
+    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
+        return UNKNOWN
+    if fact != "age":
+        return str(value).strip()
+    if isinstance(value, bool | str):
+        return UNKNOWN
+    place = int(np.searchsorted(age_edges, value, side="right"))
+    if place == 0:
+        return f"under {age_edges[0]:g}" if age_edges else "any"
+    if place == len(age_edges):
+        return f"{age_edges[-1]:g} and over"
+    return f"{age_edges[place - 1]:g}-{age_edges[place] - 1:g}"
+
+
+def _group(name: str, scored: Scored, is_in: Bool[np.ndarray, "R"]) -> Condition:
+    inside, outside = _only(scored, is_in), _only(scored, ~is_in)
+    table = measure(inside, inside.probability, inside.thresholds)
+    notes = []
+    if table.excluded_classes:
+        notes.append(f"not judged: {', '.join(table.excluded_classes)}")
+    few = [each for each in table.few_positives if each not in table.excluded_classes]
+    if few:
+        notes.append(f"fewer than ten positives: {', '.join(few)}")
+    counts = {
+        "n_subjects": Measure(value=table.n_subjects),
+        "n_positive_least": Measure(value=min(table.n_positive.values())),
+    }
+    return Condition(
+        name=name,
+        metrics=measures_of(table) | _difference(inside, outside) | counts,
+        n_records=table.n_records,
+        notes=tuple(notes),
+    )
