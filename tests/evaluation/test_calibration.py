@@ -94,6 +94,8 @@ def test_before_and_after_stand_beside_each_other_with_intervals(result, model, 
     expected = calibration_error(task.test.target, p, "multi", 5)
     assert before["calibration_error"].value == pytest.approx(expected)
     assert result.metrics["calibration_error"] == before["calibration_error"]
+    for control in result.controls.values():
+        assert control.keys() >= result.metrics.keys()
     gain = after["calibration_error"].value - before["calibration_error"].value
     assert after["calibration_error_difference"].value == pytest.approx(gain)
     for measures in (before, after):

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import wfdb
 
 from medts.core.errors import MedtsError
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
 from medts.data.sources.synthetic import synthetic_record
+from medts.formats import read
 from medts.signal.features import (
     band_powers,
     channel_features,
@@ -126,3 +128,19 @@ def test_a_tone_has_its_power_in_its_band_and_nowhere_else():
     assert max(eeg, key=lambda name: eeg[name] if "power" in name else -9) == (
         "Cz.log10_power_8_13_hz"
     )
+
+
+def test_the_qrs_is_about_as_long_as_cardiologists_marked_it(real_data):
+    errors_ms = []
+    for number in range(1, 201, 4):
+        path = real_data / "ludb" / "data" / str(number)
+        marked_ms = []
+        for lead in STANDARD_12_LEADS:
+            marks = wfdb.rdann(str(path), lead.lower())
+            kinds, at = "".join(marks.symbol), marks.sample
+            found = [k for k in range(len(kinds)) if kinds[k : k + 3] == "(N)"]
+            marked_ms += [(at[k + 2] - at[k]) / 500 * 1000 for k in found]
+        features = ecg_features(read(path.with_suffix(".hea")).streams["ecg"])
+        errors_ms.append(features["qrs_ms"] - np.median(marked_ms))
+    assert np.median(np.abs(errors_ms)) <= 8
+    assert abs(np.mean(errors_ms)) < 5

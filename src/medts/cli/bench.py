@@ -1,6 +1,7 @@
 """`medts bench SUITE`: compare methods on a grid of questions, as resumable jobs."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from medts.core.errors import ConfigError
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
-from medts.recipes.bench import Bench, cells, comparisons, run_suite
-from medts.recipes.suites import SUITES, find_suite
+from medts.recipes.bench import Bench, cells, comparisons, run_suite, write_page
+from medts.recipes.suites import find_suite
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def run(arguments: Sequence[str]) -> None:
         table_minutes=asked.table_minutes,
     )
     show(bench)
-    print(f"ledger: {asked.out / 'ledger.parquet'}")
+    report = write_page(bench, command=f"medts bench {shlex.join(arguments)}")
+    print(f"ledger: {asked.out / 'ledger.parquet'}\nreport: {report}")
 
 
 def show(bench: Bench) -> None:
@@ -87,8 +89,3 @@ def show(bench: Bench) -> None:
     console.print(table)
     for name, reason in bench.skipped.items():
         console.print(f"skipped {name}: {reason}", markup=False)
-
-
-def suites() -> dict[str, str]:
-    """Returns every suite with its sentence."""
-    return {name: suite().sentence for name, suite in SUITES.items()}

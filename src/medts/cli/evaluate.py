@@ -1,9 +1,13 @@
-"""`medts evaluate`: measure a model on folds it has never met."""
+"""`medts evaluate`: measure a model on folds it has never met.
+
+Every setting of the chosen protocol is a flag, with its sentence as help.
+"""
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -12,15 +16,21 @@ from rich.table import Table
 from medts.cli.console import make_console
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.evaluation.fine_tune import evaluate
+from medts.evaluation import PROTOCOLS, find_protocol
+from medts.evaluation.files import write_result
 from medts.evaluation.result import Result
+from medts.evaluation.task import make_task
+from medts.inference.bundle import load_bundle
+
+_PROTOCOL_HELP = f"How it is measured: {', '.join(PROTOCOLS)}."
 
 
 @dataclass(frozen=True)
 class Evaluate:
     """Measure a model on folds it has never met; writes a report.
 
-    A fold or subject that the model was trained or selected on is refused.
+    A fold or subject that the model was trained or selected on is refused. With `--protocol NAME
+    --help` the settings of a protocol are shown.
     """
 
     model: Path
@@ -35,23 +45,74 @@ class Evaluate:
     out: Path
     """Folder for metrics.json, predictions.parquet and report.html."""
 
+    protocol: Annotated[str, tyro.conf.arg(help=_PROTOCOL_HELP)] = "fine_tune"
+    """How it is measured."""
+
+    labels: str | None = None
+    """Label set, such as ptb-xl/super; the model's own if not given."""
+
+    train_folds: str | None = None
+    """Folds that a probe is trained on, such as 1-7."""
+
+    val_folds: str | None = None
+    """Folds on which a protocol chooses, such as 8."""
+
+    seed: int = 0
+    """Seed of whatever the protocol draws."""
+
     allow_leak: bool = False
     """Go on although the model has seen test records; the report is stamped."""
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and evaluates."""
-    asked = tyro.cli(Evaluate, prog="medts evaluate", args=arguments)
-    result = evaluate(
-        asked.model,
+    name = protocol_name(arguments)
+    kind = with_settings_of(name)
+    asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
+    bundle = load_bundle(asked.model)
+    task = make_task(
         Store(*asked.data),
-        folds=parse_folds(asked.folds),
-        out=asked.out,
+        asked.labels or bundle.label_set.name,
+        test_folds=parse_folds(asked.folds),
+        train_folds=parse_folds(asked.train_folds) if asked.train_folds else (),
+        val_folds=parse_folds(asked.val_folds) if asked.val_folds else (),
         allow_leak=asked.allow_leak,
-        command=f"medts evaluate {shlex.join(arguments)}",
+        out=asked.out,
     )
+    result = find_protocol(name).run(bundle, task, asked.settings, seed=asked.seed)
+    command = f"medts evaluate {shlex.join(arguments)}"
+    files = write_result(task, result, model=asked.model, command=command)
     show(result)
-    print(f"report: {asked.out / 'report.html'}\nmetrics: {asked.out / 'metrics.json'}")
+    for file in files:
+        print(f"{file.stem}: {file}")
+
+
+def protocol_name(arguments: Sequence[str]) -> str:
+    """Finds the protocol, which decides the flags, among the arguments."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        flag, _, value = argument.partition("=")
+        if flag == "--protocol":
+            return value or following
+    return "fine_tune"
+
+
+def with_settings_of(protocol: str) -> Any:
+    """Returns `Evaluate` with the settings of a protocol as further flags.
+
+    Raises:
+        UnknownNameError: If there is no such protocol.
+    """
+    module = find_protocol(protocol)
+    config = getattr(module, f"{protocol.title().replace('_', '')}Config")
+    settings = Annotated[config, tyro.conf.arg(name="")]
+    made = make_dataclass(
+        "Evaluate",
+        [("settings", settings, field(default=config()))],
+        bases=(Evaluate,),
+        frozen=True,
+    )
+    made.__doc__ = Evaluate.__doc__
+    return tyro.conf.configure(tyro.conf.AvoidSubcommands)(made)
 
 
 def show(result: Result) -> None:
@@ -59,9 +120,11 @@ def show(result: Result) -> None:
     console = make_console()
     counted = f"{result.n_records} records of {result.n_subjects} subjects"
     folds = ", ".join(result.splits.test["folds"])
+    is_drawn = any(each.draw is not None for each in result.conditions)
+    chance = "subjects and draws" if is_drawn else "subjects"
     console.print(
         f"{result.recipe} · {result.label_set} · fold {folds} · {counted}, "
-        f"{result.excluded_records} without label · 95 % intervals over subjects"
+        f"{result.excluded_records} without label · 95 % intervals over {chance}"
     )
     if result.synthetic:
         console.print("[yellow]synthetic recordings: says nothing about patients[/]")
@@ -73,15 +136,31 @@ def show(result: Result) -> None:
     for name in result.controls:
         table.add_column(name.replace("_", " "), justify="right")
     for name, measure in result.metrics.items():
-        controls = [str(control[name]) for control in result.controls.values()]
+        controls = [str(control.get(name, "–")) for control in result.controls.values()]
         table.add_row(name, str(measure), *controls)
     console.print(table)
-    _show_classes(result, console)
+    if result.conditions:
+        _show_conditions(result, console)
+    if result.per_class:
+        _show_classes(result, console)
+
+
+def _show_conditions(result: Result, console: Console, n_measures: int = 3) -> None:
+    """Prints the first measures under each condition; single draws are left to the file."""
+    shown = [each for each in result.conditions if each.draw is None] or result.conditions
+    names = list(dict.fromkeys(name for each in shown for name in each.metrics))[:n_measures]
+    table = Table()
+    for heading in ("condition", *names):
+        table.add_column(heading, justify="left" if heading == "condition" else "right")
+    for each in shown:
+        table.add_row(each.name, *(str(each.metrics.get(name, "–")) for name in names))
+    console.print(table)
 
 
 def _show_classes(result: Result, console: Console) -> None:
     table = Table()
     shown = ("auroc", "auprc", "f1")
+    unknown = "by draw" if "exact_match" in result.metrics else "likeliest"
     for heading in ("class", "positives", *shown, "operating point"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for name, measures in result.per_class.items():
@@ -90,8 +169,8 @@ def _show_classes(result: Result, console: Console) -> None:
         threshold = result.thresholds.get(name)
         table.add_row(
             name + flag,
-            f"{measures['n_positive'].value:.0f}",
-            *(str(measures[metric]) for metric in shown),
-            "likeliest" if threshold is None else f"{threshold:.3f}",
+            f"{measures['n_positive'].value:.0f}" if "n_positive" in measures else "–",
+            *(str(measures.get(metric, "–")) for metric in shown),
+            unknown if threshold is None else f"{threshold:.3f}",
         )
     console.print(table)

@@ -137,7 +137,9 @@ def stratified_order(target: Float[np.ndarray, "R K"], seed: int) -> Int[np.ndar
     order = np.empty(n_records, dtype=np.int64)
     for position in range(n_records):
         lack = np.where(share > 0, share * (position + 1) - taken, -np.inf)
-        lack = np.where((taken == 0) & (share > 0), 1e9 - share, lack)
+        is_missing = (taken == 0) & (share > 0)
+        is_missing[-1] = False  # records without any class are no class to cover
+        lack = np.where(is_missing, 1e9 - share, lack)
         ranked = np.argsort(-lack, kind="stable")
         record = next(r for k in ranked if (r := _next_free(waiting[k], is_taken)) is not None)
         is_taken[record] = True

@@ -1,7 +1,13 @@
 """Evidence: protocols that measure a model on records it has never met, and their reports.
 
-A protocol is a module with a ``…Config`` of settings and a ``run``; see `medts.evaluation.task`.
+A protocol is a module with a ``…Config`` of settings and a ``run`` (see `medts.evaluation.task`);
+it is imported only once it is chosen.
 """
+
+import importlib
+from types import ModuleType
+
+from medts.core.errors import unknown_name
 
 PROTOCOLS = {
     "calibration": "medts.evaluation.calibration",
@@ -15,4 +21,15 @@ PROTOCOLS = {
     "transfer": "medts.evaluation.transfer",
     "zero_shot": "medts.evaluation.zero_shot",
 }
-"""Module of each protocol, imported only once it is chosen."""
+"""Module of each protocol, by its name."""
+
+
+def find_protocol(name: str) -> ModuleType:
+    """Imports the module of a protocol.
+
+    Raises:
+        UnknownNameError: If there is no such protocol.
+    """
+    if name not in PROTOCOLS:
+        raise unknown_name("protocol", name, PROTOCOLS)
+    return importlib.import_module(PROTOCOLS[name])

@@ -16,7 +16,7 @@ Axes: R records, K classes, N resamples.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -25,7 +25,9 @@ from scipy.special import expit, softmax
 from scipy.stats import norm
 
 from medts.core.config import Config
+from medts.data.splits import Part
 from medts.evaluation.answers import answer, head_origin, probabilities
+from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Condition, Measure, Measures, Result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task
@@ -74,7 +76,9 @@ class Statements:
     is_true: Bool[np.ndarray, "R k"]
 
 
-def run(model: Bundle, task: Task, settings: CalibrationConfig, *, seed: int = 0) -> Result:
+def run(
+    model: Bundle, task: Task, settings: CalibrationConfig | None = None, *, seed: int = 0
+) -> Result:
     """Measures calibration before and after temperature scaling, and conformal answers.
 
     Raises:
@@ -82,9 +86,11 @@ def run(model: Bundle, task: Task, settings: CalibrationConfig, *, seed: int = 0
         LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started = time.monotonic()
+    started, settings = time.monotonic(), settings or CalibrationConfig()
     notes, chosen = task.check(model), task.choosing()
     scored, kind = answer(model, task), task.label_set.kind
+    if task.out is not None:
+        write_predictions(task.out, "calibration", [("test", 0, scored)])
     columns = [model.label_set.classes.index(name) for name in task.label_set.classes]
     known = probabilities(model, task, chosen.rows)[:, columns]
     temperature = fit_temperature(chosen.target, logits_of(known, kind), kind)
@@ -106,12 +112,32 @@ def run(model: Bundle, task: Task, settings: CalibrationConfig, *, seed: int = 0
         limits = chosen.target[first], known[first], error_rate
         conditions.append(_sets(scored, *limits) if kind == "single" else _labels(scored, *limits))
     result = score(scored, head_origin(model, task, "calibration", seed=seed), seconds=0.0)
+    ignorant = {
+        "majority": replace(scored, probability=np.tile(scored.prevalence, (len(scored.test), 1))),
+        "label_shuffle": replace(scored, test=_shuffled(scored.test, seed)),
+    }
+    plain = np.ones((1, len(scored.test)))
+    controls = {
+        name: result.controls[name]
+        | {
+            measure: Measure(value=float(value[0]))
+            for measure, value in _weighted_scores(each, each.probability, plain, settings).items()
+        }
+        for name, each in ignorant.items()
+    }
     return result.but(
         metrics=result.metrics | before,
+        controls=result.controls | controls,
         conditions=tuple(conditions),
+        settings=settings.model_dump(mode="json"),
         notes=notes,
         seconds=time.monotonic() - started,
     )
+
+
+def _shuffled(part: Part, seed: int) -> Part:
+    order = np.random.default_rng(seed).permutation(len(part))
+    return replace(part, target=part.target[order])
 
 
 def logits_of(probability: Float[np.ndarray, "R K"], kind: Kind) -> Float[np.ndarray, "R K"]:
@@ -250,7 +276,7 @@ def _sets(
     """Calibrates sets of possible classes on one record per subject, and counts on test."""
     is_possible = fit_sets(target, probability, error_rate)(scored.probability)
     everyone = np.ones((len(is_possible), 1))
-    is_held = (is_possible & (scored.test.target > 0.5)).any(axis=1, keepdims=True)
+    is_held = (scored.test.target * is_possible).sum(axis=1, keepdims=True)
     size = is_possible.sum(axis=1)
     metrics = {
         "coverage": _share(is_held, everyone, scored),
@@ -271,10 +297,10 @@ def _labels(
     limits = fit_labels(target, probability, error_rate)
     can_be = limits.can_be_present(scored.probability)
     can_lack = limits.can_be_absent(scored.probability)
-    has = scored.test.target > 0.5
+    has = np.greater(scored.test.target, 0.5)
     metrics = {
-        "coverage_present": _share(can_be & has, has, scored),
-        "coverage_absent": _share(can_lack & ~has, ~has, scored),
+        "coverage_present": _share(np.logical_and(can_be, has), has, scored),
+        "coverage_absent": _share(np.logical_and(can_lack, ~has), ~has, scored),
         "decided": _share(np.logical_xor(can_be, can_lack), np.ones(has.shape), scored),
     }
     undetermined = [

@@ -41,7 +41,7 @@ class ProbedConfig(ProbeConfig):
     """Controls that take the encoder's place beside it; majority and label shuffle always do."""
 
     cache: Path | None = None
-    """Folder where embeddings are kept between runs; none keeps them nowhere."""
+    """Folder where embeddings are kept between runs; none keeps nothing."""
 
     @field_validator("controls")
     @classmethod
@@ -164,9 +164,8 @@ def measure_draws(
         "chosen": {each.draw.name: each.probe.choice for each in answered}
     }
     if task.out is not None:
-        write_predictions(
-            task.out, [(each.draw.name, each.draw.draw, each.scored) for each in answered]
-        )
+        kept = [(each.draw.name, each.draw.draw, each.scored) for each in answered]
+        write_predictions(task.out, protocol, kept)
         with write_whole(task.out / "draws.parquet") as target:
             pq.write_table(draws_table(task, draws), target)
     return result.but(**changes, seconds=time.monotonic() - started)

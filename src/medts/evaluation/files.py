@@ -1,7 +1,8 @@
 """The files of an evaluation: numbers, scores of every record, and the page to look at.
 
-``predictions.parquet`` keeps what each record was given, so that two models can later be compared
-on the same records. ``metrics.json`` is written last, as the sign that the others are there.
+A protocol writes ``predictions.parquet`` itself: what each record was given, so that two models can
+later be compared on the same records. `write_result` makes the page from it and writes
+``metrics.json`` last, as the sign that the others are there.
 """
 
 import json
@@ -11,32 +12,39 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Float
 
 from medts.core.files import write_whole
 from medts.evaluation.report import Example, write_report
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored
+from medts.evaluation.task import Task
 from medts.inference.bundle import find_bundle
 
+PREDICTIONS = "predictions.parquet"
 
-def write_evaluation(
-    out: Path, result: Result, scored: Scored, *, model: str | Path, command: str = ""
+
+def write_predictions(
+    out: Path, protocol: str, answered: Sequence[tuple[str, int, Scored]]
 ) -> None:
-    """Writes the three files of an evaluation into ``out``."""
-    with write_whole(out / "predictions.parquet") as target:
-        pq.write_table(predictions(scored), target)
-    history = find_bundle(model).parent / "history.json"
-    write_report(
-        out / "report.html",
-        result,
-        target=scored.test.target,
-        probability=scored.probability,
-        classes=scored.label_set.classes,
-        history=json.loads(history.read_text()) if history.is_file() else (),
-        examples=[_example(scored, result, index) for index in _chosen(scored)],
-        command=command,
-    )
-    result.write(out / "metrics.json")
+    """Writes what every record was given, once per draw.
+
+    Args:
+        out: Folder.
+        protocol: Name of the protocol, kept in the file's metadata.
+        answered: Name and number of each draw with its scores; with several draws the table has
+            the columns ``condition`` and ``draw``.
+    """
+    tables = []
+    for name, number, scored in answered:
+        table = predictions(scored)
+        if len(answered) > 1:
+            table = table.append_column("condition", pa.array([name] * len(table)))
+            table = table.append_column("draw", pa.array([number] * len(table)))
+        tables.append(table)
+    whole = pa.concat_tables(tables).replace_schema_metadata({"protocol": protocol})
+    with write_whole(out / PREDICTIONS) as target:
+        pq.write_table(whole, target)
 
 
 def predictions(scored: Scored) -> pa.Table:
@@ -49,32 +57,58 @@ def predictions(scored: Scored) -> pa.Table:
     return pa.table(columns)
 
 
-def write_predictions(out: Path, answered: Sequence[tuple[str, int, Scored]]) -> None:
-    """Writes what every record was given, once per draw.
+def write_result(task: Task, result: Result, *, model: str | Path, command: str = "") -> list[Path]:
+    """Writes the page, where every record has one answer, and then ``metrics.json``.
+
+    Returns what was written, in that order.
 
     Args:
-        out: Folder.
-        answered: Name and number of each draw with its scores; with several draws the table has
-            the columns ``condition`` and ``draw``.
+        task: What was measured; its ``out`` holds the predictions.
+        result: Every number.
+        model: Bundle or run folder, for the history of its training.
+        command: Command line to print in the report.
     """
-    tables = []
-    for name, number, scored in answered:
-        table = predictions(scored)
-        if len(answered) > 1:
-            table = table.append_column("condition", pa.array([name] * len(table)))
-            table = table.append_column("draw", pa.array([number] * len(table)))
-        tables.append(table)
-    with write_whole(out / "predictions.parquet") as target:
-        pq.write_table(pa.concat_tables(tables), target)
+    assert task.out is not None, "a task without a folder has no files"
+    probability = _single_answers(task.out / PREDICTIONS, task, result)
+    written = []
+    if probability is not None:
+        written.append(task.out / "report.html")
+        history = find_bundle(model).parent / "history.json"
+        write_report(
+            written[-1],
+            result,
+            target=task.test.target,
+            probability=probability,
+            classes=task.label_set.classes,
+            history=json.loads(history.read_text()) if history.is_file() else (),
+            examples=[
+                _example(task, result, probability, index) for index in _chosen(task.test.target)
+            ],
+            command=command,
+        )
+    written.append(task.out / "metrics.json")
+    result.write(written[-1])
+    return written
 
 
-def _chosen(scored: Scored, n_examples: int = 3) -> list[int]:
+def _single_answers(path: Path, task: Task, result: Result) -> Float[np.ndarray, "R K"] | None:
+    """Reads what this protocol gave each record; None where it gave several answers or none."""
+    if not path.is_file():
+        return None
+    table = pq.read_table(path)
+    protocol = (table.schema.metadata or {}).get(b"protocol", b"").decode()
+    if protocol != result.protocol or "condition" in table.column_names:
+        return None
+    columns = [table[f"probability:{name}"].to_numpy() for name in task.label_set.classes]
+    return np.stack(columns, axis=1)
+
+
+def _chosen(target: Float[np.ndarray, "R K"], n_examples: int = 3) -> list[int]:
     """Picks records to draw, without looking at how well the model does on them.
 
     The first record of each of the most frequent classes, in the order of the store.
     """
     chosen: list[int] = []
-    target = scored.test.target
     for k in np.argsort(-target.sum(axis=0), kind="stable"):
         positives = [i for i in np.flatnonzero(target[:, k]) if i not in chosen]
         chosen += [int(i) for i in positives[:1]]
@@ -84,12 +118,13 @@ def _chosen(scored: Scored, n_examples: int = 3) -> list[int]:
     return chosen + rest[: n_examples - len(chosen)]
 
 
-def _example(scored: Scored, result: Result, index: int) -> Example:
-    label_set = scored.label_set
-    values = scored.probability[index].tolist()
+def _example(
+    task: Task, result: Result, probability: Float[np.ndarray, "R K"], index: int
+) -> Example:
+    label_set, values = task.label_set, probability[index].tolist()
     return Example(
-        record=scored.store.record(int(scored.test.rows[index])),
+        record=task.store.record(int(task.test.rows[index])),
         probability=dict(zip(label_set.classes, values, strict=True)),
-        labels=tuple(label_set.decode(scored.test.target[index : index + 1])[0]),
+        labels=tuple(label_set.decode(task.test.target[index : index + 1])[0]),
         thresholds=result.thresholds,
     )

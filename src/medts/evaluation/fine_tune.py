@@ -13,14 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.config import Config
-from medts.core.errors import ConfigError
 from medts.data.store import Store
-from medts.evaluation.files import write_evaluation, write_predictions
+from medts.evaluation.answers import answer, head_origin
+from medts.evaluation.files import write_predictions, write_result
 from medts.evaluation.result import Result
-from medts.evaluation.scoring import Origin, Scored, score
-from medts.evaluation.task import Task, make_task, model_digest
+from medts.evaluation.scoring import score
+from medts.evaluation.task import Task, make_task
 from medts.inference.bundle import Bundle, load_bundle
-from medts.inference.predictor import predict_store
 
 
 class FineTuneConfig(Config):
@@ -50,11 +49,12 @@ def evaluate(
         LeakError: If the model has seen test records.
         StoreError: If no test record has a label of the set.
     """
-    started = time.monotonic()
     bundle = load_bundle(model)
-    task = make_task(store, bundle.label_set.name, test_folds=folds, allow_leak=allow_leak)
-    result, scored = _measured(bundle, task, started)
-    write_evaluation(Path(out), result, scored, model=model, command=command)
+    task = make_task(
+        store, bundle.label_set.name, test_folds=folds, allow_leak=allow_leak, out=Path(out)
+    )
+    result = run(bundle, task)
+    write_result(task, result, model=model, command=command)
     return result
 
 
@@ -65,47 +65,21 @@ def run(
 
     Args:
         model: Encoder with its head and operating points.
-        task: Train and validation records are not looked at: the bundle has met its own.
+        task: Its train and validation records are not looked at: the bundle has met its own.
         settings: There are none.
         seed: Not used; the result bears the seed of the bundle's run.
 
     Raises:
         LeakError: If the model has seen test records and the task does not allow it.
-        ConfigError: If the task asks for another label set.
+        MedtsError: If the model answers other classes than the task asks.
     """
-    result, scored = _measured(model, task, time.monotonic())
+    started = time.monotonic()
+    notes = task.check(model)
+    scored = answer(model, task)
     if task.out is not None:
-        write_predictions(task.out, [("test", 0, scored)])
-    return result
-
-
-def _measured(bundle: Bundle, task: Task, started: float) -> tuple[Result, Scored]:
-    label_set, provenance = bundle.label_set, bundle.provenance
-    if task.label_set.classes != label_set.classes or task.label_set.name != label_set.name:
-        raise ConfigError(
-            f"the model answers {label_set.name}, the task asks {task.label_set.name}",
-            field="labels",
-            remedy="Ask for the model's own label set, or use the protocol `transfer`",
-        )
-    notes = task.check(bundle)
-    scored = Scored(
-        store=task.store,
-        label_set=label_set,
-        test=task.test,
-        probability=predict_store(bundle, task.store, task.test.rows.tolist()).astype(np.float64),
-        thresholds=thresholds_of(bundle),
-        prevalence=np.array([provenance.prevalence[name] for name in label_set.classes]),
-    )
-    origin = Origin(
-        protocol="fine_tune",
-        recipe=provenance.recipe,
-        seed=provenance.seed,
-        bundle_digest=model_digest(bundle),
-        splits=dict(provenance.splits),
-        tuning_trials=provenance.settings["recipe"]["tuning_trials"],
-        notes=notes,
-    )
-    return score(scored, origin, seconds=time.monotonic() - started), scored
+        write_predictions(task.out, "fine_tune", [("test", 0, scored)])
+    origin = head_origin(model, task, "fine_tune", seed=model.provenance.seed, notes=notes)
+    return score(scored, origin, seconds=time.monotonic() - started)
 
 
 def thresholds_of(bundle: Bundle) -> Float[np.ndarray, "K"] | None:

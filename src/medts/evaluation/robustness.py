@@ -32,6 +32,7 @@ from medts.core.records import Record
 from medts.data.store import Store
 from medts.data.windows import Example, collate, windows_of
 from medts.evaluation.answers import answer, differences, head_origin
+from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Condition, Result
 from medts.evaluation.scoring import Scored, measure, measures_of, score
 from medts.evaluation.task import Task
@@ -99,16 +100,20 @@ class Perturbation:
     draw: int | None = None
 
 
-def run(model: Bundle, task: Task, settings: RobustnessConfig, *, seed: int = 0) -> Result:
+def run(
+    model: Bundle, task: Task, settings: RobustnessConfig | None = None, *, seed: int = 0
+) -> Result:
     """Scores the test records clean and under every condition.
 
     Raises:
         LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started = time.monotonic()
+    started, settings = time.monotonic(), settings or RobustnessConfig()
     notes = task.check(model)
     scored = answer(model, task)
+    if task.out is not None:
+        write_predictions(task.out, "robustness", [("test", 0, scored)])
     result = score(scored, head_origin(model, task, "robustness", seed=seed), seconds=0.0)
     chosen = np.arange(len(task.test))
     if settings.n_records is not None and settings.n_records < len(chosen):

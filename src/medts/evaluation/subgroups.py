@@ -10,16 +10,20 @@ right up to subjects with records on both sides, and are not corrected for the n
 Axes: R records, K classes.
 """
 
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool
 from pydantic import Field, field_validator
 
 from medts.core.config import Config
 from medts.core.records import Fact
 from medts.evaluation.answers import answer, head_origin
+from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Condition, Measure, Measures, Result
 from medts.evaluation.scoring import Scored, measure, measures_of, score
 from medts.evaluation.task import Task
@@ -46,23 +50,28 @@ class SubgroupsConfig(Config):
     @field_validator("age_edges")
     @classmethod
     def _edges_rise(cls, age_edges: tuple[float, ...]) -> tuple[float, ...]:
-        if any(low >= high for low, high in zip(age_edges, age_edges[1:], strict=False)):
+        if any(low >= high for low, high in pairwise(age_edges)):
             raise ValueError(f"age_edges must rise, got {age_edges}")
         return age_edges
 
 
-def run(model: Bundle, task: Task, settings: SubgroupsConfig, *, seed: int = 0) -> Result:
+def run(
+    model: Bundle, task: Task, settings: SubgroupsConfig | None = None, *, seed: int = 0
+) -> Result:
     """Scores the test records of every group, and each group against the rest.
 
     Raises:
         LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started = time.monotonic()
+    started, settings = time.monotonic(), settings or SubgroupsConfig()
     notes = task.check(model)
     scored = answer(model, task)
+    if task.out is not None:
+        write_predictions(task.out, "subgroups", [("test", 0, scored)])
     conditions, small = [], []
-    facts = [task.store.record(int(row)).facts for row in task.test.rows]
+    known = task.store.column("facts")
+    facts = [json.loads(known[row]) for row in task.test.rows]
     subjects = np.array(scored.subjects)
     for fact in settings.facts:
         values = [group_of(fact, each.get(fact), settings.age_edges) for each in facts]
@@ -79,9 +88,7 @@ def run(model: Bundle, task: Task, settings: SubgroupsConfig, *, seed: int = 0) 
     if small:
         notes += (f"too few subjects to be scored: {', '.join(small)}",)
     result = score(scored, head_origin(model, task, "subgroups", seed=seed), seconds=0.0)
-    return result.but(
-        conditions=tuple(conditions), notes=notes, seconds=time.monotonic() - started
-    )
+    return result.but(conditions=tuple(conditions), notes=notes, seconds=time.monotonic() - started)
 
 
 def group_of(fact: str, value: Fact, age_edges: Sequence[float] = ()) -> str:
@@ -123,3 +130,48 @@ def _group(name: str, scored: Scored, is_in: Bool[np.ndarray, "R"]) -> Condition
         n_records=table.n_records,
         notes=tuple(notes),
     )
+
+
+def _only(scored: Scored, is_in: Bool[np.ndarray, "R"]) -> Scored:
+    test = scored.test.take(np.flatnonzero(is_in))
+    return replace(scored, test=test, probability=scored.probability[is_in])
+
+
+def _difference(inside: Scored, outside: Scored) -> Measures:
+    """Returns the group's macros minus the rest's, over the classes that both can judge."""
+    classes = inside.label_set.classes
+    sides = [each for each in (inside, outside) if len(each.test)]
+    if len(sides) < 2:
+        return {}
+    undefined = {name for each in sides for name in undefined_classes(each.test.target, classes)}
+    shared = [k for k, name in enumerate(classes) if name not in undefined]
+    if not shared:
+        return {}
+    thresholds = np.full(len(classes), 0.5) if inside.thresholds is None else inside.thresholds
+    tables = [
+        # A single-label set with classes left out is no longer one: its macros are of rankings.
+        interval_table(
+            each.test.target[:, shared],
+            each.probability[:, shared],
+            thresholds[shared],
+            "multi",
+            each.subjects,
+            [classes[k] for k in shared],
+        )
+        for each in sides
+    ]
+    names = ["macro_auroc", "macro_auprc"]
+    if inside.label_set.kind == "multi":
+        names += ["macro_f1", "balanced_accuracy"]
+    return {
+        f"{name}_difference": mover_difference(*(table.metrics[name] for table in tables))
+        for name in names
+    }
+
+
+def mover_difference(first: Interval, second: Interval) -> Measure:
+    """Returns the difference of two independent scores with an interval made of theirs."""
+    value = first.value - second.value
+    down = np.hypot(first.value - first.low, second.high - second.value)
+    up = np.hypot(first.high - first.value, second.value - second.low)
+    return Measure(value=value, low=float(value - down), high=float(value + up))

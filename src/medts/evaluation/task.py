@@ -6,8 +6,6 @@ Every protocol is a module of `medts.evaluation` with a frozen ``…Config`` of 
 
 A task cannot be made with a subject in two of its parts, so no protocol can choose on its test
 records, and `Task.check` refuses a model that has met them.
-
-Axes: R records, K classes.
 """
 
 import hashlib
@@ -15,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
 from safetensors.torch import save
 
 from medts.core.errors import ConfigError
@@ -86,11 +82,6 @@ class Task:
             ConfigError: If the task has none.
         """
         return _required(self.validation, "validation")
-
-    @property
-    def prevalence(self) -> Float[np.ndarray, "K"]:
-        """Share of each class among the training records, for the majority control."""
-        return self.training().target.mean(axis=0, dtype=np.float64)
 
 
 def make_task(

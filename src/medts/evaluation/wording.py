@@ -53,7 +53,10 @@ _CONTROLS = {
     "majority": ("Majority", "Answers with the class frequencies of the training records."),
     "label_shuffle": ("Shuffled labels", "The model's own scores against permuted labels."),
     "random_encoder": ("Untrained encoder", "The same architecture with random weights."),
-    "features": ("Simple features", "Rates, intervals and amplitudes with logistic regression."),
+    "simple_features": (
+        "Simple features",
+        "Rates, intervals and amplitudes with logistic regression.",
+    ),
     "text_only": ("Text only", "The report without the signal."),
     "signal_only": ("Signal only", "The signal without the report."),
     "shuffled_text": ("Shuffled text", "Every record beside another record's report."),

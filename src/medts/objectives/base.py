@@ -27,3 +27,7 @@ class Objective(nn.Module, ABC):
         """Returns scores for the batch's label set; None where nothing is classified."""
         del batch
         return None
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
+        """Returns loss and scores; an objective that gets both from one pass says so."""
+        return self(batch), self.predict(batch)

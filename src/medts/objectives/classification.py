@@ -67,9 +67,20 @@ class Classification(Objective):
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
+        return self._score(self.predict(batch).logits, batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns the head's logits."""
+        return Prediction(self.head(self.encoder(batch).pooled), self.label_set)
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction]:
+        """Returns loss and logits from one pass."""
+        prediction = self.predict(batch)
+        return self._score(prediction.logits, batch), prediction
+
+    def _score(self, logits: Float[Tensor, "B K"], batch: Batch) -> Losses:
         assert batch.target is not None
         assert batch.is_labelled is not None
-        logits = self.head(self.encoder(batch).pooled)
         is_single = self.label_set.kind == "single"
         loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
             logits,
@@ -79,10 +90,6 @@ class Classification(Objective):
             smoothing=self.config.label_smoothing,
         )
         return Losses(total=loss, parts={"cross_entropy": loss.detach()})
-
-    def predict(self, batch: Batch) -> Prediction:
-        """Returns the head's logits."""
-        return Prediction(self.head(self.encoder(batch).pooled), self.label_set)
 
 
 def balancing_weight(

@@ -25,6 +25,8 @@ from torch import Tensor, nn
 
 from medts.core.batch import Batch, Losses, StreamBatch
 from medts.core.config import Config
+from medts.core.errors import ConfigError
+from medts.models.base import Encoder
 from medts.models.ecg_nat import TOKEN_STRIDE, TOTAL_STRIDE, EcgNat, Layer, Scale, halved
 from medts.nn.neighborhood import NeighborhoodAttention
 from medts.nn.views import draw_dropped
@@ -134,12 +136,21 @@ class MaskedReconstruction(Objective):
     Args:
         config: Hiding, decoder and score.
         encoder: Whose tokens are replaced and whose scales are decoded.
+
+    Raises:
+        ConfigError: If the encoder is not an `EcgNat`, the only one with such scales.
     """
 
     encoder: EcgNat
 
-    def __init__(self, config: MaskedReconstructionConfig, *, encoder: EcgNat) -> None:
+    def __init__(self, config: MaskedReconstructionConfig, *, encoder: Encoder) -> None:
         super().__init__()
+        if not isinstance(encoder, EcgNat):
+            raise ConfigError(
+                f"masked reconstruction cannot hide tokens of a {type(encoder).__name__}",
+                field="objective",
+                remedy="Use the encoder ecg_nat, or another objective such as simclr",
+            )
         self.config = config
         # Narrower than the base promises; sound, because it is set here and never again.
         self.encoder = encoder  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -4,6 +4,15 @@ from collections.abc import Callable
 
 from medts.core.errors import unknown_name
 from medts.recipes.base import Pretraining, Recipe
+from medts.recipes.baselines import (
+    dlinear,
+    patchtst,
+    patchtst_small,
+    s4,
+    s4_small,
+    transformer,
+    transformer_small,
+)
 from medts.recipes.contrastive import cmsc, simclr, vicreg
 from medts.recipes.ecg_nat import (
     ecg_nat,
@@ -15,9 +24,16 @@ from medts.recipes.ecg_nat import (
 from medts.recipes.xresnet1d import xresnet1d, xresnet1d101, xresnet1d_small, xresnet1d_test
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
+    "dlinear": dlinear,
     "ecg_nat": ecg_nat,
     "ecg_nat_cross_entropy": ecg_nat_cross_entropy,
     "ecg_nat_test": ecg_nat_test,
+    "patchtst": patchtst,
+    "patchtst_small": patchtst_small,
+    "s4": s4,
+    "s4_small": s4_small,
+    "transformer": transformer,
+    "transformer_small": transformer_small,
     "xresnet1d": xresnet1d,
     "xresnet1d101": xresnet1d101,
     "xresnet1d_small": xresnet1d_small,

@@ -1,8 +1,8 @@
 """Bench: runs the jobs of a suite, several at a time, and keeps a ledger of what they found.
 
-Tuning trials come first, once for each method; then every cell, one seed and draw of all methods
-before the next, so that a table that runs out of time is whole before it is deep. What has a file
-is not run again. ``ledger.parquet`` is rewritten after every job.
+A method's tuning trials come before its cells, and the first seed and draw of all methods before
+the next, so that a table that runs out of time is whole before it is deep. What has a file is not
+run again. ``ledger.parquet`` is rewritten after every job.
 """
 
 import time
@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,8 @@ from scipy import stats
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.data.store import Store
+from medts.evaluation.bench_report import BenchRow, write_bench_report
+from medts.evaluation.result import Measure
 from medts.metrics.comparison import holm
 from medts.metrics.components import split_variance
 from medts.recipes.jobs import Outcome, run_job
@@ -103,8 +106,7 @@ def run_suite(
         )
     deadline = time.monotonic() + 60 * table_minutes
     stores = tuple(str(path) for path in store.paths)
-    for stage in (list(suite.trials()), list(suite.jobs())):
-        _run_stage(bench, _possible(bench, stage, at_hand), stores, n_jobs, deadline, tell)
+    _run(bench, _possible(bench, suite.jobs(), at_hand), stores, n_jobs, deadline, tell)
     write_ledger(bench)
     return bench
 
@@ -124,7 +126,7 @@ def _possible(bench: Bench, jobs: Iterable[Job], at_hand: set[str]) -> list[Job]
     return todo
 
 
-def _run_stage(
+def _run(
     bench: Bench,
     todo: list[Job],
     stores: tuple[str, ...],
@@ -161,10 +163,14 @@ def _run_stage(
 
 
 def _next(waiting: list[Job], running: dict[Future[str], Job]) -> Job | None:
-    """Takes the next job, never two that would pretrain the same encoder at once."""
+    """Takes the next job whose tuning has ended, never two that would pretrain the same encoder."""
     busy = {job.method.pretraining for job in running.values() if job.method.pretraining}
+    tuning = [job for job in (*running.values(), *waiting) if job.rate_factor is not None]
     for index, job in enumerate(waiting):
-        if job.method.pretraining not in busy:
+        is_tuned = job.rate_factor is not None or not any(
+            (trial.method, trial.question) == (job.method, job.question) for trial in tuning
+        )
+        if is_tuned and job.method.pretraining not in busy:
             return waiting.pop(index)
     return None
 
@@ -259,6 +265,9 @@ class Cell:
     n_runs: int
     resamples: np.ndarray
     spread: float
+    latency_ms: float | None
+    recipe_digest: str
+    data_digest: str
 
 
 def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
@@ -283,10 +292,21 @@ def _cell(outcomes: list[Outcome]) -> Cell:
     mean, error = float(values.mean()), float(np.sqrt(parts.subject + of_runs))
     reach = float(stats.norm.ppf(0.975)) * error
     low, high = mean - reach, min(1.0, mean + reach)
-    return Cell(mean, low, high, n_runs, resamples.mean(axis=1), float(of_runs))
+    latencies = [each.latency_ms for each in outcomes if each.latency_ms is not None]
+    return Cell(
+        mean=mean,
+        low=low,
+        high=high,
+        n_runs=n_runs,
+        resamples=resamples.mean(axis=1),
+        spread=float(of_runs),
+        latency_ms=float(np.median(latencies)) if latencies else None,
+        recipe_digest=outcomes[0].recipe_digest,
+        data_digest=outcomes[0].data_digest,
+    )
 
 
-def comparisons(bench: Bench) -> list[dict[str, object]]:
+def comparisons(bench: Bench) -> list[dict[str, Any]]:
     """Compares every method with the reference on the same resamples; p-values after Holm."""
     table, rows = cells(bench), []
     for label_set, fraction in sorted({key[:2] for key in table}):
@@ -318,6 +338,44 @@ def comparisons(bench: Bench) -> list[dict[str, object]]:
                 }
             )
     return rows
+
+
+def write_page(bench: Bench, *, command: str = "") -> Path:
+    """Writes ``report.html`` beside the ledger and returns where it is."""
+    against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}
+    are_controls = {method.name: method.is_control for method in bench.suite.methods}
+    rows = []
+    for key, cell in cells(bench).items():
+        row: dict[str, Any] | None = against.get(key)
+        difference = None
+        if row is not None:
+            difference = Measure(value=row["value"], low=row["low"], high=row["high"])
+        rows.append(
+            BenchRow(
+                label_set=key[0],
+                label_fraction=key[1],
+                method=key[2],
+                is_control=are_controls[key[2]],
+                score=Measure(value=cell.mean, low=cell.low, high=cell.high),
+                n_runs=cell.n_runs,
+                difference=difference,
+                p_value=None if row is None else row["p_value"],
+                latency_ms=cell.latency_ms,
+                recipe_digest=cell.recipe_digest,
+                data_digest=cell.data_digest,
+            )
+        )
+    path = bench.folder / "report.html"
+    write_bench_report(
+        path,
+        bench.suite.name,
+        rows,
+        reference=bench.suite.reference,
+        skipped=list(bench.skipped.items()),
+        synthetic=all(row.label_set.startswith("synthetic/") for row in rows),
+        command=command,
+    )
+    return path
 
 
 def _difference(cell: Cell, reference: Cell) -> tuple[float, float, float]:

@@ -11,7 +11,10 @@ Axes: R records, K classes, F features.
 import hashlib
 import json
 import shutil
+import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from pydantic import Field
 
 from medts.core.config import Config
 from medts.core.files import write_whole
+from medts.core.records import Record
 from medts.data.splits import Part, labelled_part
 from medts.data.store import Store
 from medts.evaluation.embeddings import embed
@@ -32,7 +36,7 @@ from medts.evaluation.scoring import Scored, controls, measure, measures_of
 from medts.evaluation.task import Task, make_task
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.inference.predictor import predict_store
+from medts.inference.predictor import predict_record, predict_store
 from medts.metrics.bootstrap import bootstrap_scores
 from medts.metrics.checks import subject_index
 from medts.metrics.scores import make_scorer
@@ -72,6 +76,9 @@ class Outcome(Config):
     n_subjects: int
     """Test subjects."""
 
+    latency_ms: float | None = None
+    """Median time from a recording in memory to its probabilities, one thread, ms."""
+
     recipe_digest: str
     """SHA-256 of the resolved settings."""
 
@@ -80,6 +87,16 @@ class Outcome(Config):
 
     seconds: float
     """Time the job took."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method gave, before it is measured."""
+
+    scored: Scored
+    validation: float
+    settings: str
+    latency_ms: float | None
 
 
 def run_job(job: Job, stores: tuple[str, ...], folder: str, rate_factor: float = 1.0) -> str:
@@ -103,18 +120,20 @@ def run_job(job: Job, stores: tuple[str, ...], folder: str, rate_factor: float =
     )
     if job.method.kind == "finetune":
         factor = job.rate_factor if job.rate_factor is not None else rate_factor
-        scored, validation, settings = _finetuned(job, task, out, factor)
+        found = _finetuned(job, task, out, factor)
     else:
-        scored, validation, settings = _probed(job, task, out)
+        found = _probed(job, task, out)
+    scored = found.scored
     outcome = Outcome(
         job=job,
         metrics=measures_of(measure(scored, scored.probability, scored.thresholds)),
         controls=controls(scored) if job.rate_factor is None else {},
         resamples=_resamples(scored),
-        validation=validation,
+        validation=found.validation,
+        latency_ms=found.latency_ms,
         n_records=len(task.test),
         n_subjects=len(set(scored.subjects)),
-        recipe_digest=hashlib.sha256(settings.encode()).hexdigest(),
+        recipe_digest=hashlib.sha256(found.settings.encode()).hexdigest(),
         data_digest=store.digest(task.test.rows, question.label_set),
         seconds=time.monotonic() - started,
     )
@@ -133,7 +152,7 @@ def _resamples(scored: Scored) -> tuple[float, ...]:
     return tuple(round(float(value), 6) for value in drawn)
 
 
-def _finetuned(job: Job, task: Task, out: Path, rate_factor: float) -> tuple[Scored, float, str]:
+def _finetuned(job: Job, task: Task, out: Path, rate_factor: float) -> Found:
     recipe = find_recipe(job.method.recipe)
     training = recipe.training
     recipe = recipe.but(
@@ -171,7 +190,18 @@ def _finetuned(job: Job, task: Task, out: Path, rate_factor: float) -> tuple[Sco
     )
     validation = model.provenance.selection.get("score", np.nan)
     shutil.rmtree(folder)  # the outcome is kept, not eighty models
-    return scored, validation, recipe.model_dump_json()
+    latency_ms = _latency_ms(task, lambda record: predict_record(model, record))
+    return Found(scored, validation, recipe.model_dump_json(), latency_ms)
+
+
+def _latency_ms(task: Task, predict: Callable[[Record], object], n_runs: int = 15) -> float:
+    """Returns the median time of a prediction for the first test record."""
+    record, times = task.store.record(int(task.test.rows[0])), []
+    for _ in range(n_runs):
+        start = time.perf_counter()
+        predict(record)
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
 
 
 def _pretrained(job: Job, store: Store, out: Path) -> Path:
@@ -193,7 +223,7 @@ def _pretrained(job: Job, store: Store, out: Path) -> Path:
     )
 
 
-def _probed(job: Job, task: Task, out: Path) -> tuple[Scored, float, str]:
+def _probed(job: Job, task: Task, out: Path) -> Found:
     """Fits logistic regression on values of the labelled part, chosen on validation."""
     train = task.training()
     if job.label_fraction < 1:
@@ -218,7 +248,7 @@ def _probed(job: Job, task: Task, out: Path) -> tuple[Scored, float, str]:
         prevalence=train.target.mean(axis=0, dtype=np.float64),
     )
     described = json.dumps([job.method.name, settings.model_dump()])
-    return scored, macro_auroc(choosing.target, validation), described
+    return Found(scored, macro_auroc(choosing.target, validation), described, None)
 
 
 def _values(job: Job, task: Task, part: Part, train: Part, out: Path) -> Float[np.ndarray, "R F"]:

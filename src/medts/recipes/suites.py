@@ -139,24 +139,37 @@ class Suite(Config):
     """Share of the recipes' epochs."""
 
     def jobs(self) -> Iterator[Job]:
-        """Lists the cells, one seed and draw of everything before the next."""
-        for draw in range(self.draws):
-            for seed in range(self.seeds):
-                for question in self.questions:
-                    for fraction in self.label_fractions:
-                        if fraction < 1.0 or draw == 0:
-                            for method in self.methods:
-                                if not (method.shuffle_labels and (draw or seed)):
-                                    yield self._job(method, question, fraction, draw, seed)
+        """Lists every job: method by method its tuning and first cells, then the repetitions.
 
-    def trials(self) -> Iterator[Job]:
-        """Lists the tuning trials, which come before the cells."""
+        A table that runs out of time is thus whole before it is deep.
+        """
+        first = [(0, 0)]
+        others = [(d, s) for d in range(self.draws) for s in range(self.seeds) if d or s]
         for question in self.questions:
             for method in self.methods:
-                for factor in self.rate_factors:
-                    job = self._job(method, question, 1.0, 0, 0)
-                    if job.is_trained:
-                        yield job.but(rate_factor=factor)
+                yield from self.trials(method, question)
+                yield from self._cells(method, question, first)
+        for run in others:
+            for question in self.questions:
+                for method in self.methods:
+                    yield from self._cells(method, question, [run])
+
+    def trials(self, method: Method, question: Question) -> Iterator[Job]:
+        """Lists the tuning trials of a method: all labels, one seed, several learning rates."""
+        for factor in self.rate_factors:
+            job = self._job(method, question, 1.0, 0, 0)
+            if job.is_trained:
+                yield job.but(rate_factor=factor)
+
+    def _cells(
+        self, method: Method, question: Question, runs: list[tuple[int, int]]
+    ) -> Iterator[Job]:
+        for draw, seed in runs:
+            for fraction in self.label_fractions:
+                is_new_draw = fraction < 1.0 or draw == 0  # all labels can be drawn only once
+                is_enough = not method.shuffle_labels or (draw, seed) == (0, 0)
+                if is_new_draw and is_enough:
+                    yield self._job(method, question, fraction, draw, seed)
 
     def _job(
         self, method: Method, question: Question, fraction: float, draw: int, seed: int

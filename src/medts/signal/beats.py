@@ -8,6 +8,8 @@ threshold looks both ways, and the leads vote together.
 Axes: C channels, T samples in time, N beats.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
@@ -111,7 +113,7 @@ def _search_back(
         return accepted
     longest = 1.66 * float(np.median(np.diff(accepted)))
     regained = []
-    for before, after in zip(accepted[:-1], accepted[1:], strict=True):
+    for before, after in pairwise(accepted):
         if after - before > longest:
             margin = longest / 3.5
             between = [at for at in candidates if before + margin < at < after - margin]

@@ -40,9 +40,8 @@ class TrainingModule(L.LightningModule):
         """Moves every tensor of a batch."""
         return move_to(batch, device)
 
-    def _score(self, batch: Batch) -> Losses:
-        """Scores a batch, and ends a run whose loss is no longer a number."""
-        losses = self.objective(batch)
+    def _checked(self, losses: Losses) -> Losses:
+        """Ends a run whose loss is no longer a number."""
         if not torch.isfinite(losses.total):
             raise MedtsError(
                 f"the loss became {float(losses.total)} in epoch {self.current_epoch}",
@@ -53,7 +52,7 @@ class TrainingModule(L.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Scores one batch and logs the parts of the loss."""
-        losses = self._score(batch)
+        losses = self._checked(self.objective(batch))
         n = len(batch)
         self.log("train_loss", losses.total, on_step=False, on_epoch=True, batch_size=n)
         for name, part in losses.parts.items():
@@ -62,9 +61,9 @@ class TrainingModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Logs the loss, and keeps the scores for the end of the epoch."""
-        losses = self._score(batch)
-        self.log("validation_loss", losses.total, on_epoch=True, batch_size=len(batch))
-        prediction = self.objective.predict(batch)
+        losses, prediction = self.objective.validate(batch)
+        total = self._checked(losses).total
+        self.log("validation_loss", total, on_epoch=True, batch_size=len(batch))
         if prediction is not None and batch.target is not None:
             probability = prediction.probability.float().cpu()
             self._scored.append((batch.record_ids, probability, batch.target.cpu()))

@@ -1,4 +1,4 @@
-"""S4: its kernel against the recurrence it stands for, its convolutions, and what an encoder owes."""
+"""S4: its kernel is the recurrence it stands for, and padding and absence stay without effect."""
 
 import math
 

@@ -22,7 +22,7 @@ _SHORTEST = 9
 class MiniRocketFeatures:
     """Fits and transforms windows of one length, as transformers of scikit-learn do.
 
-    The first call compiles aeon's loops, which takes up to half a minute; they are kept on disk.
+    The first calls compile aeon's loops, which takes about a minute; they are kept on disk.
     Features are shares between 0 and 1, and the same windows and seed give the same ones. Biases
     come from the windows given to `fit`, so these must be of the training split alone.
 

@@ -7,6 +7,7 @@ and never see each other before the head. Training and the head are left to othe
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
+import math
 from typing import Any, Literal
 
 import torch.nn.functional as F
@@ -111,7 +112,10 @@ class PatchTST(Encoder):
         tokens = encoded * is_known[:, :, None, None]
         tokens = rearrange(tokens, "b c n d -> b n (c d)") * is_token_valid[..., None]
         n_valid = is_token_valid.sum(dim=1, keepdim=True).clamp(min=1)
-        return Encoded(tokens, is_token_valid, tokens.sum(dim=1) / n_valid)
+        pooled = tokens.sum(dim=1) / n_valid
+        # Tokens that begin after the longest window of the batch are none of it.
+        n_begun = max(1, math.ceil((stream.signal.shape[2] - unread) / config.stride))
+        return Encoded(tokens[:, :n_begun], is_token_valid[:, :n_begun], pooled)
 
 
 def build_patchtst(config: PatchTSTConfig) -> Any:

@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
-from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
 from medts.core.batch import Batch, Encoded
@@ -234,7 +233,7 @@ def by_transform(
 ) -> Float[Tensor, "B D N"]:
     """Convolves by Fourier transforms, long enough that nothing wraps around."""
     length = x.shape[2]
-    n = next_fast_len(2 * length - 1, real=True)
+    n = 2 ** (2 * length - 2).bit_length()
     around = torch.cat(
         [
             kernel[:, length - 1 :],

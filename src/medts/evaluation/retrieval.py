@@ -1,0 +1,223 @@
+"""Protocol `retrieval`: does an embedding find what belongs together.
+
+Two tasks. *Subjects*: every test record looks for another record of the same person among all
+other test records; it needs nothing but an encoder. *Reports*, for models with a text side: every
+record looks for its report, and every report for its record. Records with equal reports cannot
+be told apart by them, so all of them count as found, which on repetitive corpora is a large part
+of the score; chance is computed with the same hits, and stands beside every number.
+
+Of equal similarities the wrong ones are counted first: a constant embedding finds nothing.
+
+Axes: Q queries, R items to find, D embedding width.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from scipy.special import gammaln
+
+from medts.core.config import Config
+from medts.core.errors import MedtsError
+from medts.core.versions import versions
+from medts.data.splits import describe
+from medts.evaluation.answers import head_origin
+from medts.evaluation.embeddings import embed
+from medts.evaluation.result import Measure, Measures, Result, Splits
+from medts.evaluation.task import Task
+from medts.evaluation.text import TextAligned, embed_records, embed_texts, unit_length
+from medts.inference.bundle import Bundle
+from medts.metrics.checks import subject_index
+from medts.metrics.intervals import proportion_interval, subject_counts
+
+
+class RetrievalConfig(Config):
+    """How deep to look."""
+
+    ks: tuple[int, ...] = Field(default=(1, 5, 10), min_length=1)
+    """Depths k of recall@k: the share of queries with a hit among the k nearest."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Where the first hit of each query stands.
+
+    Args:
+        rank: One for the nearest; of equals the wrong ones come first.
+        n_hits: Right answers of each query.
+        n_items: Items each query searches.
+    """
+
+    rank: Int[np.ndarray, "Q"]
+    n_hits: Int[np.ndarray, "Q"]
+    n_items: int
+
+    def recall(self, k: int) -> float:
+        """Returns the share of queries with a hit among the k nearest."""
+        return float((self.rank <= k).mean())
+
+    def chance(self, k: int) -> float:
+        """Returns the recall of a random order of the items."""
+        if k >= self.n_items:
+            return 1.0
+        n_wrong = self.n_items - self.n_hits
+        can_miss = n_wrong >= k
+        rest = np.where(can_miss, n_wrong, k)
+        log_miss = _log_choose(rest, k) - _log_choose(np.array(self.n_items), k)
+        return float((1 - np.where(can_miss, np.exp(log_miss), 0.0)).mean())
+
+
+def retrieve(similarity: Float[np.ndarray, "Q R"], is_hit: Bool[np.ndarray, "Q R"]) -> Retrieval:
+    """Ranks the first hit of each query; an item may be barred with a similarity of minus infinity.
+
+    Raises:
+        MedtsError: If a query has no hit, or a similarity is NaN.
+    """
+    if np.isnan(similarity).any():
+        raise MedtsError("a similarity is NaN", remedy="Look for an embedding that is not finite")
+    if not is_hit.any(axis=1).all():
+        n_lost = int((~is_hit.any(axis=1)).sum())
+        raise MedtsError(f"{n_lost} queries have nothing to find", remedy="Leave them out")
+    best = np.where(is_hit, similarity, -np.inf).max(axis=1, keepdims=True)
+    is_barred = np.isneginf(similarity)
+    rank = 1 + ((similarity >= best) & ~is_hit & ~is_barred).sum(axis=1)
+    n_items = int((~is_barred).sum(axis=1).max())
+    return Retrieval(rank, is_hit.sum(axis=1), n_items)
+
+
+def match_reports(
+    records: Float[np.ndarray, "R D"], texts: Float[np.ndarray, "R D"], reports: Sequence[str]
+) -> tuple[Retrieval, Retrieval]:
+    """Looks from each record for its report and from each report for its record.
+
+    Args:
+        records: Embeddings of the records, of unit length.
+        texts: Embeddings of their reports, in the same order.
+        reports: The reports; equal ones count as hits for each other.
+
+    Raises:
+        MedtsError: If there is not one report per record.
+    """
+    if not len(records) == len(texts) == len(reports):
+        raise MedtsError(
+            f"{len(records)} records, {len(texts)} text embeddings and {len(reports)} reports",
+            field="reports",
+        )
+    number = subject_index([" ".join(each.lower().split()) for each in reports], len(reports))
+    is_hit = number[:, None] == number
+    similarity = records @ texts.T
+    return retrieve(similarity, is_hit), retrieve(similarity.T, is_hit)
+
+
+def match_subjects(
+    embedding: Float[np.ndarray, "R D"], subjects: Sequence[str]
+) -> tuple[Retrieval, Int[np.ndarray, "Q"]]:
+    """Looks from each record for another record of the same subject among all the others.
+
+    Returns:
+        The ranks, and which records were queries: those of subjects with several.
+
+    Raises:
+        MedtsError: If no subject has two records.
+    """
+    number = subject_index(list(subjects), len(embedding))
+    is_same = (number[:, None] == number) & ~np.eye(len(number), dtype=bool)
+    queries = np.flatnonzero(is_same.any(axis=1))
+    if not len(queries):
+        raise MedtsError(
+            "no subject has two records in the test part",
+            field="folds",
+            remedy="Test on more folds: identification needs a second record to find",
+        )
+    unit = unit_length(embedding.astype(np.float64))
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    return retrieve(similarity[queries], is_same[queries]), queries
+
+
+def run(
+    model: Bundle, task: Task, settings: RetrievalConfig | None = None, *, seed: int = 0
+) -> Result:
+    """Measures identification of subjects and, where the model reads texts, of reports.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        MedtsError: If nothing can be looked for.
+    """
+    started, settings = time.monotonic(), settings or RetrievalConfig()
+    notes = task.check(model)
+    store, rows = task.store, task.test.rows
+    subjects = store.subject_ids[rows]
+    metrics: Measures = {}
+    chance: Measures = {}
+
+    def add(name: str, found: Retrieval, of: Sequence[str]) -> None:
+        for k in settings.ks:
+            metrics[f"{name}_recall@{k}"] = _recall(found, k, of)
+            chance[f"{name}_recall@{k}"] = Measure(value=found.chance(k))
+
+    if len(set(subjects)) < len(subjects):
+        found, queries = match_subjects(embed(model, store, rows), subjects.tolist())
+        add("subject", found, subjects[queries].tolist())
+        notes += (
+            f"{len(queries)} records of {len(set(subjects[queries]))} subjects with several "
+            f"records looked for each other among {found.n_items}",
+        )
+    else:
+        notes += ("no subject has two test records: subjects were not looked for",)
+    if isinstance(model, TextAligned):
+        reports = store.column("report")
+        told = np.array([row for row in rows.tolist() if reports[row]], dtype=np.int64)
+        texts = [reports[row] for row in told.tolist()]
+        pairs = match_reports(
+            embed_records(model, store, told.tolist()), embed_texts(model, texts), texts
+        )
+        for name, found in zip(("report", "record"), pairs, strict=True):
+            add(name, found, store.subject_ids[told].tolist())
+        notes += (f"{len(set(texts))} different reports among {len(texts)}",)
+    if not metrics:
+        raise MedtsError(
+            "there is nothing to retrieve: no subject has two test records, and the model reads "
+            "no texts",
+            field="folds",
+            remedy="Test on more folds, or use a model with a text tower",
+        )
+    origin = head_origin(model, task, "retrieval", seed=seed)
+    return Result(
+        metrics=metrics,
+        per_class={},
+        controls={"chance": chance},
+        n_records=len(rows),
+        n_subjects=len(set(subjects)),
+        splits=Splits(**{**origin.splits, "test": describe(store, task.test)}),
+        label_set=task.label_set.name,
+        protocol=origin.protocol,
+        recipe=origin.recipe,
+        settings=settings.model_dump(mode="json"),
+        tuning_trials=origin.tuning_trials,
+        seed=seed,
+        data_digest=store.digest(rows),
+        bundle_digest=origin.bundle_digest,
+        versions=versions(),
+        seconds=time.monotonic() - started,
+        synthetic=any(
+            store.corpora[each].card.synthetic for each in set(store.corpus_of_row[rows])
+        ),
+        notes=notes,
+    )
+
+
+def _recall(found: Retrieval, k: int, subjects: Sequence[str]) -> Measure:
+    """Returns recall@k with Wilson's interval over the subjects of the queries."""
+    subject = subject_index(list(subjects), len(found.rank))
+    right = subject_counts((found.rank <= k)[:, None], subject)[:, 0]
+    cases = subject_counts(np.ones((len(subject), 1)), subject)[:, 0]
+    interval = proportion_interval(right, cases)
+    return Measure(value=found.recall(k), low=interval.low, high=interval.high)
+
+
+def _log_choose(n: Int[np.ndarray, "..."], k: int) -> Float[np.ndarray, "..."]:
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))

@@ -1,0 +1,87 @@
+"""TextAligned: what a model offers that places recordings and texts in one space.
+
+Zero-shot classification and report retrieval need nothing else of it. Embeddings are made of unit
+length here, so that their inner product is their cosine.
+
+Axes: B windows in the batch, R records, K texts, D embedding width.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from medts.core.batch import Batch, mean_by_record
+from medts.core.errors import MedtsError
+from medts.data.store import Store
+from medts.data.windows import PreparedRecords, WindowDataset, collate
+from medts.inference.bundle import Bundle
+
+
+@runtime_checkable
+class TextAligned(Protocol):
+    """A bundle with a text side."""
+
+    def embed_text(self, texts: list[str]) -> Float[Tensor, "K D"]:
+        """Embeds texts into the shared space."""
+        ...
+
+    def embed_batch(self, batch: Batch) -> Float[Tensor, "B D"]:
+        """Embeds windows into the shared space."""
+        ...
+
+
+def require_text(model: Bundle) -> TextAligned:
+    """Returns the model as one that reads texts.
+
+    Raises:
+        MedtsError: If it has no text tower.
+    """
+    if not isinstance(model, TextAligned):
+        raise MedtsError(
+            f"this model has no text tower; {model.provenance.recipe!r} reads signals only",
+            field="model",
+            remedy="Use a model trained on recordings and reports together",
+        )
+    return model
+
+
+def unit_length(embedding: Float[np.ndarray, "R D"]) -> Float[np.ndarray, "R D"]:
+    """Returns rows of length one; a zero row stays zero."""
+    length = np.linalg.norm(embedding, axis=1, keepdims=True)
+    return embedding / np.where(length > 0, length, 1.0)
+
+
+def embed_texts(model: TextAligned, texts: Sequence[str]) -> Float[np.ndarray, "K D"]:
+    """Returns an embedding of length one per text."""
+    with torch.inference_mode():
+        found = model.embed_text(list(texts))
+    return unit_length(found.double().cpu().numpy())
+
+
+def embed_records(
+    model: Bundle, store: Store, rows: Sequence[int], *, batch_size: int = 64
+) -> Float[np.ndarray, "R D"]:
+    """Returns an embedding of length one per record: the mean over its windows."""
+    aligned = require_text(model)
+    records = PreparedRecords(store, rows, model.preprocessing, cache_gib=0.5)
+    loader = DataLoader(
+        WindowDataset(records, model.config.windowing),
+        batch_size=batch_size,
+        collate_fn=lambda each: collate(each, model.preprocessing),
+    )
+    record_ids: list[str] = []
+    values: list[Tensor] = []
+    with torch.inference_mode():
+        for batch in loader:
+            record_ids += batch.record_ids
+            found = aligned.embed_batch(batch).double()
+            values.append(torch.nn.functional.normalize(found, dim=1))
+    order, mean = mean_by_record(record_ids, torch.cat(values))
+    position = {record: row for row, record in enumerate(order)}
+    wanted = [position[record] for record in store.record_ids[list(rows)]]
+    return unit_length(mean[wanted].cpu().numpy())

@@ -1,0 +1,171 @@
+"""Protocol `transfer`: a model of one corpus on another, its answers carried over by name.
+
+Nothing is retrained and nothing is chosen on the target corpus. Classes are matched by meaning
+through `medts.data.ontology`, or as the caller says; target classes without a counterpart are
+left out and listed. Where several source classes mean one target class, its probability is the
+largest of theirs, and its threshold the highest of theirs, so that every statement is backed by
+a source class that the model itself states. MELP (arXiv 2506.21803, §4.5) leaves the rule open.
+
+Axes: R records, K target classes, S source classes.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from medts.core.config import Config
+from medts.core.errors import MedtsError, unknown_name
+from medts.core.labels import LabelSet
+from medts.data.ontology import map_labels
+from medts.data.splits import Part
+from medts.evaluation.answers import head_origin, probabilities
+from medts.evaluation.files import write_predictions
+from medts.evaluation.result import Result
+from medts.evaluation.scoring import Scored, score
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
+
+ClassMap = dict[str, tuple[str, ...]]
+"""For each target class the source classes that mean it or something narrower."""
+
+
+class TransferConfig(Config):
+    """Which class of the model answers for which class of the target corpus."""
+
+    mapping: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Target class to source classes; empty takes the ontology's."""
+
+
+def run(
+    model: Bundle, task: Task, settings: TransferConfig | None = None, *, seed: int = 0
+) -> Result:
+    """Scores a model on another corpus's label set.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        UnknownNameError: If the mapping names a class that is not there.
+        MedtsError: If no class, or no record, of the target has a counterpart.
+    """
+    started, settings = time.monotonic(), settings or TransferConfig()
+    notes = task.check(model)
+    source, target = model.label_set, task.label_set
+    mapping = check_mapping(settings.mapping, source, target) or class_map(source, target)
+    if not mapping:
+        raise MedtsError(
+            f"no class of {target.name} has a counterpart in {source.name}",
+            field="label_set",
+            remedy="Give a mapping from target class to source classes",
+        )
+    label_set = target.but(
+        classes=tuple(name for name in target.classes if name in mapping),
+        phrases={name: words for name, words in target.phrases.items() if name in mapping},
+    )
+    test, n_outside = _only_mapped(task.test, target, label_set)
+    answers = probabilities(model, replace(task, test=test), test.rows)
+    thresholds, note = _thresholds(model, mapping, label_set)
+    prevalence = np.array([[model.provenance.prevalence[name] for name in source.classes]])
+    scored = Scored(
+        store=task.store,
+        label_set=label_set,
+        test=test,
+        probability=carry_over(answers, source, label_set, mapping),
+        thresholds=thresholds,
+        prevalence=carry_over(prevalence, source, label_set, mapping)[0],
+    )
+    if task.out is not None:
+        part = "" if label_set.classes == target.classes else ", classes with a counterpart"
+        write_predictions(task.out, f"transfer{part}", [("test", 0, scored)])
+    notes += note + describe_map(mapping, source, target)
+    if n_outside:
+        notes += (f"{n_outside} test records of classes without counterpart were left out",)
+    result = score(scored, head_origin(model, task, "transfer", seed=seed), seconds=0.0)
+    return result.but(
+        settings=settings.model_dump(mode="json") | {"used_mapping": mapping},
+        notes=notes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def class_map(source: LabelSet, target: LabelSet) -> ClassMap:
+    """Returns for each target class the source classes that mean it, by the ontology.
+
+    Raises:
+        MedtsError: If two target classes fit a source class equally well.
+    """
+    found: ClassMap = {}
+    for name, counterpart in map_labels(source, target).items():
+        found[counterpart] = (*found.get(counterpart, ()), name)
+    return found
+
+
+def check_mapping(
+    mapping: Mapping[str, Sequence[str]], source: LabelSet, target: LabelSet
+) -> ClassMap:
+    """Returns a caller's mapping, once every name in it is known.
+
+    Raises:
+        UnknownNameError: If one is not.
+    """
+    for name, answers in mapping.items():
+        if name not in target.classes:
+            raise unknown_name(f"class of {target.name}", name, target.classes)
+        for answer in answers:
+            if answer not in source.classes:
+                raise unknown_name(f"class of {source.name}", answer, source.classes)
+    return {name: tuple(answers) for name, answers in mapping.items() if answers}
+
+
+def carry_over(
+    probability: Float[np.ndarray, "R S"],
+    source: LabelSet,
+    target: LabelSet,
+    mapping: Mapping[str, Sequence[str]],
+) -> Float[np.ndarray, "R K"]:
+    """Returns target probabilities: of each class the largest among its source classes."""
+    place = {name: s for s, name in enumerate(source.classes)}
+    columns = [[place[answer] for answer in mapping[name]] for name in target.classes]
+    return np.stack([probability[:, each].max(axis=1) for each in columns], axis=1)
+
+
+def describe_map(
+    mapping: Mapping[str, Sequence[str]], source: LabelSet, target: LabelSet
+) -> tuple[str, ...]:
+    """Says which classes answer for which, and which have no counterpart, by name."""
+    pairs = "; ".join(f"{name} ← {' or '.join(each)}" for name, each in mapping.items())
+    used = {answer for each in mapping.values() for answer in each}
+    lost = [name for name in target.classes if name not in mapping]
+    idle = [name for name in source.classes if name not in used]
+    notes = [f"classes of {target.name} and of the model: {pairs}"]
+    if lost:
+        notes.append(f"without counterpart in {source.name}: {', '.join(lost)}")
+    if idle:
+        notes.append(f"answers of the model that were not used: {', '.join(idle)}")
+    return tuple(notes)
+
+
+def _only_mapped(test: Part, target: LabelSet, kept: LabelSet) -> tuple[Part, int]:
+    """Drops the columns of lost classes, and of a ``single`` set the records that held one."""
+    columns = [target.classes.index(name) for name in kept.classes]
+    rest = replace(test, target=test.target[:, columns])
+    if kept.kind == "multi":
+        return rest, 0
+    inside = np.flatnonzero(rest.target.any(axis=1))
+    if not len(inside):
+        raise MedtsError("no test record has a class with a counterpart", field="label_set")
+    return rest.take(inside), len(test) - len(inside)
+
+
+def _thresholds(
+    model: Bundle, mapping: ClassMap, target: LabelSet
+) -> tuple[Float[np.ndarray, "K"] | None, tuple[str, ...]]:
+    if target.kind == "single":
+        return None, ()
+    if model.label_set.kind == "single":
+        note = "the model decides for the likeliest class and has no thresholds: one half is taken"
+        return np.full(len(target), 0.5), (note,)
+    own = model.thresholds
+    return np.array([max(own[each] for each in mapping[name]) for name in target.classes]), ()

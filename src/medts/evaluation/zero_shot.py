@@ -1,0 +1,204 @@
+"""Protocol `zero_shot`: classification by the words for a class, without one labelled example.
+
+Every class is described by several phrases in several templates; the mean of their embeddings
+stands for the class, and a record is scored by its cosine with it. Rankings need no label at all.
+Statements (F1, accuracy) need thresholds: they are chosen on validation records where the task has
+some, which takes labels and is said in the notes; otherwise only rankings are reported. Nothing is
+ever chosen on test.
+
+The control ``shuffled_prompts`` gives every class the words of another: what it scores, the model
+owes to something else than the meaning of the words.
+
+Axes: R records, K classes, D embedding width.
+"""
+
+import time
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, field_validator
+
+from medts.core.config import Config
+from medts.core.labels import LabelSet
+from medts.data.ontology import class_concepts, prompts
+from medts.evaluation.answers import head_origin
+from medts.evaluation.files import write_predictions
+from medts.evaluation.result import Measure, Measures, Result
+from medts.evaluation.scoring import Scored, score
+from medts.evaluation.task import Task
+from medts.evaluation.text import (
+    TextAligned,
+    embed_records,
+    embed_texts,
+    require_text,
+    unit_length,
+)
+from medts.inference.bundle import Bundle
+from medts.metrics.scores import make_scorer
+from medts.metrics.thresholds import choose_thresholds
+
+RANKINGS = ("macro_auroc", "macro_auprc", "auroc", "auprc", "n_positive")
+"""Measures that need no threshold and no probability."""
+
+
+class ZeroShotConfig(Config):
+    """How classes are put into words."""
+
+    templates: tuple[str, ...] = ("{}", "ECG showing {}.", "The recording shows {}.")
+    """Patterns around a phrase; ``{}`` is where it goes."""
+
+    language: Literal["en", "de"] = "en"
+    """Language of phrases that come from the ontology."""
+
+    n_phrases: int = Field(default=5, ge=1)
+    """Phrases per class at most, the plainest first."""
+
+    n_shuffles: int = Field(default=20, ge=1)
+    """Ways in which the control exchanges the words of classes."""
+
+    @field_validator("templates")
+    @classmethod
+    def _have_a_place(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if template.count("{}") != 1:
+                raise ValueError(f"template {template!r} needs one {{}}")
+        if not templates:
+            raise ValueError("at least one template is needed")
+        return templates
+
+
+def run(
+    model: Bundle, task: Task, settings: ZeroShotConfig | None = None, *, seed: int = 0
+) -> Result:
+    """Scores the test records against the words for the classes.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        MedtsError: If the model has no text tower.
+    """
+    started, settings = time.monotonic(), settings or ZeroShotConfig()
+    aligned, notes = require_text(model), task.check(model)
+    label_set, test = task.label_set, task.test
+    words = class_phrases(label_set, settings)
+    classes = embed_classes(aligned, words, settings)
+    records = embed_records(model, task.store, test.rows.tolist())
+    thresholds = np.full(len(label_set), 0.5)
+    has_thresholds = task.validation is not None
+    if task.validation is not None and label_set.kind == "multi":
+        known = embed_records(model, task.store, task.validation.rows.tolist())
+        chosen = choose_thresholds(
+            task.validation.target, likeness(known, classes, label_set), label_set.classes
+        )
+        thresholds = chosen.values
+        notes += ("thresholds were chosen on labelled validation records; rankings use no label",)
+    scored = Scored(
+        store=task.store,
+        label_set=label_set,
+        test=test,
+        probability=likeness(records, classes, label_set),
+        thresholds=None if label_set.kind == "single" else thresholds,
+        prevalence=np.full(len(label_set), 0.5),  # no training record says how frequent a class is
+    )
+    if task.out is not None:
+        write_predictions(task.out, "zero_shot", [("test", 0, scored)])
+    origin = head_origin(model, task, "zero_shot", seed=seed, notes=notes)
+    result = score(scored, origin, seconds=0.0)
+    control = shuffled_prompts(scored, records, classes, settings.n_shuffles, seed)
+    result = result.but(
+        controls=result.controls | {"shuffled_prompts": control},
+        settings=settings.model_dump(mode="json") | {"phrases": words},
+        seconds=time.monotonic() - started,
+    )
+    return result if has_thresholds or label_set.kind == "single" else _only_rankings(result)
+
+
+def class_phrases(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tuple[str, ...]]:
+    """Returns the wordings of each class: the label set's, the ontology's, or the bare name."""
+    found = {}
+    for name in label_set.classes:
+        known = list(label_set.phrases.get(name, ())) if settings.language == "en" else []
+        for code in class_concepts(label_set, name)[:1]:
+            known += prompts(code, settings.language)
+        found[name] = tuple(dict.fromkeys(known))[: settings.n_phrases] or (name,)
+    return found
+
+
+def embed_classes(
+    model: TextAligned, words: dict[str, tuple[str, ...]], settings: ZeroShotConfig
+) -> Float[np.ndarray, "K D"]:
+    """Returns one embedding of length one per class: the mean over its phrases and templates."""
+    texts = {
+        name: [template.format(phrase) for phrase in phrases for template in settings.templates]
+        for name, phrases in words.items()
+    }
+    found = embed_texts(model, [text for each in texts.values() for text in each])
+    ends = np.cumsum([len(each) for each in texts.values()])
+    return unit_length(np.stack([part.mean(axis=0) for part in np.split(found, ends[:-1])]))
+
+
+def likeness(
+    records: Float[np.ndarray, "R D"], classes: Float[np.ndarray, "K D"], label_set: LabelSet
+) -> Float[np.ndarray, "R K"]:
+    """Returns scores between 0 and 1 that rank as the cosine does; they are no probabilities.
+
+    Softmax over classes is kept for ``single`` sets: between classes that do not exclude each
+    other it would let one class's score change another's ranking, as in `medts.evaluation.legacy`.
+    """
+    cosine = records @ classes.T
+    if label_set.kind == "single":
+        power = np.exp(cosine - cosine.max(axis=1, keepdims=True))
+        return power / power.sum(axis=1, keepdims=True)
+    return np.clip((1 + cosine) / 2, 0.0, 1.0)
+
+
+def shuffled_prompts(
+    scored: Scored,
+    records: Float[np.ndarray, "R D"],
+    classes: Float[np.ndarray, "K D"],
+    n_shuffles: int,
+    seed: int,
+) -> Measures:
+    """Scores the records with every class given the words of another; mean over exchanges."""
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {}
+    everyone = np.ones((1, len(records)))
+    for _ in range(n_shuffles):
+        exchanged = classes[_no_fixed_point(len(classes), rng)]
+        score_of = make_scorer(
+            scored.test.target,
+            likeness(records, exchanged, scored.label_set),
+            scored.thresholds,
+            scored.label_set.kind,
+        )
+        for name, value in score_of(everyone).overall.items():
+            drawn.setdefault(name, []).append(float(value[0]))
+    return {
+        name: Measure(
+            value=float(np.mean(values)),
+            low=float(np.quantile(values, 0.025)),
+            high=float(np.quantile(values, 0.975)),
+        )
+        for name, values in drawn.items()
+    }
+
+
+def _no_fixed_point(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws a permutation that leaves nothing in place; with one item there is none."""
+    order = rng.permutation(n)
+    turned = np.empty(n, dtype=np.int64)
+    turned[order] = np.roll(order, 1)
+    return turned
+
+
+def _only_rankings(result: Result) -> Result:
+    def kept(measures: Measures) -> Measures:
+        return {name: each for name, each in measures.items() if name in RANKINGS}
+
+    return result.but(
+        metrics=kept(result.metrics),
+        per_class={name: kept(each) for name, each in result.per_class.items()},
+        controls={name: kept(each) for name, each in result.controls.items()},
+        thresholds={},
+        notes=(*result.notes, "no validation records, hence no thresholds: rankings only"),
+    )
