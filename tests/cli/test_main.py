@@ -60,6 +60,17 @@ def test_a_mistake_is_one_line_and_no_traceback(arguments, said, capsys, tmp_pat
     assert "Traceback" not in error
 
 
+def test_a_package_of_an_extra_is_asked_for_by_the_extras_name(capsys, monkeypatch):
+    import medts.cli.list as module
+
+    def absent(_):
+        raise ModuleNotFoundError("No module named 'lightning'", name="lightning")
+
+    monkeypatch.setattr(module, "run", absent)
+    assert main(["list"]) == 2
+    assert "pip install 'medts[train]'" in capsys.readouterr().err
+
+
 def test_a_misspelt_field_gets_the_nearest_name(capsys, synthetic_store, tmp_path):
     arguments = ["finetune", "xresnet1d_test", "--data", str(synthetic_store.paths[0]),
                  "--labels", "synthetic/rhythm", "--train-folds", "1", "--val-folds", "2",

@@ -23,6 +23,16 @@ VERBS = {
 }
 """Every verb with its sentence; the module of the same name in `medts.cli` has its `run`."""
 
+EXTRAS = {
+    "aeon": "bench",
+    "lightning": "train",
+    "matplotlib": "train",
+    "plotly": "train",
+    "tensorboard": "train",
+    "transformers": "text",
+}
+"""Packages that the light installation leaves out, and the extra that brings each."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
@@ -44,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ != "ValidationError":  # pydantic's, without importing it here
             raise
         return _fail(_in_one_line(error))
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        return _fail(f"{verb} needs {error.name}. Install it with: pip install 'medts[{extra}]'")
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on where this one stopped", code=130)
     except BrokenPipeError:

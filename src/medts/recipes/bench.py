@@ -309,6 +309,8 @@ def _cell(outcomes: list[Outcome]) -> Cell:
 def comparisons(bench: Bench) -> list[dict[str, Any]]:
     """Compares every method with the reference on the same resamples; p-values after Holm."""
     table, rows = cells(bench), []
+    corpus_of = {each.label_set: each.corpus for each in bench.suite.questions}
+    are_controls = {method.name: method.is_control for method in bench.suite.methods}
     for label_set, fraction in sorted({key[:2] for key in table}):
         reference = table.get((label_set, fraction, bench.suite.reference))
         others = [
@@ -327,6 +329,8 @@ def comparisons(bench: Bench) -> list[dict[str, Any]]:
                 {
                     "suite": bench.suite.name,
                     "method": method,
+                    "control": are_controls.get(method, False),
+                    "corpus": corpus_of.get(label_set, ""),
                     "label_set": label_set,
                     "label_fraction": fraction,
                     "metric": "macro_auroc",
