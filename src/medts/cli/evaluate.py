@@ -153,6 +153,8 @@ def _show_conditions(result: Result, console: Console, n_measures: int = 3) -> N
     for heading in ("condition", *names):
         table.add_column(heading, justify="left" if heading == "condition" else "right")
     for each in shown:
+        if not any(name in each.metrics for name in names):
+            continue  # such as a bin of a reliability curve, which has measures of its own
         table.add_row(each.name, *(str(each.metrics.get(name, "–")) for name in names))
     console.print(table)
 

@@ -11,9 +11,11 @@ from medts.core.errors import unknown_name
 
 PROTOCOLS = {
     "calibration": "medts.evaluation.calibration",
+    "cross_validation": "medts.evaluation.cross_validation",
     "few_shot": "medts.evaluation.few_shot",
     "fine_tune": "medts.evaluation.fine_tune",
     "label_fraction": "medts.evaluation.label_fraction",
+    "legacy": "medts.evaluation.legacy",
     "linear_probe": "medts.evaluation.linear_probe",
     "retrieval": "medts.evaluation.retrieval",
     "robustness": "medts.evaluation.robustness",

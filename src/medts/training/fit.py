@@ -1,7 +1,8 @@
 """Fit: one training loop for every objective, with checkpoints, logs and a bar.
 
 A run folder gets ``log/metrics.csv``, TensorBoard events and ``checkpoints/``. A run that was
-killed goes on from its last epoch; the best epoch on validation is the one that is kept.
+killed goes on from its last checkpoint; the best epoch on validation is the one that is kept.
+Where `Training.min_updates` asks for more epochs than are set, validation is not run more often.
 """
 
 import logging
@@ -97,6 +98,7 @@ def fit(
     with quiet_lightning():
         trainer = L.Trainer(
             max_epochs=n_epochs,
+            check_val_every_n_epoch=max(1, n_epochs // settings.epochs),
             accelerator={"cpu": "cpu", "gpu": "gpu", "auto": "auto"}[settings.device],
             devices=1,
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
