@@ -68,6 +68,9 @@ def test_a_killed_run_goes_on_from_its_last_epoch(synthetic_store, tmp_path, mon
     run(synthetic_store, tmp_path / "killed", recipe)
     history = json.loads((tmp_path / "killed" / "history.json").read_text())
     assert [row["epoch"] for row in history] == [0, 1, 2, 3]
+    table = (tmp_path / "killed" / "log" / "metrics.csv").read_text().splitlines()
+    assert len(table) == 5
+    assert "validation_score" in table[0]
 
 
 def test_a_finished_run_is_not_repeated_and_another_is_not_mixed_in(

@@ -185,8 +185,8 @@ def _take(bench: Bench, job: Job, future: "Future[str]") -> None:
     """Reads the outcome of a job; a job that failed is listed with its reason."""
     try:
         text = Path(future.result()).read_text(encoding="utf-8")
-    except MedtsError as error:
-        bench.skipped[job.name] = str(error)
+    except Exception as error:  # whatever breaks one job must not take the others with it
+        bench.skipped[job.name] = f"failed with {type(error).__name__}: {error}"
         return
     bench.outcomes[job.name] = Outcome.model_validate_json(text)
 

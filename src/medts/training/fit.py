@@ -5,6 +5,7 @@ killed goes on from its last checkpoint; the best epoch on validation is the one
 Where `Training.min_updates` asks for more epochs than are set, validation is not run more often.
 """
 
+import csv
 import logging
 import time
 import warnings
@@ -18,9 +19,10 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from medts.core.files import write_whole
 from medts.objectives.base import Objective
 from medts.training.module import TrainingModule
 from medts.training.progress import ProgressBar
@@ -82,7 +84,7 @@ def fit(
         save_last=True,
         enable_version_counter=False,
     )
-    history = History()
+    history = History(folder / "log" / "metrics.csv")
     callbacks: list[Callback] = [best, history]
     if settings.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=settings.patience, mode=mode))
@@ -104,10 +106,7 @@ def fit(
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             gradient_clip_val=settings.gradient_clip or None,
             callbacks=callbacks,
-            logger=[
-                CSVLogger(folder, name="log", version=""),
-                TensorBoardLogger(folder, name="log", version=""),
-            ],
+            logger=TensorBoardLogger(folder, name="log", version=""),
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -135,9 +134,10 @@ def epochs_for(settings: Training, n_batches: int) -> int:
 
 
 class History(Callback):
-    """Keeps the numbers of every epoch, through a resume as well."""
+    """Keeps the numbers of every epoch, in memory, on disk, and through a resume."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -145,6 +145,11 @@ class History(Callback):
         row = {name: float(value) for name, value in trainer.callback_metrics.items()}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch, **row, "learning_rate": rate})
+        names = list(dict.fromkeys(name for each in self.rows for name in each))
+        with write_whole(self.path) as target, target.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=names)
+            writer.writeheader()
+            writer.writerows(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         """Travels in the checkpoint."""
