@@ -95,7 +95,7 @@ def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section
                 forest(row.score, start),
                 str(row.n_runs),
                 cell(row.difference) if row.difference else "",
-                "" if row.p_value is None else f"{row.p_value:.3f}",
+                _p_value(row.p_value),
             ]
             for row in own
         ]
@@ -176,6 +176,12 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> Section:
         return Section("skipped", "Skipped", "<p>Nothing: every job has run.</p>")
     body = [[text(name), text(reason)] for name, reason in skipped]
     return Section("skipped", "Skipped", table(["Job", "Reason"], body, numbers_from=2))
+
+
+def _p_value(p_value: float | None) -> str:
+    if p_value is None:
+        return ""
+    return "&lt; 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def _anchor(name: str) -> str:

@@ -136,7 +136,9 @@ def measure_cell(measure: Measure | None) -> str:
         return "–"
     if not (is_known(measure.low) and is_known(measure.high)):
         return f"{measure.value:.3f}"
-    return f'{measure.value:.3f}<span class="interval">{measure.low:.3f}–{measure.high:.3f}</span>'
+    between = " to " if measure.low < 0 else "–"
+    bounds = f"{measure.low:.3f}{between}{measure.high:.3f}"
+    return f'{measure.value:.3f}<span class="interval">{bounds}</span>'
 
 
 def forest(measure: Measure | None, start: float, *, chance: float = 0.5) -> str:

@@ -232,13 +232,9 @@ def ecg_small() -> Suite:
         name="ecg-small",
         sentence=ecg_small.__doc__ or "",
         methods=(
-            *_tuned("xresnet1d", "s4_small", "transformer_small", "patchtst_small", "dlinear"),
+            *_tuned("xresnet1d"),
             Method(name="features", kind="features"),
             Method(name="minirocket", kind="minirocket"),
-            *(
-                Method(name=name, kind="finetune", recipe="xresnet1d", pretraining=name)
-                for name in ("simclr", "vicreg", "cmsc")
-            ),
             Method(name="random_encoder", kind="probe", recipe="xresnet1d", is_control=True),
             Method(
                 name="label_shuffle",
@@ -246,6 +242,11 @@ def ecg_small() -> Suite:
                 recipe="xresnet1d",
                 shuffle_labels=True,
                 is_control=True,
+            ),
+            *_tuned("dlinear", "s4_small", "transformer_small", "patchtst_small"),
+            *(
+                Method(name=name, kind="finetune", recipe="xresnet1d", pretraining=name)
+                for name in ("simclr", "vicreg", "cmsc")
             ),
             *_tuned("xresnet1d101", "s4"),
         ),
