@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -73,6 +74,18 @@ def test_what_did_not_run_is_listed_with_its_reason(finished, synthetic_store, t
     late = run_suite(TINY, synthetic_store, tmp_path, table_minutes=0.0, tell=lambda _: None)
     assert not late.outcomes
     assert any("time was over" in reason for reason in late.skipped.values())
+
+
+def test_outcomes_of_other_settings_are_not_mixed_in_and_are_mentioned(
+    finished, synthetic_store, tmp_path
+):
+    folder = shutil.copytree(finished.folder, tmp_path / "copy")
+    told = []
+    other = TINY.but(minutes_per_job=2.0)
+    bench = run_suite(other, synthetic_store, folder, table_minutes=0.0, tell=told.append)
+    assert not bench.outcomes
+    assert f"{len(finished.outcomes)} outcomes" in told[0]
+    assert "another time budget" in told[0]
 
 
 def test_the_page_shows_every_method_and_what_was_skipped(finished):

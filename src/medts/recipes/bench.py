@@ -106,7 +106,14 @@ def run_suite(
         )
     deadline = time.monotonic() + 60 * table_minutes
     stores = tuple(str(path) for path in store.paths)
-    _run(bench, _possible(bench, suite.jobs(), at_hand), stores, n_jobs, deadline, tell)
+    todo = _possible(bench, suite.jobs(), at_hand)
+    n_others = len(list((folder / "jobs").glob("*.json"))) - len(bench.outcomes)
+    if n_others:
+        tell(
+            f"{n_others} outcomes in {folder / 'jobs'} were made under other settings, such as "
+            "another time budget, and are not in this ledger"
+        )
+    _run(bench, todo, stores, n_jobs, deadline, tell)
     write_ledger(bench)
     return bench
 
