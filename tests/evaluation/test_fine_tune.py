@@ -64,10 +64,16 @@ def test_controls_know_nothing(evaluated):
     assert shuffled.low < 0.5 < shuffled.high
 
 
-def test_classes_without_positives_are_listed_and_in_no_macro(evaluated):
-    _, result = evaluated
-    for name in result.excluded_classes:
-        assert str(result.per_class[name]["auroc"]) == "–"
+def test_classes_without_positives_are_listed_and_in_no_macro(tiny_run, synthetic_store, tmp_path):
+    result = evaluate(tiny_run, synthetic_store, folds=["9"], out=tmp_path)
+    table = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
+    targets = {k.removeprefix("target:"): v for k, v in table.items() if k.startswith("target:")}
+    undefined = {name for name, values in targets.items() if len(set(values)) == 1}
+    assert undefined  # ten records do not show all twelve findings
+    assert set(result.excluded_classes) == undefined
+    assert all(str(result.per_class[name]["auroc"]) == "–" for name in undefined)
+    defined = [m["auroc"].value for name, m in result.per_class.items() if name not in undefined]
+    assert result.metrics["macro_auroc"].value == pytest.approx(np.mean(defined))
 
 
 def test_the_report_is_written_and_says_synthetic(evaluated):

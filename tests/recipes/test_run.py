@@ -73,6 +73,31 @@ def test_a_killed_run_goes_on_from_its_last_epoch(synthetic_store, tmp_path, mon
     assert "validation_score" in table[0]
 
 
+def test_few_records_are_not_validated_more_often(synthetic_store, tmp_path):
+    recipe = find_recipe("xresnet1d_test").but(
+        training=Training(epochs=2, batch_size=16, min_updates=12)
+    )
+    run(synthetic_store, tmp_path / "run", recipe, label_fraction=16)
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert len(history) == 12
+    assert [row["epoch"] for row in history if "validation_score" in row] == [5, 11]
+
+
+def test_time_that_ends_before_a_validation_is_said(synthetic_store, tmp_path):
+    recipe = find_recipe("xresnet1d_test").but(
+        training=Training(epochs=1, batch_size=16, min_updates=500, max_minutes=1e-5)
+    )
+    with pytest.raises(MedtsError, match="before it was validated once"):
+        run(synthetic_store, tmp_path / "run", recipe, label_fraction=16)
+
+
+def test_batches_may_be_prepared_by_other_processes(synthetic_store, tmp_path):
+    recipe = find_recipe("xresnet1d_test").but(
+        training=Training(epochs=1, batch_size=16, n_workers=1)
+    )
+    assert load_bundle(run(synthetic_store, tmp_path / "run", recipe)).head is not None
+
+
 def test_a_finished_run_is_not_repeated_and_another_is_not_mixed_in(
     tiny_run, synthetic_store, tmp_path
 ):

@@ -87,5 +87,6 @@ def show(bench: Bench) -> None:
         interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
         table.add_row(f"{key[0]} {key[1]:.0%}", name, interval, str(cell.n_runs), *compared)
     console.print(table)
+    console.print("an interval of one run holds the spread of test subjects alone")
     for name, reason in bench.skipped.items():
         console.print(f"skipped {name}: {reason}", markup=False)

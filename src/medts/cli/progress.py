@@ -8,20 +8,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    ProgressColumn,
-    Task,
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.text import Text
+
+from medts.core.progress import RateColumn
 
 _Item = TypeVar("_Item")
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.0f}/s", style="cyan")
 
 
 def progress(items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
@@ -30,7 +23,7 @@ def progress(items: Iterable[_Item], total: int, description: str) -> Iterator[_
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _Rate(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:

@@ -159,7 +159,7 @@ def _read_all(entries: list[Entry], n_workers: int) -> Iterator[tuple[Entry, Rec
     if n_workers <= 1 or len(entries) < 64:
         yield from ((entry, _load(entry)) for entry in entries)
         return
-    context = get_context("forkserver")
+    context = get_context("spawn")
     with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
         yield from zip(entries, pool.map(_load, entries, chunksize=16), strict=True)
 

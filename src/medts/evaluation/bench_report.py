@@ -102,8 +102,8 @@ def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section
         parts.append(f"<h3>{fraction:.0%} of the labels</h3>{table(head, body)}")
     note = (
         "<p>Mean over runs; the interval holds the spread of test subjects, draws of the labelled "
-        "records and seeds. Differences are on the same resampled subjects, with p-values after "
-        "Holm's correction.</p>"
+        "records and seeds, or of test subjects alone where there is one run. Differences are on "
+        "the same resampled subjects, with p-values after Holm's correction.</p>"
     )
     return Section(f"table-{_anchor(label_set)}", label_set, note + "".join(parts))
 

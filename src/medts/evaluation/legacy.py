@@ -20,6 +20,7 @@ Axes: R records, W windows, K classes.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -302,7 +303,7 @@ def crop_probabilities(
     loader = DataLoader(
         WindowDataset(records, windowing),
         batch_size=64,
-        collate_fn=lambda each: collate(each, model.preprocessing),
+        collate_fn=partial(collate, config=model.preprocessing),
     )
     found: dict[str, list[torch.Tensor]] = {record: [] for record in store.record_ids[rows]}
     for batch in loader:

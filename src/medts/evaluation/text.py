@@ -7,6 +7,7 @@ Axes: B windows in the batch, R records, K texts, D embedding width.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -72,7 +73,7 @@ def embed_records(
     loader = DataLoader(
         WindowDataset(records, model.config.windowing),
         batch_size=batch_size,
-        collate_fn=lambda each: collate(each, model.preprocessing),
+        collate_fn=partial(collate, config=model.preprocessing),
     )
     record_ids: list[str] = []
     values: list[Tensor] = []

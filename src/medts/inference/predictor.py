@@ -8,6 +8,7 @@ Axes: R records, W windows, K classes, D embedding width.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def _over_windows(
     records = PreparedRecords(store, rows, bundle.preprocessing, cache_gib=0.5)
     dataset = WindowDataset(records, bundle.config.windowing)
     loader = DataLoader(
-        dataset, batch_size=batch_size, collate_fn=lambda each: collate(each, bundle.preprocessing)
+        dataset, batch_size=batch_size, collate_fn=partial(collate, config=bundle.preprocessing)
     )
     record_ids: list[str] = []
     values: list[Tensor] = []

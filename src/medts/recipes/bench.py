@@ -289,7 +289,10 @@ def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
 
 
 def _cell(outcomes: list[Outcome]) -> Cell:
-    """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean."""
+    """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean.
+
+    One run knows nothing of the spread of draws and seeds: its interval is of subjects alone.
+    """
     values = np.array([outcome.metrics["macro_auroc"].value for outcome in outcomes], float)
     resamples = np.array([outcome.resamples for outcome in outcomes]).T
     parts = split_variance(values, [outcome.job.draw for outcome in outcomes], resamples)

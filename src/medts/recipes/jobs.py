@@ -159,7 +159,7 @@ def _finetuned(job: Job, task: Task, out: Path, rate_factor: float) -> Found:
         training=training.but(
             learning_rate=training.learning_rate * rate_factor,
             epochs=max(1, round(training.epochs * job.epochs_ratio)),
-            min_updates=max(training.min_updates, 300) if job.label_fraction < 1 else 0,
+            min_updates=max(training.min_updates, 300 if job.label_fraction < 1 else 0),
             max_minutes=job.minutes,
         )
     )

@@ -8,6 +8,7 @@ Axes: n windows.
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,7 @@ def _loader(
         batch_size=min(batch_size, len(dataset)),
         sampler=sampler,
         drop_last=is_training and len(dataset) > batch_size,
-        collate_fn=lambda each: collate(each, recipe.preprocessing),
+        collate_fn=partial(collate, config=recipe.preprocessing),
         num_workers=recipe.training.n_workers,
         generator=generator,
     )

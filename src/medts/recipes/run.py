@@ -13,6 +13,7 @@ continued by the same command and never mixed with another. The test folds are n
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +243,7 @@ def _loader(
         batch_size=min(batch_size, len(dataset)) if is_training else 2 * batch_size,
         shuffle=is_training,
         drop_last=is_training and len(dataset) > batch_size,
-        collate_fn=lambda each: collate(each, recipe.preprocessing, parts.label_set),
+        collate_fn=partial(collate, config=recipe.preprocessing, label_set=parts.label_set),
         num_workers=recipe.training.n_workers,
         generator=torch.Generator().manual_seed(seed),
     )

@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.objectives.base import Objective
 from medts.training.module import TrainingModule
@@ -68,7 +69,7 @@ def fit(
         show_progress: Whether to draw a bar with rate and time left.
 
     Raises:
-        MedtsError: If the loss stops being a number.
+        MedtsError: If the loss stops being a number, or the time ends before a validation.
     """
     started = time.monotonic()
     folder = Path(folder)
@@ -101,7 +102,7 @@ def fit(
         trainer = L.Trainer(
             max_epochs=n_epochs,
             check_val_every_n_epoch=max(1, n_epochs // settings.epochs),
-            accelerator={"cpu": "cpu", "gpu": "gpu", "auto": "auto"}[settings.device],
+            accelerator=settings.device,
             devices=1,
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             gradient_clip_val=settings.gradient_clip or None,
@@ -111,10 +112,15 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
-            use_distributed_sampler=True,
         )
         resume_from = str(last) if last.exists() else None
         trainer.fit(module, training, validation, ckpt_path=resume_from, weights_only=False)
+    if not best.best_model_path:
+        raise MedtsError(
+            "training ended before it was validated once",
+            field="training.max_minutes",
+            remedy="Give it more time; the same command goes on where it stopped",
+        )
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
     module.load_state_dict(state["state_dict"])
     objective.to("cpu").eval()
@@ -142,7 +148,13 @@ class History(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Adds a row."""
-        row = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        every = trainer.check_val_every_n_epoch or 1
+        was_validated = (trainer.current_epoch + 1) % every == 0
+        row = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if was_validated or not name.startswith("validation_")
+        }
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch, **row, "learning_rate": rate})
         names = list(dict.fromkeys(name for each in self.rows for name in each))

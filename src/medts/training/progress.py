@@ -9,21 +9,11 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    ProgressColumn,
-    Task,
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.text import Text
 
-
-class RateColumn(ProgressColumn):
-    """Steps per second."""
-
-    def render(self, task: Task) -> Text:
-        """Draws the rate of a task."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} steps/s", style="cyan")
+from medts.core.progress import RateColumn
 
 
 class ProgressBar(Callback):
@@ -41,7 +31,7 @@ class ProgressBar(Callback):
                 TextColumn("training"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                RateColumn(),
+                RateColumn(" steps"),
                 TimeRemainingColumn(),
                 TextColumn("{task.description}"),
             )
