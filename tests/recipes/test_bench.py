@@ -36,6 +36,26 @@ TINY = find_suite("smoke").but(
 )
 
 
+COUNTS = TINY.but(
+    name="counts",
+    methods=(
+        Method(
+            name="ecg_nat_test", kind="finetune", recipe="ecg_nat_test",
+            pretraining="ecg_nat_test", is_pretrained_on_all=True, pretraining_minutes=2.0,
+        ),
+        Method(
+            name="probed", kind="probe",
+            pretraining="ecg_nat_test", is_pretrained_on_all=True, pretraining_minutes=2.0,
+        ),
+    ),
+    questions=(QUESTION,),
+    label_fractions=(12, 1.0),
+    rate_factors=(),
+    reference="ecg_nat_test",
+    epochs_ratio=0.1,
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def finished(synthetic_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
@@ -99,6 +119,27 @@ def test_no_outcome_names_a_record_or_a_subject(finished, synthetic_store):
     text = "".join(file.read_text() for file in (finished.folder / "jobs").glob("*.json"))
     names = {*synthetic_store.record_ids, *synthetic_store.subject_ids}
     assert not any(name in text for name in names)
+
+
+def test_one_encoder_is_pretrained_for_all_methods_and_counts_of_labels_are_kept(
+    synthetic_store, tmp_path
+):
+    bench = run_suite(COUNTS, synthetic_store, tmp_path, tell=lambda _: None)
+    assert not bench.skipped
+    assert [path.name for path in (tmp_path / "pretrained").iterdir()] == ["ecg_nat_test-all"]
+    labelled = {(each.job.method.name, each.n_labelled) for each in bench.outcomes.values()}
+    n_all = max(n for _, n in labelled)
+    assert labelled == {(m.name, n) for m in COUNTS.methods for n in (12, n_all)}
+    page = write_page(bench).read_text()
+    assert page.index("12 labels") < page.index("All labels")
+
+
+def test_a_part_of_a_suite_can_be_run_and_the_rest_is_skipped_by_name(synthetic_store, tmp_path):
+    bench = run_suite(
+        TINY, synthetic_store, tmp_path, only=("random_encoder",), tell=lambda _: None
+    )
+    assert {each.job.method.name for each in bench.outcomes.values()} == {"random_encoder"}
+    assert "not asked for this time" in bench.skipped.values()
 
 
 def test_a_store_without_any_of_the_corpora_is_refused(synthetic_store, tmp_path):

@@ -2,6 +2,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from medts.core.labels import LabelSet
+from medts.models.ecg_nat import EcgNat, EcgNatConfig
+from medts.models.heads import Head, HeadConfig
+from medts.objectives.classification import Classification, ClassificationConfig
 from medts.training.fit import epochs_for
 from medts.training.optimisation import build_optimizer, schedule_factor
 from medts.training.settings import Training
@@ -35,6 +39,34 @@ def test_frozen_parameters_are_left_out():
     model.weight.requires_grad_(False)
     groups = build_optimizer(model, Training()).param_groups
     assert [p.ndim for group in groups for p in group["params"]] == [1]
+
+
+def test_the_first_layers_of_an_encoder_learn_slowest():
+    encoder = EcgNat(EcgNatConfig(size="nano"))
+    model = Classification(
+        ClassificationConfig(),
+        encoder=encoder,
+        head=Head(HeadConfig(), dim=encoder.dim, n_classes=2),
+        label_set=LabelSet(name="a/b", classes=("x", "y"), kind="multi"),
+        prevalence=torch.tensor([0.5, 0.5]),
+    )
+    settings = Training(learning_rate=1.0, layer_decay=0.5)
+    groups = build_optimizer(model, settings).param_groups
+    rate = {p: group["lr"] for group in groups for p in group["params"]}
+    assert all(rate[p] == 1.0 for p in model.head.parameters())
+    parts = encoder.layers()
+    for depth, part in enumerate(parts):
+        assert {rate[p] for p in part.parameters()} == {0.5 ** (len(parts) - depth)}
+    assert {p for part in parts for p in part.parameters()} == set(encoder.parameters())
+
+
+def test_the_bias_by_distance_does_not_decay():
+    model = EcgNat(EcgNatConfig(size="nano"))
+    groups = build_optimizer(model, Training(weight_decay=0.3)).param_groups
+    decay = {p: group["weight_decay"] for group in groups for p in group["params"]}
+    biases = [p for name, p in model.named_parameters() if "position_bias" in name]
+    assert [p.ndim for p in biases] == [2] * 4
+    assert {decay[p] for p in biases} == {0.0}
 
 
 def test_few_records_are_passed_over_more_often():

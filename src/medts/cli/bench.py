@@ -15,7 +15,7 @@ from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.recipes.bench import Bench, cells, comparisons, run_suite, write_page
-from medts.recipes.suites import find_suite
+from medts.recipes.suites import find_suite, labels_in_words
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class BenchVerb:
 
     table_minutes: float = 180.0
     """No job is started after this long."""
+
+    only: tuple[str, ...] = ()
+    """Run only jobs whose name holds one of these texts, such as `ptb-xl-super-`."""
 
     minutes_per_job: float | None = None
     """Time budget of a job, in place of the suite's."""
@@ -64,6 +67,7 @@ def run(arguments: Sequence[str]) -> None:
         asked.out,
         n_jobs=asked.jobs,
         table_minutes=asked.table_minutes,
+        only=asked.only,
     )
     show(bench)
     report = write_page(bench, command=f"medts bench {shlex.join(arguments)}")
@@ -85,7 +89,9 @@ def show(bench: Bench) -> None:
         compared = ("", "") if row is None else (f"{row['value']:+.3f}", f"{row['p_value']:.3f}")
         name = f"{key[2]} (control)" if key[2] in controls else key[2]
         interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
-        table.add_row(f"{key[0]} {key[1]:.0%}", name, interval, str(cell.n_runs), *compared)
+        table.add_row(
+            f"{key[0]}, {labels_in_words(key[1])}", name, interval, str(cell.n_runs), *compared
+        )
     console.print(table)
     console.print("an interval of one run holds the spread of test subjects alone")
     for name, reason in bench.skipped.items():

@@ -22,7 +22,9 @@ class BenchRow:
 
     Args:
         label_set: What was asked.
-        label_fraction: Share of the training records with labels.
+        label_fraction: Share of the training records with labels, or their number above 1.
+        labels: The same in words.
+        n_labelled: Their number, where it was kept.
         method: Name of the method.
         is_control: Knows nothing that it could be credited for.
         score: Macro AUROC over its runs, with its interval.
@@ -36,6 +38,8 @@ class BenchRow:
 
     label_set: str
     label_fraction: float
+    labels: str
+    n_labelled: int | None
     method: str
     is_control: bool
     score: Measure
@@ -85,7 +89,7 @@ def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section
     start = 0.4
     head = ["Method", "Macro AUROC", forest_axis(start), "Runs", f"Minus {text(reference)}", "p"]
     parts = []
-    for fraction in sorted({row.label_fraction for row in rows}):
+    for fraction in sorted({row.label_fraction for row in rows}, key=_order):
         own = [row for row in rows if row.label_fraction == fraction]
         own.sort(key=lambda row: -(row.score.value or 0.0))
         body = [
@@ -99,7 +103,7 @@ def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section
             ]
             for row in own
         ]
-        parts.append(f"<h3>{fraction:.0%} of the labels</h3>{table(head, body)}")
+        parts.append(f"<h3>{text(own[0].labels.capitalize())}</h3>{table(head, body)}")
     note = (
         "<p>Mean over runs; the interval holds the spread of test subjects, draws of the labelled "
         "records and seeds, or of test subjects alone where there is one run. Differences are on "
@@ -110,22 +114,29 @@ def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section
 
 def _curves(label_set: str, rows: Sequence[BenchRow]) -> Section:
     names = list(dict.fromkeys(row.method for row in rows))
+    is_counted = all(row.n_labelled is not None for row in rows)
     traces: list[dict[str, Any]] = []
     for index, name in enumerate(names):
-        own = sorted((r for r in rows if r.method == name), key=lambda row: row.label_fraction)
+        own = sorted(
+            (r for r in rows if r.method == name), key=lambda row: _order(row.label_fraction)
+        )
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": name,
-                "x": [100 * row.label_fraction for row in own],
+                "x": [row.n_labelled if is_counted else 100 * row.label_fraction for row in own],
                 "y": [row.score.value for row in own],
                 "line": {"color": color_of(index, len(names))},
-                "hovertemplate": name + ": %{y:.3f} with %{x:g} % of labels<extra></extra>",
+                "text": [row.labels for row in own],
+                "hovertemplate": name + ": %{y:.3f} with %{text}<extra></extra>",
             }
         )
     layout = {
-        "xaxis": {"title": {"text": "Labels used, %"}, "type": "log"},
+        "xaxis": {
+            "title": {"text": "Labelled records" if is_counted else "Labels used, %"},
+            "type": "log",
+        },
         "yaxis": {"title": {"text": "Macro AUROC"}},
         "showlegend": True,
     }
@@ -135,7 +146,7 @@ def _curves(label_set: str, rows: Sequence[BenchRow]) -> Section:
 
 
 def _cost(label_set: str, rows: Sequence[BenchRow]) -> Section:
-    most = max(row.label_fraction for row in rows)
+    most = max((row.label_fraction for row in rows), key=_order)
     own = [row for row in rows if row.latency_ms is not None and row.label_fraction == most]
     trace = {
         "type": "scatter",
@@ -161,7 +172,7 @@ def _provenance(rows: Sequence[BenchRow], command: str) -> Section:
     body = [
         [
             text(row.method),
-            f"{text(row.label_set)} {row.label_fraction:.0%}",
+            f"{text(row.label_set)}, {text(row.labels)}",
             f"<code>{row.recipe_digest[:12]}</code>",
             f"<code>{row.data_digest[:12]}</code>",
         ]
@@ -182,6 +193,11 @@ def _p_value(p_value: float | None) -> str:
     if p_value is None:
         return ""
     return "&lt; 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _order(label_fraction: float) -> tuple[bool, float]:
+    """Puts shares and counts in order, all labels last."""
+    return label_fraction == 1, label_fraction
 
 
 def _anchor(name: str) -> str:

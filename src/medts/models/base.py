@@ -8,6 +8,7 @@ Axes: B windows in the batch, N signal tokens, D embedding width.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -22,3 +23,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch on its own."""
+
+    def layers(self) -> Sequence[nn.Module]:
+        """Lists the parts from input to output, for learning rates that fall towards the input.
+
+        An encoder that names none is one part: all of it learns at one rate.
+        """
+        return (self,)

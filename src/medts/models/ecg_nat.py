@@ -177,6 +177,14 @@ class EcgNat(Encoder):
         self.norm = nn.LayerNorm(self.dim)
         self.apply(initialise)
 
+    def layers(self) -> list[nn.Module]:
+        """Lists tokenizer, layers, what is between the stages, and the last norm."""
+        parts: list[nn.Module] = [nn.ModuleList([self.tokenizer, self.tokenizer_norm])]
+        for i, stage in enumerate(self.stages):
+            parts += [self.downsamplers[i - 1]] if i > 0 else []
+            parts += stage  # pyright: ignore[reportOperatorIssue] - a list of layers
+        return [*parts, self.norm]
+
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch on its own."""
         signal, is_valid = self.select(batch)

@@ -16,9 +16,16 @@ from medts.recipes.baselines import (
 from medts.recipes.contrastive import cmsc, simclr, vicreg
 from medts.recipes.ecg_nat import (
     ecg_nat,
+    ecg_nat_convolution,
     ecg_nat_cross_entropy,
+    ecg_nat_full_attention,
+    ecg_nat_kernels_7,
+    ecg_nat_kernels_31,
     ecg_nat_pretraining,
     ecg_nat_pretraining_test,
+    ecg_nat_scratch,
+    ecg_nat_scratch_cross_entropy,
+    ecg_nat_single_scale,
     ecg_nat_test,
 )
 from medts.recipes.xresnet1d import xresnet1d, xresnet1d101, xresnet1d_small, xresnet1d_test
@@ -26,7 +33,14 @@ from medts.recipes.xresnet1d import xresnet1d, xresnet1d101, xresnet1d_small, xr
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "dlinear": dlinear,
     "ecg_nat": ecg_nat,
+    "ecg_nat_convolution": ecg_nat_convolution,
     "ecg_nat_cross_entropy": ecg_nat_cross_entropy,
+    "ecg_nat_full_attention": ecg_nat_full_attention,
+    "ecg_nat_kernels_31": ecg_nat_kernels_31,
+    "ecg_nat_kernels_7": ecg_nat_kernels_7,
+    "ecg_nat_scratch": ecg_nat_scratch,
+    "ecg_nat_scratch_cross_entropy": ecg_nat_scratch_cross_entropy,
+    "ecg_nat_single_scale": ecg_nat_single_scale,
     "ecg_nat_test": ecg_nat_test,
     "patchtst": patchtst,
     "patchtst_small": patchtst_small,

@@ -6,7 +6,7 @@ run again. ``ledger.parquet`` is rewritten after every job.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -25,8 +25,8 @@ from medts.evaluation.bench_report import BenchRow, write_bench_report
 from medts.evaluation.result import Measure
 from medts.metrics.comparison import holm
 from medts.metrics.components import split_variance
-from medts.recipes.jobs import Outcome, run_job
-from medts.recipes.suites import Job, Suite
+from medts.recipes.jobs import Outcome, pretraining_folder, run_job
+from medts.recipes.suites import Job, Suite, labels_in_words
 
 LEDGER = pa.schema(
     [
@@ -79,6 +79,7 @@ def run_suite(
     *,
     n_jobs: int = 1,
     table_minutes: float = 180.0,
+    only: Sequence[str] = (),
     tell: Callable[[str], None] = print,
 ) -> Bench:
     """Runs what is missing of a suite and writes its ledger.
@@ -89,6 +90,7 @@ def run_suite(
         folder: Outcomes, ledger; a rerun repeats no finished job.
         n_jobs: Jobs at a time, one thread each.
         table_minutes: No job is started after this long; the others are listed as skipped.
+        only: Where given, runs jobs whose name holds one of these; the others are skipped.
         tell: Takes a line of progress.
 
     Raises:
@@ -106,7 +108,7 @@ def run_suite(
         )
     deadline = time.monotonic() + 60 * table_minutes
     stores = tuple(str(path) for path in store.paths)
-    todo = _possible(bench, suite.jobs(), at_hand)
+    todo = _possible(bench, suite.jobs(), at_hand, only)
     n_others = len(list((folder / "jobs").glob("*.json"))) - len(bench.outcomes)
     if n_others:
         tell(
@@ -118,7 +120,9 @@ def run_suite(
     return bench
 
 
-def _possible(bench: Bench, jobs: Iterable[Job], at_hand: set[str]) -> list[Job]:
+def _possible(
+    bench: Bench, jobs: Iterable[Job], at_hand: set[str], only: Sequence[str]
+) -> list[Job]:
     """Returns the jobs whose corpus is at hand and that have not been run."""
     todo = []
     for job in jobs:
@@ -128,6 +132,8 @@ def _possible(bench: Bench, jobs: Iterable[Job], at_hand: set[str]) -> list[Job]
             bench.outcomes[job.name] = Outcome.model_validate_json(text)
         elif job.question.corpus not in at_hand:
             bench.skipped[job.name] = f"corpus {job.question.corpus} is not in the store"
+        elif only and not any(part in job.name for part in only):
+            bench.skipped[job.name] = "not asked for this time"
         else:
             todo.append(job)
     return todo
@@ -143,14 +149,15 @@ def _run(
 ) -> None:
     if not todo:
         return
-    n_all, n_before, started = len(todo), len(bench.outcomes), time.monotonic()
+    n_all, started = len(todo), time.monotonic()
+    n_before = len(bench.outcomes) + len(bench.skipped)
     waiting, running = list(todo), dict[Future[str], Job]()
     with ProcessPoolExecutor(
         n_jobs, mp_context=get_context("spawn"), initializer=_one_thread
     ) as pool:
         while waiting or running:
             while waiting and len(running) < n_jobs and time.monotonic() < deadline:
-                job = _next(waiting, running)
+                job = _next(waiting, running, bench.folder)
                 if job is None:
                     break
                 factor = best_factor(bench, job)
@@ -161,7 +168,7 @@ def _run(
             for future in done:
                 job = running.pop(future)
                 _take(bench, job, future)
-                n_done = len(bench.outcomes) - n_before + len(bench.skipped)
+                n_done = len(bench.outcomes) + len(bench.skipped) - n_before
                 left = (time.monotonic() - started) / max(1, n_done) * (n_all - n_done)
                 tell(f"{n_done}/{n_all} {_said(bench, job)}; about {left / 60:.0f} min left")
             write_ledger(bench)
@@ -169,15 +176,16 @@ def _run(
         bench.skipped[job.name] = "the table's time was over"
 
 
-def _next(waiting: list[Job], running: dict[Future[str], Job]) -> Job | None:
+def _next(waiting: list[Job], running: dict[Future[str], Job], folder: Path) -> Job | None:
     """Takes the next job whose tuning has ended, never two that would pretrain the same encoder."""
-    busy = {job.method.pretraining for job in running.values() if job.method.pretraining}
+    busy = {pretraining_folder(job, folder) for job in running.values() if job.method.pretraining}
+    busy = {path for path in busy if not (path / "bundle" / "config.json").is_file()}
     tuning = [job for job in (*running.values(), *waiting) if job.rate_factor is not None]
     for index, job in enumerate(waiting):
         is_tuned = job.rate_factor is not None or not any(
             (trial.method, trial.question) == (job.method, job.question) for trial in tuning
         )
-        if is_tuned and job.method.pretraining not in busy:
+        if is_tuned and pretraining_folder(job, folder) not in busy:
             return waiting.pop(index)
     return None
 
@@ -270,6 +278,7 @@ class Cell:
     low: float
     high: float
     n_runs: int
+    n_labelled: int | None
     resamples: np.ndarray
     spread: float
     latency_ms: float | None
@@ -308,6 +317,7 @@ def _cell(outcomes: list[Outcome]) -> Cell:
         low=low,
         high=high,
         n_runs=n_runs,
+        n_labelled=outcomes[0].n_labelled,
         resamples=resamples.mean(axis=1),
         spread=float(of_runs),
         latency_ms=float(np.median(latencies)) if latencies else None,
@@ -368,6 +378,8 @@ def write_page(bench: Bench, *, command: str = "") -> Path:
             BenchRow(
                 label_set=key[0],
                 label_fraction=key[1],
+                labels=labels_in_words(key[1]),
+                n_labelled=cell.n_labelled,
                 method=key[2],
                 is_control=are_controls[key[2]],
                 score=Measure(value=cell.mean, low=cell.low, high=cell.high),

@@ -22,12 +22,13 @@ def ecg_nat_pretraining() -> Pretraining:
         objective=MaskedReconstructionConfig(),
         windowing=Windowing(window_s=10.24, stride_s=10.24, crops_per_record=None),
         training=Training(
-            epochs=40,
+            epochs=30,
             batch_size=32,
             learning_rate=1e-3,
             weight_decay=0.05,
             betas=(0.9, 0.95),
             schedule="cosine",
+            precision="bf16",
             monitor="loss",
         ),
     )
@@ -45,7 +46,7 @@ def ecg_nat_pretraining_test() -> Pretraining:
 
 
 def ecg_nat() -> Recipe:
-    """Fine-tunes ECG-NAT with cross-entropy and supervised contrast on two views."""
+    """Fine-tunes a pretrained ECG-NAT with cross-entropy and contrast; give it ``--init``."""
     return Recipe(
         name="ecg_nat",
         encoder=EcgNatConfig(size="tiny"),
@@ -57,6 +58,7 @@ def ecg_nat() -> Recipe:
             min_updates=500,
             batch_size=32,
             learning_rate=1e-3,
+            layer_decay=0.85,
             weight_decay=0.05,
             schedule="cosine",
         ),
@@ -66,6 +68,50 @@ def ecg_nat() -> Recipe:
 def ecg_nat_cross_entropy() -> Recipe:
     """The same without the contrastive loss; one of the paper's ablations."""
     return ecg_nat().but(name="ecg_nat_cross_entropy", objective=ClassificationConfig())
+
+
+def ecg_nat_scratch() -> Recipe:
+    """The same from random weights, hence one learning rate for all layers."""
+    base = ecg_nat()
+    return base.but(name="ecg_nat_scratch", training=base.training.but(layer_decay=1.0))
+
+
+def ecg_nat_scratch_cross_entropy() -> Recipe:
+    """From random weights and without the contrastive loss."""
+    return ecg_nat_scratch().but(
+        name="ecg_nat_scratch_cross_entropy", objective=ClassificationConfig()
+    )
+
+
+def ecg_nat_full_attention() -> Recipe:
+    """An ablation from random weights: every token attends to all."""
+    return _ablated("ecg_nat_full_attention", attention="full")
+
+
+def ecg_nat_convolution() -> Recipe:
+    """An ablation from random weights: convolutions in place of attention."""
+    return _ablated("ecg_nat_convolution", attention="conv")
+
+
+def ecg_nat_kernels_7() -> Recipe:
+    """An ablation from random weights: seven neighbors at every scale."""
+    return _ablated("ecg_nat_kernels_7", kernel_sizes=(7, 7, 7, 7))
+
+
+def ecg_nat_kernels_31() -> Recipe:
+    """An ablation from random weights: thirty-one neighbors at every scale."""
+    return _ablated("ecg_nat_kernels_31", kernel_sizes=(31, 31, 31, 31))
+
+
+def ecg_nat_single_scale() -> Recipe:
+    """An ablation from random weights: all layers at the third scale."""
+    return _ablated("ecg_nat_single_scale", is_single_scale=True)
+
+
+def _ablated(name: str, **changes: object) -> Recipe:
+    base = ecg_nat_scratch()
+    assert isinstance(base.encoder, EcgNatConfig)
+    return base.but(name=name, encoder=base.encoder.but(**changes))
 
 
 def ecg_nat_test() -> Recipe:

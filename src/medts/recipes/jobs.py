@@ -70,6 +70,9 @@ class Outcome(Config):
     validation: float
     """Macro AUROC on validation: what tuning looks at."""
 
+    n_labelled: int | None = None
+    """Training records whose labels were used."""
+
     n_records: int
     """Test records."""
 
@@ -95,6 +98,7 @@ class Found:
 
     scored: Scored
     validation: float
+    n_labelled: int
     settings: str
     latency_ms: float | None
 
@@ -131,6 +135,7 @@ def run_job(job: Job, stores: tuple[str, ...], folder: str, rate_factor: float =
         resamples=_resamples(scored),
         validation=found.validation,
         latency_ms=found.latency_ms,
+        n_labelled=found.n_labelled,
         n_records=len(task.test),
         n_subjects=len(set(scored.subjects)),
         recipe_digest=hashlib.sha256(found.settings.encode()).hexdigest(),
@@ -159,7 +164,7 @@ def _finetuned(job: Job, task: Task, out: Path, rate_factor: float) -> Found:
         training=training.but(
             learning_rate=training.learning_rate * rate_factor,
             epochs=max(1, round(training.epochs * job.epochs_ratio)),
-            min_updates=max(training.min_updates, 300 if job.label_fraction < 1 else 0),
+            min_updates=max(training.min_updates, 300 if job.label_fraction != 1 else 0),
             max_minutes=job.minutes,
         )
     )
@@ -191,7 +196,8 @@ def _finetuned(job: Job, task: Task, out: Path, rate_factor: float) -> Found:
     validation = model.provenance.selection.get("score", np.nan)
     shutil.rmtree(folder)  # the outcome is kept, not eighty models
     latency_ms = _latency_ms(task, lambda record: predict_record(model, record))
-    return Found(scored, validation, recipe.model_dump_json(), latency_ms)
+    n_labelled = model.provenance.splits["train"]["n_records"]
+    return Found(scored, validation, n_labelled, recipe.model_dump_json(), latency_ms)
 
 
 def _latency_ms(task: Task, predict: Callable[[Record], object], n_runs: int = 15) -> float:
@@ -206,27 +212,39 @@ def _latency_ms(task: Task, predict: Callable[[Record], object], n_runs: int = 1
 
 def _pretrained(job: Job, store: Store, out: Path) -> Path:
     """Returns the pretrained bundle of a method, made once for all of its jobs."""
-    recipe = find_pretraining(job.method.pretraining)
+    method, question = job.method, job.question
+    recipe = find_pretraining(method.pretraining)
     training = recipe.training
     recipe = recipe.but(
         training=training.but(
-            epochs=max(1, round(training.epochs * job.epochs_ratio)), max_minutes=job.minutes
+            epochs=max(1, round(training.epochs * job.epochs_ratio)),
+            max_minutes=method.pretraining_minutes or job.minutes,
         )
     )
+    train, validation = question.train_folds, question.val_folds
+    if method.is_pretrained_on_all:
+        train = (*train, *({"train"} & set(store.folds)))
+        validation = (*validation, *({"validation"} & set(store.folds)))
     return pretrain(
         recipe,
         store,
-        train_folds=job.question.train_folds,
-        val_folds=job.question.val_folds,
-        out=out / "pretrained" / f"{job.method.pretraining}-{job.question.corpus}",
+        train_folds=train,
+        val_folds=validation,
+        out=pretraining_folder(job, out),
         show_progress=False,
     )
+
+
+def pretraining_folder(job: Job, out: Path) -> Path:
+    """Returns the run folder of the encoder that a job starts from."""
+    corpora = "all" if job.method.is_pretrained_on_all else job.question.corpus
+    return out / "pretrained" / f"{job.method.pretraining}-{corpora}"
 
 
 def _probed(job: Job, task: Task, out: Path) -> Found:
     """Fits logistic regression on values of the labelled part, chosen on validation."""
     train = task.training()
-    if job.label_fraction < 1:
+    if job.label_fraction != 1:
         kept = labelled_part(train.target, fraction=job.label_fraction, seed=job.draw)
         train = train.take(kept)
     choosing, kind = task.choosing(), task.label_set.kind
@@ -248,7 +266,8 @@ def _probed(job: Job, task: Task, out: Path) -> Found:
         prevalence=train.target.mean(axis=0, dtype=np.float64),
     )
     described = json.dumps([job.method.name, settings.model_dump()])
-    return Found(scored, macro_auroc(choosing.target, validation), described, None)
+    score = macro_auroc(choosing.target, validation)
+    return Found(scored, score, len(train), described, None)
 
 
 def _values(job: Job, task: Task, part: Part, train: Part, out: Path) -> Float[np.ndarray, "R F"]:

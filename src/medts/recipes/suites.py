@@ -30,7 +30,13 @@ class Method(Config):
     """Recipe of `medts finetune`; for a probe of an untrained encoder, where its shape is from."""
 
     pretraining: str = ""
-    """Recipe of `medts pretrain` whose encoder is the start; it sees the training folds only."""
+    """Recipe of `medts pretrain` whose encoder is the start; it sees training folds only."""
+
+    is_pretrained_on_all: bool = False
+    """True pretrains on every corpus at hand, False on that of the question alone."""
+
+    pretraining_minutes: float | None = None
+    """Time budget of pretraining, which is done once; none: that of a job."""
 
     shuffle_labels: bool = False
     """Trains on permuted labels: must end at chance."""
@@ -71,7 +77,7 @@ class Job(Config):
     """What is asked."""
 
     label_fraction: float = 1.0
-    """Share of the training records with labels."""
+    """Share of the training records with labels, or their number where above 1."""
 
     draw: int = 0
     """Number of the draw of those records."""
@@ -92,7 +98,8 @@ class Job(Config):
     def name(self) -> str:
         """Readable, and different for every other job."""
         what = "tune" if self.rate_factor is not None else f"{self.label_fraction:g}"
-        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
+        settings = self.model_dump_json(exclude_defaults=True)  # a new field renames no old job
+        digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
         corpus = self.question.label_set.replace("/", "-")
         return f"{self.method.name}-{corpus}-{what}-d{self.draw}-s{self.seed}-{digest}"
 
@@ -118,7 +125,7 @@ class Suite(Config):
     """Blocks; those whose corpus is not at hand are skipped and listed."""
 
     label_fractions: tuple[float, ...] = (1.0,)
-    """Shares of the training records with labels."""
+    """Shares of the training records with labels, or their numbers where above 1."""
 
     draws: int = Field(default=1, ge=1)
     """Draws of those records; with all labels there is one."""
@@ -166,7 +173,7 @@ class Suite(Config):
     ) -> Iterator[Job]:
         for draw, seed in runs:
             for fraction in self.label_fractions:
-                is_new_draw = fraction < 1.0 or draw == 0  # all labels can be drawn only once
+                is_new_draw = fraction != 1.0 or draw == 0  # all labels can be drawn only once
                 is_enough = not method.shuffle_labels or (draw, seed) == (0, 0)
                 if is_new_draw and is_enough:
                     yield self._job(method, question, fraction, draw, seed)
@@ -184,6 +191,19 @@ class Suite(Config):
             minutes=self.minutes_per_job,
             epochs_ratio=self.epochs_ratio,
         )
+
+
+def labels_in_words(label_fraction: float) -> str:
+    """Says how many labels a cell has.
+
+    >>> labels_in_words(0.1), labels_in_words(52), labels_in_words(1)
+    ('10 % of the labels', '52 labels', 'all labels')
+    """
+    if label_fraction == 1:
+        return "all labels"
+    if label_fraction < 1:
+        return f"{100 * label_fraction:g} % of the labels"
+    return f"{label_fraction:g} labels"
 
 
 def _tuned(*recipes: str) -> tuple[Method, ...]:
@@ -250,15 +270,7 @@ def ecg_small() -> Suite:
             ),
             *_tuned("xresnet1d101", "s4"),
         ),
-        questions=(
-            Question(
-                corpus="ptb-xl",
-                label_set="ptb-xl/super",
-                train_folds=_FOLDS_1_TO_7,
-                val_folds=("8",),
-                test_folds=("9",),
-            ),
-        ),
+        questions=(_ptb_xl("super"),),
         label_fractions=(1.0, 0.1),
         draws=2,
         seeds=3,
@@ -267,7 +279,79 @@ def ecg_small() -> Suite:
     )
 
 
-SUITES: dict[str, Callable[[], Suite]] = {"ecg-small": ecg_small, "smoke": smoke}
+def _ptb_xl(label_set: str) -> Question:
+    return Question(
+        corpus="ptb-xl",
+        label_set=f"ptb-xl/{label_set}",
+        train_folds=_FOLDS_1_TO_7,
+        val_folds=("8",),
+        test_folds=("9",),
+    )
+
+
+_ECG_NAT = Method(
+    name="ecg_nat",
+    kind="finetune",
+    recipe="ecg_nat",
+    pretraining="ecg_nat",
+    is_pretrained_on_all=True,
+    pretraining_minutes=40.0,
+)
+
+
+def ecg_nat() -> Suite:
+    """ECG-NAT with few labels: pretrained or not, one loss or two, against a convolutional net."""
+    return Suite(
+        name="ecg-nat",
+        sentence=ecg_nat.__doc__ or "",
+        methods=(
+            _ECG_NAT,
+            _ECG_NAT.but(name="ecg_nat_cross_entropy", recipe="ecg_nat_cross_entropy"),
+            _ECG_NAT.but(name="ecg_nat_probed", kind="probe"),
+            *_tuned("ecg_nat_scratch", "ecg_nat_scratch_cross_entropy"),
+            Method(name="random_encoder", kind="probe", recipe="ecg_nat", is_control=True),
+            *_tuned("xresnet1d101", "s4_small"),
+        ),
+        questions=(_ptb_xl("super"), _ptb_xl("rhythm"), _ptb_xl("super-single")),
+        label_fractions=(105, 52, 170, 1.0),
+        draws=3,
+        reference="ecg_nat",
+        minutes_per_job=10.0,
+    )
+
+
+def ecg_nat_ablations() -> Suite:
+    """What each part of ECG-NAT is worth, with 105 labels."""
+    return Suite(
+        name="ecg-nat-ablations",
+        sentence=ecg_nat_ablations.__doc__ or "",
+        methods=(
+            _ECG_NAT,
+            _ECG_NAT.but(name="one_corpus", is_pretrained_on_all=False),
+            _ECG_NAT.but(name="ecg_nat_cross_entropy", recipe="ecg_nat_cross_entropy"),
+            *_tuned(
+                "ecg_nat_scratch",
+                "ecg_nat_full_attention",
+                "ecg_nat_convolution",
+                "ecg_nat_kernels_7",
+                "ecg_nat_kernels_31",
+                "ecg_nat_single_scale",
+            ),
+        ),
+        questions=(_ptb_xl("super"),),
+        label_fractions=(105,),
+        draws=3,
+        reference="ecg_nat",
+        minutes_per_job=10.0,
+    )
+
+
+SUITES: dict[str, Callable[[], Suite]] = {
+    "ecg-nat": ecg_nat,
+    "ecg-nat-ablations": ecg_nat_ablations,
+    "ecg-small": ecg_small,
+    "smoke": smoke,
+}
 
 
 def find_suite(name: str) -> Suite:

@@ -155,7 +155,7 @@ class History(Callback):
             for name, value in trainer.callback_metrics.items()
             if was_validated or not name.startswith("validation_")
         }
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         self.rows.append({"epoch": trainer.current_epoch, **row, "learning_rate": rate})
         names = list(dict.fromkeys(name for each in self.rows for name in each))
         with write_whole(self.path) as target, target.open("w", newline="") as file:

@@ -25,6 +25,10 @@ class Training(Config):
     weight_decay: float = Field(default=1e-2, ge=0)
     """AdamW's decay; biases, norms and single-column parameters have none."""
 
+    layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Factor of the learning rate from each part of the encoder to the one before it; below 1
+    keeps what pretraining taught the first ones."""
+
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
 
