@@ -53,13 +53,14 @@ def test_shared_subjects_and_another_run_are_refused(pretrained, synthetic_store
         pretrain(recipe, synthetic_store, out=pretrained.parent, seed=1, **FOLDS)
 
 
-def test_corpora_are_drawn_between_their_sizes_and_alike():
-    corpora = np.array(["large"] * 90 + ["small"] * 10)
+def test_corpora_are_drawn_between_their_numbers_of_people_and_alike():
+    corpora = np.array(["large"] * 90 + ["small"] * 1000)
+    subjects = np.array([f"person {i}" for i in range(90)] + ["one", "two"] * 500)
 
     def share(balance):
-        weight = balanced_weight(corpora, balance)
+        weight = balanced_weight(corpora, subjects, balance)
         return weight[corpora == "small"].sum() / weight.sum()
 
-    assert share(0.0) == pytest.approx(0.1)
-    assert share(0.5) == pytest.approx(10**0.5 / (10**0.5 + 90**0.5))
+    assert share(0.0) == pytest.approx(2 / 92)
+    assert share(0.5) == pytest.approx(2**0.5 / (2**0.5 + 90**0.5))
     assert share(1.0) == pytest.approx(0.5)

@@ -110,6 +110,17 @@ def test_a_finished_run_is_not_repeated_and_another_is_not_mixed_in(
         run(synthetic_store, copy, **folds, seed=5)
 
 
+def test_a_run_of_an_earlier_version_lacks_settings_and_is_still_known(
+    tiny_run, synthetic_store, tmp_path
+):
+    copy = shutil.copytree(tiny_run, tmp_path / "copy")
+    asked = json.loads((copy / "run.json").read_text())
+    assert asked["recipe"]["training"].pop("layer_decay") == 1.0
+    (copy / "run.json").write_text(json.dumps(asked))
+    folds = {"train_folds": [str(fold) for fold in range(1, 8)], "val_folds": ["8"]}
+    assert run(synthetic_store, copy, **folds) == copy / "bundle"
+
+
 def test_folds_that_share_subjects_are_refused(synthetic_store, tmp_path):
     with pytest.raises(LeakError, match="subjects are in both"):
         run(synthetic_store, tmp_path / "run", train_folds=["1", "8"])

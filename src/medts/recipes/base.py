@@ -74,7 +74,7 @@ class Pretraining(Config):
     """Optimiser, schedule, length and precision."""
 
     corpus_balance: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How alike corpora are drawn: 0 by their number of windows, 1 all equally often."""
+    """How alike corpora are drawn: 0 by their number of subjects, 1 all equally often."""
 
     cache_gib: float = Field(default=4.0, ge=0)
     """Memory that preprocessed records may take, GiB; what does not fit is prepared again."""

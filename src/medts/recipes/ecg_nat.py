@@ -22,7 +22,8 @@ def ecg_nat_pretraining() -> Pretraining:
         objective=MaskedReconstructionConfig(),
         windowing=Windowing(window_s=10.24, stride_s=10.24, crops_per_record=None),
         training=Training(
-            epochs=30,
+            epochs=50,
+            min_updates=5000,
             batch_size=32,
             learning_rate=1e-3,
             weight_decay=0.05,
@@ -41,7 +42,7 @@ def ecg_nat_pretraining_test() -> Pretraining:
         name="ecg_nat_test",
         encoder=EcgNatConfig(size="nano", drop_path=0.0),
         windowing=Windowing(window_s=5.12, stride_s=5.0, crops_per_record=None),
-        training=base.training.but(epochs=2, batch_size=16),
+        training=base.training.but(epochs=2, min_updates=0, batch_size=16),
     )
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.versions import versions
@@ -14,15 +16,18 @@ from medts.data.splits import Part, describe, subject_tokens
 from medts.data.store import Store
 
 
-def claim(out: Path, asked: dict[str, Any]) -> None:
+def claim(out: Path, request: Config, *, data_digest: str) -> None:
     """Writes what the run is to do, or makes sure that the folder holds the same run.
+
+    A folder of an earlier version lacks settings that came later; they count as their defaults.
 
     Raises:
         ConfigError: If it holds another one; the settings that differ are named.
     """
     path = out / "run.json"
+    asked = {**request.model_dump(mode="json"), "data_digest": data_digest}
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _completed(json.loads(path.read_text(encoding="utf-8")), type(request))
         differing = [key for key in asked if found.get(key) != asked[key]]
         if differing:
             raise ConfigError(
@@ -34,6 +39,15 @@ def claim(out: Path, asked: dict[str, Any]) -> None:
     facts = {"versions": versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
     with write_whole(path) as target:
         target.write_text(json.dumps({**asked, **facts}, indent=1))
+
+
+def _completed(found: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
+    """Returns what a folder says of its run, with defaults for settings it does not know."""
+    known = {key: value for key, value in found.items() if key in kind.model_fields}
+    try:
+        return {**found, **kind.model_validate(known).model_dump(mode="json")}
+    except ValidationError:
+        return found
 
 
 def trace(store: Store, train: Part, validation: Part) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def pretrain(
     validation = readable_part(store, recipe, val_folds)
     check_disjoint(store, train=train.rows, validation=validation.rows)
     data_digest = store.digest(train.rows)
-    claim(out, {**request.model_dump(mode="json"), "data_digest": data_digest})
+    claim(out, request, data_digest=data_digest)
     if (out / "bundle" / "config.json").is_file():
         return out / "bundle"
 
@@ -152,7 +152,9 @@ def _loader(
     generator, sampler = torch.Generator().manual_seed(seed), None
     if is_training:
         rows = part.rows[[position for position, _ in dataset.windows]]
-        weight = balanced_weight(store.corpus_of_row[rows], recipe.corpus_balance)
+        weight = balanced_weight(
+            store.corpus_of_row[rows], store.subject_ids[rows], recipe.corpus_balance
+        )
         sampler = WeightedRandomSampler(weight.tolist(), len(dataset), generator=generator)
     batch_size = recipe.training.batch_size
     return DataLoader(
@@ -166,10 +168,14 @@ def _loader(
     )
 
 
-def balanced_weight(corpora: np.ndarray, balance: float) -> Float[np.ndarray, "n"]:
-    """Returns how likely each window is drawn, given the corpus that each comes from.
+def balanced_weight(
+    corpora: np.ndarray, subjects: np.ndarray, balance: float
+) -> Float[np.ndarray, "n"]:
+    """Returns how likely each window is drawn, given the corpus and the person it comes from.
 
-    A corpus with n windows is drawn in proportion to ``n ** (1 - balance)``.
+    A corpus of n subjects is drawn in proportion to ``n ** (1 - balance)``, and within it all
+    windows alike: a day of one person's signal does not outweigh a thousand people.
     """
-    _, corpus, count = np.unique(corpora, return_inverse=True, return_counts=True)
-    return (count.astype(np.float64) ** -balance)[corpus]
+    _, corpus, n_windows = np.unique(corpora, return_inverse=True, return_counts=True)
+    n_subjects = [len(set(subjects[corpus == k])) for k in range(len(n_windows))]
+    return (np.array(n_subjects, dtype=np.float64) ** (1 - balance) / n_windows)[corpus]

@@ -134,7 +134,7 @@ def finetune(
     )
     parts = split(store, request)
     data_digest = store.digest(parts.train.rows, label_set)
-    claim(out, {**request.model_dump(mode="json"), "data_digest": data_digest})
+    claim(out, request, data_digest=data_digest)
     if (out / "bundle" / "config.json").is_file():
         return out / "bundle"
 

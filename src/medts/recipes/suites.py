@@ -295,7 +295,7 @@ _ECG_NAT = Method(
     recipe="ecg_nat",
     pretraining="ecg_nat",
     is_pretrained_on_all=True,
-    pretraining_minutes=40.0,
+    pretraining_minutes=90.0,
 )
 
 
