@@ -54,7 +54,7 @@ def test_the_first_layers_of_an_encoder_learn_slowest():
     groups = build_optimizer(model, settings).param_groups
     rate = {p: group["lr"] for group in groups for p in group["params"]}
     assert all(rate[p] == 1.0 for p in model.head.parameters())
-    parts = encoder.layers()
+    parts = encoder.parts()
     for depth, part in enumerate(parts):
         assert {rate[p] for p in part.parameters()} == {0.5 ** (len(parts) - depth)}
     assert {p for part in parts for p in part.parameters()} == set(encoder.parameters())

@@ -24,7 +24,7 @@ class Encoder(nn.Module, ABC):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch on its own."""
 
-    def layers(self) -> Sequence[nn.Module]:
+    def parts(self) -> Sequence[nn.Module]:
         """Lists the parts from input to output, for learning rates that fall towards the input.
 
         An encoder that names none is one part: all of it learns at one rate.

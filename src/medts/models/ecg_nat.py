@@ -177,7 +177,7 @@ class EcgNat(Encoder):
         self.norm = nn.LayerNorm(self.dim)
         self.apply(initialise)
 
-    def layers(self) -> list[nn.Module]:
+    def parts(self) -> list[nn.Module]:
         """Lists tokenizer, layers, what is between the stages, and the last norm."""
         parts: list[nn.Module] = [nn.ModuleList([self.tokenizer, self.tokenizer_norm])]
         for i, stage in enumerate(self.stages):

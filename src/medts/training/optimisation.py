@@ -23,7 +23,7 @@ def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
     it (Clark et al., ELECTRA, 2020); what is not part of the encoder learns fastest.
     """
     encoder = getattr(model, "encoder", None)
-    layers = encoder.layers() if isinstance(encoder, Encoder) else ()
+    layers = encoder.parts() if isinstance(encoder, Encoder) else ()
     rate = {
         parameter: settings.learning_rate * settings.layer_decay ** (len(layers) - depth)
         for depth, layer in enumerate(layers)
