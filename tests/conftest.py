@@ -9,6 +9,7 @@ from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.recipes import find_recipe
+from medts.recipes.joint import train_jointly
 from medts.recipes.run import finetune
 
 
@@ -43,3 +44,52 @@ def tiny_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -
         show_progress=False,
     )
     return out
+
+
+@pytest.fixture(scope="session")
+def joint_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on two label sets whose classes are known by (drawn) words."""
+    out = tmp_path_factory.mktemp("runs") / "joint"
+    train_jointly(
+        find_recipe("xresnet1d_matching_test"),
+        synthetic_store,
+        label_sets=("synthetic/rhythm", "synthetic/morphology"),
+        train_folds=[str(fold) for fold in range(1, 8)],
+        val_folds=["8"],
+        out=out,
+        show_progress=False,
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def medualtime_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the smallest model that reads reports; folds as for `tiny_run`."""
+    pytest.importorskip("transformers")
+    out = tmp_path_factory.mktemp("runs") / "medualtime"
+    finetune(
+        find_recipe("medualtime_test"),
+        synthetic_store,
+        label_set="synthetic/findings",
+        train_folds=[str(fold) for fold in range(1, 8)],
+        val_folds=["8"],
+        out=out,
+        show_progress=False,
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained BERT of two layers whose tokens are characters."""
+    pytest.importorskip("transformers")
+    from medts.nn.language_model import random_language_model
+
+    folder = tmp_path_factory.mktemp("bert")
+    made = random_language_model("bert", layers=2, dim=32, heads=2, vocabulary_size=120, seed=0)
+    for parameter in made.model.parameters():  # BERT's own start hardly tells texts apart
+        if parameter.ndim > 1:
+            parameter.data.mul_(4.0)
+    made.model.save_pretrained(folder)
+    made.tokenizer.save_pretrained(folder)
+    return folder

@@ -186,7 +186,7 @@ def test_ptb_xl_rhythms_map_to_other_corpora_by_meaning():
     cinc = single("cinc-2017/rhythm", "N", "A", "O", "~")
     assert map_labels(PTB_XL["rhythm"], cinc) == {"SR": "N", "AFIB": "A"}
     assert map_labels(PTB_XL["super"], cinc) == {"NORM": "N"}
-    chapman = single("chapman/rhythm", "SR", "AFIB", "AF", "ST")
+    chapman = single("chapman-shaoxing/rhythm", "SR", "AFIB", "AF", "ST")
     assert map_labels(chapman, PTB_XL["rhythm"]) == {
         "SR": "SR",
         "AFIB": "AFIB",
@@ -196,7 +196,9 @@ def test_ptb_xl_rhythms_map_to_other_corpora_by_meaning():
 
 
 def test_statements_map_to_broader_classes_and_never_to_narrower_ones():
-    cpsc = single("cpsc-2018/all", "Normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD")
+    cpsc = single(
+        "cpsc-2018/rhythm-or-finding", "Normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD"
+    )
     forward = map_labels(PTB_XL["all"], cpsc)
     assert forward["CRBBB"] == forward["IRBBB"] == "RBBB"
     assert "RBBB" not in map_labels(cpsc, PTB_XL["all"])

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
 from medts.core.records import Record, Stream
+from medts.core.reports import ReportSettings
 from medts.data.windows import (
     PreparedRecords,
     WindowDataset,
@@ -109,3 +112,14 @@ def test_a_small_cache_changes_nothing_but_speed(synthetic_store):
             one, two = kept[index], bare[index]
             assert one.record_id == two.record_id
             assert np.array_equal(one.streams["ecg"].signal, two.streams["ecg"].signal)
+
+
+def test_reports_are_cleaned_for_the_model_and_left_alone_without_settings():
+    written = replace(record(), report="SINUSRHYTHMUS. Edit: NORM 100,")
+    plain = Preprocessing()
+    cleaned = plain.but(reports=ReportSettings())
+    texts = {each.text for each in windows_of(written, plain, Windowing())}
+    assert texts == {"SINUSRHYTHMUS. Edit: NORM 100,"}
+    assert {each.text for each in windows_of(written, cleaned, Windowing())} == {"sinus rhythm."}
+    assert "reports" not in plain.model_dump()
+    assert Preprocessing.model_validate(cleaned.model_dump()) == cleaned

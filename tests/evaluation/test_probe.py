@@ -62,7 +62,7 @@ def test_the_logistic_probe_is_sklearns_at_the_strength_that_validation_prefers(
     assert probe.n_unfinished == 0
 
 
-@pytest.mark.parametrize("solver", ["logistic", "sgd"])
+@pytest.mark.parametrize("solver", ["logistic", "sgd", "mlp"])
 @pytest.mark.parametrize("kind", ["multi", "single"])
 def test_the_order_of_classes_does_not_matter(solver, kind):
     train, validation = made(seed=1, kind=kind), made(seed=2, kind=kind)
@@ -79,7 +79,7 @@ def test_the_order_of_classes_does_not_matter(solver, kind):
     np.testing.assert_allclose(turned(validation.embedding), expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("solver", ["logistic", "sgd"])
+@pytest.mark.parametrize("solver", ["logistic", "sgd", "mlp"])
 @pytest.mark.parametrize("kind", ["multi", "single"])
 def test_a_constant_encoder_ends_at_one_half(solver, kind):
     train, validation = made(seed=1, kind=kind), made(seed=2, kind=kind)
@@ -93,7 +93,7 @@ def test_a_constant_encoder_ends_at_one_half(solver, kind):
     assert macro_auroc(validation.target, probe(nothing)) == 0.5
 
 
-@pytest.mark.parametrize("solver", ["logistic", "sgd"])
+@pytest.mark.parametrize("solver", ["logistic", "sgd", "mlp"])
 def test_a_class_that_is_never_or_always_there_gets_a_constant_probability(solver):
     train, validation = made(seed=1), made(seed=2)
     target = train.target.copy()
@@ -144,6 +144,41 @@ def test_the_sgd_probe_stops_where_validation_was_best_and_repeats_itself():
     assert probe.choice["epoch"] < settings.epochs
     assert fit_probe(train, None, "multi", settings.but(epochs=7)).choice == {"epoch": 7}
     assert macro_auroc(validation.target, probe(validation.embedding)) > 0.8
+
+
+def circles(seed):
+    """Two classes that no straight line parts: near the middle, and far from it."""
+    rng = np.random.default_rng(seed)
+    far = rng.random(200) < 0.5
+    angle, radius = rng.uniform(0, 2 * np.pi, 200), np.where(far, 2.0, 0.7)
+    embedding = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return Labelled(embedding + rng.normal(0, 0.1, (200, 2)), far[:, None].astype(np.float32))
+
+
+def test_the_mlp_finds_what_no_line_can_and_stops_where_validation_was_best():
+    train, validation, test = (circles(seed) for seed in (1, 2, 3))
+    settings = ProbeConfig(solver="mlp", learning_rate=1e-2, epochs=60, batch_size=32)
+    probe, again = (fit_probe(train, validation, "multi", settings, seed=4) for _ in range(2))
+    np.testing.assert_array_equal(probe(test.embedding), again(test.embedding))
+    assert macro_auroc(test.target, probe(test.embedding)) > 0.98
+    line = fit_probe(train, validation, "multi", settings.but(solver="sgd"))
+    assert macro_auroc(test.target, line(test.embedding)) < 0.7
+    assert probe.choice["epoch"] < 60
+    assert probe.hidden[0].shape == (128, 2)
+    other = fit_probe(train, None, "multi", settings.but(epochs=3), seed=5)
+    assert other.choice == {"epoch": 3}
+    assert (other(test.embedding) != probe(test.embedding)).any()
+
+
+@pytest.mark.parametrize("kind", ["multi", "single"])
+def test_the_mlp_is_as_good_as_a_line_where_a_line_suffices(kind):
+    train, validation, test = (made(seed=seed, kind=kind) for seed in (1, 2, 3))
+    settings = ProbeConfig(solver="mlp", learning_rate=1e-2)
+    found, straight = (
+        macro_auroc(test.target, fit_probe(train, validation, kind, each)(test.embedding))
+        for each in (settings, ProbeConfig())
+    )
+    assert found > straight - 0.03
 
 
 def test_the_logit_of_a_constant_class_is_finite_for_one_record():

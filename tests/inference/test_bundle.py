@@ -75,6 +75,14 @@ def test_malformed_settings_name_the_file_and_the_field(folder):
         load_bundle(folder)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "expected_output.json"])
+@pytest.mark.parametrize("content", ["", "{}"])
+def test_damaged_files_are_named(folder, name, content):
+    (folder / name).write_text(content)
+    with pytest.raises(BundleError, match=f"{name}: malformed"):
+        load_bundle(folder)
+
+
 def test_a_folder_without_a_bundle_says_what_to_do(tmp_path):
     with pytest.raises(BundleError, match=r"no bundle here.*medts finetune"):
         load_bundle(tmp_path)

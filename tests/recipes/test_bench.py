@@ -7,16 +7,9 @@ import pytest
 
 from medts.core.errors import MedtsError, UnknownNameError
 from medts.recipes import PRETRAINING_RECIPES, RECIPES
-from medts.recipes.bench import (
-    LEDGER,
-    Bench,
-    best_factor,
-    cells,
-    comparisons,
-    run_suite,
-    write_page,
-)
+from medts.recipes.bench import best_factor, run_suite
 from medts.recipes.jobs import Outcome
+from medts.recipes.ledger import LEDGER, Bench, cells, comparisons, write_page
 from medts.recipes.suites import SUITES, Job, Method, Question, find_suite
 
 QUESTION = Question(
@@ -111,6 +104,7 @@ def test_outcomes_of_other_settings_are_not_mixed_in_and_are_mentioned(
 def test_the_page_shows_every_method_and_what_was_skipped(finished):
     page = write_page(finished).read_text()
     assert "xresnet1d_test" in page
+    assert "majority" in page
     assert "elsewhere" in page
     assert "http://" not in page.split("<script")[0]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from medts.core.errors import UnknownNameError
+from medts.core.errors import ConfigError, UnknownNameError
 from medts.models import build_encoder
 from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_recipe
 from medts.recipes.base import Pretraining, Recipe
@@ -12,7 +12,13 @@ def test_every_recipe_builds_says_what_it_is_and_survives_json(name):
     assert recipe.name == name
     assert len(RECIPES[name].__doc__) > 20
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    assert build_encoder(recipe.encoder).dim > 0
+    try:
+        encoder = build_encoder(recipe.encoder)
+    except ConfigError as error:
+        if "hf download" not in str(error):
+            raise
+        pytest.skip("the weights of its language model are not on this machine")
+    assert encoder.dim > 0
 
 
 @pytest.mark.parametrize("name", sorted(PRETRAINING_RECIPES))

@@ -14,7 +14,8 @@ from medts.core.errors import ConfigError
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
-from medts.recipes.bench import Bench, cells, comparisons, run_suite, write_page
+from medts.recipes.bench import run_suite
+from medts.recipes.ledger import Bench, cells, comparisons, majority, write_page
 from medts.recipes.suites import find_suite, labels_in_words
 
 
@@ -92,6 +93,9 @@ def show(bench: Bench) -> None:
         table.add_row(
             f"{key[0]}, {labels_in_words(key[1])}", name, interval, str(cell.n_runs), *compared
         )
+    for (label_set, fraction), score in majority(bench).items():
+        said = f"{label_set}, {labels_in_words(fraction)}"
+        table.add_row(said, "majority (control)", str(score), "1", "", "")
     console.print(table)
     console.print("an interval of one run holds the spread of test subjects alone")
     for name, reason in bench.skipped.items():

@@ -6,6 +6,7 @@ Every field of the recipe is a flag, with its sentence as help.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -14,7 +15,10 @@ from medts.cli.fields import recipe_name, with_fields_of
 from medts.data.splits import parse_folds
 from medts.data.store import Store
 from medts.inference.bundle import load_bundle
+from medts.models.matching_head import MatchingHeadConfig
 from medts.recipes import RECIPES, find_recipe
+from medts.recipes.base import Recipe
+from medts.recipes.joint import train_jointly
 from medts.recipes.run import finetune
 
 
@@ -29,11 +33,12 @@ class Finetune:
     data: tuple[Path, ...]
     """Stores made by `medts ingest`."""
 
-    labels: str
-    """Label set, such as ptb-xl/super; see `medts info STORE`."""
+    labels: tuple[str, ...]
+    """Label set, such as ptb-xl/super; see `medts info STORE`. Recipes that know classes by their
+    words learn several at once."""
 
     train_folds: str
-    """Folds that train, such as 1-7 or train."""
+    """Folds that train, such as 1-7 or train; 1-7,train where corpora name theirs differently."""
 
     val_folds: str
     """Folds on which everything is chosen, such as 8 or validation."""
@@ -64,10 +69,12 @@ def run(arguments: Sequence[str]) -> None:
         return
     kind = with_fields_of(Finetune, find_recipe(name))
     asked = tyro.cli(kind, prog=f"medts finetune {name}", args=rest)
-    bundle = finetune(
+    is_matching = isinstance(asked.recipe.head, MatchingHeadConfig)
+    train = train_jointly if is_matching or len(asked.labels) != 1 else _finetune
+    bundle = train(
         asked.recipe,
         Store(*asked.data),
-        label_set=asked.labels,
+        label_sets=asked.labels,
         train_folds=parse_folds(asked.train_folds),
         val_folds=parse_folds(asked.val_folds),
         out=asked.out,
@@ -78,6 +85,10 @@ def run(arguments: Sequence[str]) -> None:
         shuffle_labels=asked.shuffle_labels,
     )
     show(bundle)
+
+
+def _finetune(recipe: Recipe, store: Store, *, label_sets: Sequence[str], **settings: Any) -> Path:
+    return finetune(recipe, store, label_set=label_sets[0], **settings)
 
 
 def show(bundle: Path) -> None:

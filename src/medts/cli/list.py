@@ -34,9 +34,9 @@ def _first_line(thing: object) -> str:
 
 
 def _recipes() -> dict[str, str]:
-    from medts.recipes import PRETRAINING_RECIPES, RECIPES
+    from medts.recipes import PRETRAINING_RECIPES, RECIPES, REPORT_RECIPES
 
-    verbs = {"finetune": RECIPES, "pretrain": PRETRAINING_RECIPES}
+    verbs = {"finetune": RECIPES, "pretrain": {**PRETRAINING_RECIPES, **REPORT_RECIPES}}
     return {
         f"{verb} {name}": _first_line(recipe)
         for verb, recipes in verbs.items()

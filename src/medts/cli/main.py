@@ -20,8 +20,13 @@ VERBS = {
     "evaluate": "Measure a model on folds it has never met; writes a report.",
     "bench": "Compare methods on a grid of questions, as resumable jobs.",
     "predict": "Apply a bundle to recordings.",
+    "explain": "Draw which samples and channels an answer rests on, and test that it is so.",
+    "zero-shot": "Compare recordings with words of your own.",
+    "draft": "Draft a report from a recording; to be read by a person.",
+    "stream": "Replay a recording as if it arrived now; a prediction at every stride.",
 }
-"""Every verb with its sentence; the module of the same name in `medts.cli` has its `run`."""
+"""Every verb with its sentence; the module of that name in `medts.cli`, with ``_`` for ``-``, has
+its `run`."""
 
 EXTRAS = {
     "aeon": "bench",
@@ -47,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if verb not in VERBS:
             raise unknown_name("verb", verb, VERBS)
-        importlib.import_module(f"medts.cli.{verb}").run(rest)
+        importlib.import_module(f"medts.cli.{verb.replace('-', '_')}").run(rest)
     except MedtsError as error:
         return _fail(str(error))
     except ValueError as error:

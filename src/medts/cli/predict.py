@@ -24,6 +24,9 @@ class Predict:
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings."""
 
+    labels: str | None = None
+    """Label set to answer, where the bundle answers several; its first one if not given."""
+
     json: bool = False
     """Print JSON, one object per recording."""
 
@@ -40,6 +43,7 @@ def run(arguments: Sequence[str]) -> None:
     if not asked.files:
         raise MedtsError("no recording given", remedy="medts predict BUNDLE FILE ...")
     model = load(asked.bundle)
+    model = model.answering(asked.labels) if asked.labels else model
     failures = 0
     for file in asked.files:
         try:
@@ -58,11 +62,12 @@ def run(arguments: Sequence[str]) -> None:
 
 def _show(file: Path, prediction: RecordPrediction, model: Predictor) -> None:
     label_set, thresholds = model.bundle.label_set, model.bundle.thresholds
+    unset = "likeliest" if label_set.kind == "single" else "–"
     table = Table(title=f"{file} · {label_set.name}", title_justify="left")
     for heading in ("class", "meaning", "probability", "operating point", "stated"):
         table.add_column(heading, justify="right" if "p" in heading[:2] else "left")
     for name, value in prediction.probability.items():
-        threshold = f"{thresholds[name]:.3f}" if name in thresholds else "likeliest"
+        threshold = f"{thresholds[name]:.3f}" if name in thresholds else unset
         stated = "yes" if name in prediction.stated else ""
         table.add_row(name, label_set.phrase(name), f"{value:.4f}", threshold, stated)
     console = make_console()

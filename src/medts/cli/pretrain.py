@@ -1,6 +1,7 @@
 """`medts pretrain RECIPE …`: train an encoder without labels; ends in a bundle.
 
-Every field of the recipe is a flag, with its sentence as help.
+Recipes of report modelling train a text encoder on reports alone and end in a folder in the Hugging
+Face layout. Every field of the recipe is a flag, with its sentence as help.
 """
 
 from collections.abc import Sequence
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import tyro
 
+from medts.cli.console import make_console
 from medts.cli.fields import recipe_name, with_fields_of
 from medts.cli.finetune import show
+from medts.core.errors import unknown_name
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.recipes import PRETRAINING_RECIPES, find_pretraining
+from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
 from medts.recipes.pretrain import pretrain
+from medts.recipes.report_lm import ReportModelling
+from medts.recipes.report_modelling import model_reports, seen_by
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,21 @@ class Pretrain:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    name, rest = recipe_name("pretrain", arguments, PRETRAINING_RECIPES)
+    known = {**PRETRAINING_RECIPES, **REPORT_RECIPES}
+    name, rest = recipe_name("pretrain", arguments, known)
     if name is None:
         return
-    kind = with_fields_of(Pretrain, find_pretraining(name))
+    if name not in known:
+        raise unknown_name("pretraining recipe", name, known)
+    recipe = known[name]()
+    kind = with_fields_of(Pretrain, recipe)
     asked = tyro.cli(kind, prog=f"medts pretrain {name}", args=rest)
     store = Store(*asked.data)
     held = set(store.folds)
-    bundle = pretrain(
+    train, show_end = (pretrain, show)
+    if isinstance(recipe, ReportModelling):
+        train, show_end = (model_reports, show_text_encoder)
+    ended = train(
         asked.recipe,
         store,
         train_folds=[fold for fold in parse_folds(asked.train_folds) if fold in held],
@@ -58,4 +70,17 @@ def run(arguments: Sequence[str]) -> None:
         out=asked.out,
         seed=asked.seed,
     )
-    show(bundle)
+    show_end(ended)
+
+
+def show_text_encoder(folder: Path) -> None:
+    """Prints how well the reports of the validation folds were foreseen, and where the model is."""
+    found = seen_by(folder)
+    chosen = found.selection
+    fresh = " with a fresh head" if chosen["head_was_fresh"] else ""
+    console = make_console()
+    console.print(
+        f"{found.recipe}, seed {found.seed}: perplexity of hidden words on validation "
+        f"{chosen['perplexity_before']:.4g} before{fresh}, {chosen['perplexity_after']:.4g} after"
+    )
+    console.print(f"text encoder: {folder}")

@@ -6,15 +6,15 @@ column made from it; labels are always matched by name, never by position.
 Axes: B windows in the batch, K classes.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from medts.core.config import Config
-from medts.core.errors import MedtsError, unknown_name
+from medts.core.errors import ConfigError, MedtsError, unknown_name
 
 
 class LabelSet(Config):
@@ -34,6 +34,9 @@ class LabelSet(Config):
 
     system: str = ""
     """Code system that the names belong to, such as ``scp-ecg``."""
+
+    description: str = ""
+    """What is asked of which recordings, in a sentence, for models that read it."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> "LabelSet":
@@ -72,6 +75,28 @@ class LabelSet(Config):
     def phrase(self, name: str) -> str:
         """Returns the plainest wording of a class; its name where none is known."""
         return next(iter(self.phrases.get(name, ())), name)
+
+    def texts(self) -> tuple[str, ...]:
+        """Returns the plainest wording of every class, for models that know classes by words.
+
+        Raises:
+            ConfigError: If two classes have the same words, which no such model can tell apart.
+        """
+        owner: dict[str, str] = {}
+        for name in self.classes:
+            other = owner.setdefault(self.phrase(name), name)
+            if other != name:
+                raise ConfigError(
+                    f"classes {other!r} and {name!r} are both called {self.phrase(name)!r}",
+                    field=self.name,
+                    remedy="Give each class words of its own, the distinguishing ones first",
+                )
+        return tuple(owner)
+
+    @model_serializer(mode="wrap")
+    def _without_unused_description(self, write: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        """An empty description is not written, so older digests stay what they were."""
+        return {key: value for key, value in write(self).items() if value or key != "description"}
 
 
 class OperatingPoint(Config):

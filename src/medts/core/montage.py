@@ -14,6 +14,23 @@ AUGMENTED_LEADS = ("aVR", "aVL", "aVF")
 CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
 STANDARD_12_LEADS = LIMB_LEADS + AUGMENTED_LEADS + CHEST_LEADS
 
+LEAD_GROUPS = {
+    "limb": LIMB_LEADS,
+    "augmented": AUGMENTED_LEADS,
+    "v1-v3": CHEST_LEADS[:3],
+    "v4-v6": CHEST_LEADS[3:],
+}
+"""The twelve leads as four streams: three views of the frontal plane twice, and of the chest."""
+
+SCALP_REGIONS = {
+    "frontal": ("Fp1", "Fp2", "F3", "F4", "F7", "F8", "Fz"),
+    "central": ("C3", "C4", "Cz"),
+    "temporal": ("T7", "T8", "P7", "P8"),
+    "parietal": ("P3", "P4", "Pz"),
+    "occipital": ("O1", "O2"),
+}
+"""The 19 electrodes of the 10-20 system as five streams; P7 and P8 were once named T5 and T6."""
+
 
 @dataclass(frozen=True)
 class Montage:

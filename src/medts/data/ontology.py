@@ -189,6 +189,20 @@ def mentions(sentence: str) -> set[str]:
     return found
 
 
+def named(sentence: str) -> set[str]:
+    """Finds the concepts whose wordings occur in a sentence, denied or not.
+
+    >>> sorted(named("sinusrhythmus, kein infarkt"))
+    ['MI', 'SR']
+    """
+    return {
+        _owner_of(token.group())
+        for clause in _CLAUSE_END.split(sentence)
+        for token in _scanner().finditer(plain_spelling(clause))
+        if token.lastgroup == "phrase"
+    }
+
+
 _UMLAUTS = str.maketrans({"ä": "e", "ö": "o", "ü": "u", "ß": "ss", "á": "ss", "é": "e"})
 # á: code page 437 read as Latin-1, as in PTB-XL's reports
 

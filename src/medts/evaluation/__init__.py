@@ -11,15 +11,18 @@ from medts.core.errors import unknown_name
 
 PROTOCOLS = {
     "calibration": "medts.evaluation.calibration",
+    "coarse_to_fine": "medts.evaluation.coarse_to_fine",
     "cross_validation": "medts.evaluation.cross_validation",
     "few_shot": "medts.evaluation.few_shot",
     "fine_tune": "medts.evaluation.fine_tune",
     "label_fraction": "medts.evaluation.label_fraction",
     "legacy": "medts.evaluation.legacy",
     "linear_probe": "medts.evaluation.linear_probe",
+    "missing_modalities": "medts.evaluation.missing_modalities",
     "retrieval": "medts.evaluation.retrieval",
     "robustness": "medts.evaluation.robustness",
     "subgroups": "medts.evaluation.subgroups",
+    "text_controls": "medts.evaluation.text_controls",
     "transfer": "medts.evaluation.transfer",
     "zero_shot": "medts.evaluation.zero_shot",
 }

@@ -24,10 +24,10 @@ class BenchRow:
         label_set: What was asked.
         label_fraction: Share of the training records with labels, or their number above 1.
         labels: The same in words.
-        n_labelled: Their number, where it was kept.
         method: Name of the method.
         is_control: Knows nothing that it could be credited for.
         score: Macro AUROC over its runs, with its interval.
+        n_labelled: Number of labelled records, where it was kept.
         n_runs: Draws times seeds.
         difference: To the reference on the same resamples; none for the reference itself.
         p_value: Of the difference, after correction.
@@ -39,16 +39,16 @@ class BenchRow:
     label_set: str
     label_fraction: float
     labels: str
-    n_labelled: int | None
     method: str
     is_control: bool
     score: Measure
-    n_runs: int
-    difference: Measure | None
-    p_value: float | None
-    latency_ms: float | None
-    recipe_digest: str
-    data_digest: str
+    n_labelled: int | None = None
+    n_runs: int = 1
+    difference: Measure | None = None
+    p_value: float | None = None
+    latency_ms: float | None = None
+    recipe_digest: str = ""
+    data_digest: str = ""
 
 
 def write_bench_report(
@@ -113,6 +113,7 @@ def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section
 
 
 def _curves(label_set: str, rows: Sequence[BenchRow]) -> Section:
+    rows = [row for row in rows if row.recipe_digest]
     names = list(dict.fromkeys(row.method for row in rows))
     is_counted = all(row.n_labelled is not None for row in rows)
     traces: list[dict[str, Any]] = []
@@ -177,6 +178,7 @@ def _provenance(rows: Sequence[BenchRow], command: str) -> Section:
             f"<code>{row.data_digest[:12]}</code>",
         ]
         for row in rows
+        if row.recipe_digest
     ]
     made = f"<p>Made by <code>{text(command)}</code></p>" if command else ""
     return Section("provenance", "Provenance", made + table(head, body, numbers_from=4))

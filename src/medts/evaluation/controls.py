@@ -28,6 +28,7 @@ from medts.evaluation.result import Measure, Measures
 from medts.inference.bundle import Bundle
 from medts.metrics.scores import make_scorer
 from medts.signal.features import signal_features
+from medts.signal.preprocess import regroup
 from medts.version import __version__
 
 
@@ -98,7 +99,8 @@ def simple_features(
     channels = {name: spec.channels for name, spec in model.preprocessing.streams.items()}
 
     def compute(missing: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m D"]:
-        found = [signal_features(store.record(row), channels) for row in missing.tolist()]
+        records = (regroup(store.record(row), model.preprocessing) for row in missing.tolist())
+        found = [signal_features(record, channels) for record in records]
         return np.array([list(each.values()) for each in found])
 
     named = hashlib.sha256(f"{__version__} {json.dumps(channels)}".encode()).hexdigest()

@@ -63,6 +63,9 @@ def encoder_digest(model: Bundle) -> str:
     parts = (model.config.encoder, model.config.windowing, model.preprocessing)
     for part in parts:
         digest.update(part.model_dump_json().encode())
+    prior = model.prior()
+    if prior is not None:
+        digest.update(prior.detach().numpy().tobytes())
     return digest.hexdigest()
 
 

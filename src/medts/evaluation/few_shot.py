@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from pydantic import Field
 
+from medts.data.label_texts import in_words
 from medts.data.splits import Part
 from medts.data.store import Store
 from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
@@ -26,6 +27,7 @@ from medts.evaluation.result import Result
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.scores import Kind
+from medts.models.matching_head import MatchingHead, takes_prior
 
 
 class FewShotConfig(ProbedConfig):
@@ -50,7 +52,9 @@ def run(
     """Measures a bundle's embeddings with k examples per class.
 
     Args:
-        model: Whose encoder is measured; its head is not used.
+        model: Whose encoder is measured, frozen; its head is not used, as in MedSpaformer
+            (arXiv:2503.15578). An encoder that reads a description of the recordings is given
+            that of the task's.
         task: With train and test records, and validation records if they are to choose.
         settings: Shots, episodes and classifier.
         seed: Of the first episode; the others follow.
@@ -60,6 +64,8 @@ def run(
         ConfigError: If the task lacks a part.
     """
     settings = settings or FewShotConfig()
+    if isinstance(model.head, MatchingHead) and takes_prior(model.encoder):
+        model = model.answering(in_words(task.store, task.label_set.name), allow_new=True)
     kind, classes = task.label_set.kind, np.array(task.label_set.classes)
     train = task.training()
     chooses = task.choosing() if settings.validation == "k-shot" else None

@@ -1,11 +1,13 @@
-"""Probe: a linear head on embeddings that stay as they are, for measuring an encoder.
+"""Probe: a small head on embeddings that stay as they are, for measuring an encoder.
 
-Two ways to train it. ``logistic`` is the well-posed one: regularised logistic regression, one
+Three ways to train it. ``logistic`` is the well-posed one: regularised logistic regression, one
 against the rest for a ``multi`` label set, multinomial for a ``single`` one, whose strength is
 chosen on validation. ``sgd`` is what most papers run: mini-batches, decayed rate, the epoch chosen
-on validation (as MELP does, arXiv 2506.21803; it neither standardises nor starts at zero).
+on validation (as MELP does, arXiv 2506.21803; it neither standardises nor starts at zero). ``mlp``
+is ``sgd`` with one hidden layer, the classifier of CroSSL's authors: it also finds what does not
+lie open.
 
-Both see standardised embeddings. Labels are what is scarce, not recordings: centre and scale come
+All see standardised embeddings. Labels are what is scarce, not recordings: centre and scale come
 from all training records, labelled or not. A class that is all or never there among the labels
 gets a constant probability and is listed.
 
@@ -29,6 +31,9 @@ from sklearn.linear_model import LogisticRegression
 from medts.core.config import Config
 from medts.metrics.scores import Kind, auroc
 
+_HIDDEN, _HIDDEN_DROPOUT = 128, 0.1
+"""Width of the hidden layer of ``mlp`` and the share of it dropped, as in CroSSL's code."""
+
 _RELATIVE_NOISE = 1e-5
 """A dimension that varies by less than this share of its size is rounding, hence constant."""
 
@@ -36,8 +41,9 @@ _RELATIVE_NOISE = 1e-5
 class ProbeConfig(Config):
     """How a probe is trained."""
 
-    solver: Literal["logistic", "sgd"] = "logistic"
-    """``logistic``: regularised logistic regression. ``sgd``: the papers' mini-batch training."""
+    solver: Literal["logistic", "sgd", "mlp"] = "logistic"
+    """``logistic``: regularised logistic regression. ``sgd``: the papers' mini-batch training.
+    ``mlp``: the same with one hidden layer of 128."""
 
     c_grid: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), min_length=1)
     """Inverse strengths of the penalty, of which validation chooses by macro AUROC."""
@@ -49,19 +55,19 @@ class ProbeConfig(Config):
     """Steps of the logistic solver at most."""
 
     epochs: int = Field(default=100, ge=1)
-    """Passes over the labelled records at most, with ``sgd``."""
+    """Passes over the labelled records at most, with ``sgd`` and ``mlp``."""
 
     patience: int = Field(default=5, ge=1)
-    """Epochs without a better validation macro AUROC after which ``sgd`` stops."""
+    """Epochs without a better validation macro AUROC after which ``sgd`` and ``mlp`` stop."""
 
     batch_size: int = Field(default=128, ge=1)
-    """Records per step of ``sgd``."""
+    """Records per step of ``sgd`` and ``mlp``."""
 
     learning_rate: float = Field(default=1e-3, gt=0)
-    """First learning rate of ``sgd``; it decays along a cosine to a hundredth."""
+    """First learning rate of ``sgd`` and ``mlp``; it decays along a cosine to a hundredth."""
 
     weight_decay: float = Field(default=1e-4, ge=0)
-    """Decoupled weight decay of ``sgd``."""
+    """Decoupled weight decay of ``sgd`` and ``mlp``."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +116,28 @@ class Probe:
     """A trained probe; calling it gives probabilities.
 
     Args:
-        weight: A row per class, for standardised embeddings.
+        weight: A row per class, for standardised embeddings or the hidden layer.
         bias: One per class; minus infinity for a class that can never be the answer.
         kind: Kind of the label set.
         constant_classes: Columns that were all or never there among the labels.
         choice: What validation chose, such as ``{"c": 0.01}``.
         n_unfinished: Fits that ended at the limit of iterations.
+        hidden: Weight and bias of a hidden layer with ReLU, where there is one.
     """
 
-    weight: Float[np.ndarray, "K D"]
+    weight: Float[np.ndarray, "K width"]
     bias: Float[np.ndarray, "K"]
     kind: Kind
     constant_classes: tuple[int, ...] = ()
     choice: dict[str, float] | None = None
     n_unfinished: int = 0
+    hidden: tuple[Float[np.ndarray, "width D"], Float[np.ndarray, "width"]] | None = None
 
     def __call__(self, embedding: Float[np.ndarray, "R D"]) -> Float[np.ndarray, "R K"]:
         """Returns the probability of each class."""
+        if self.hidden is not None:
+            weight, bias = self.hidden
+            embedding = np.maximum(embedding @ weight.T + bias, 0.0)
         logits = embedding @ self.weight.T + self.bias
         return softmax(logits, axis=1) if self.kind == "single" else expit(logits)
 
@@ -147,11 +158,11 @@ def fit_probe(
             `ProbeConfig.default_c` or the last epoch is taken.
         kind: Kind of the label set.
         settings: Solver and its settings.
-        seed: Order of the mini-batches.
+        seed: Order of the mini-batches, and the first weights of a hidden layer.
     """
     if validation is not None and len(_single_valued(validation.target)) == train.target.shape[1]:
         validation = None
-    if settings.solver == "sgd":
+    if settings.solver != "logistic":
         return _fit_sgd(train, validation, kind, settings, seed)
     fit_path = _multinomial if kind == "single" else _one_against_rest
     if validation is None:
@@ -231,28 +242,45 @@ def _fit_sgd(
     embedding = torch.from_numpy(train.embedding).float()
     target = torch.from_numpy(train.target).float()
     constant = _single_valued(train.target)
-    weight = torch.zeros(target.shape[1], embedding.shape[1], requires_grad=True)
+    generator = torch.Generator().manual_seed(seed)
+    hidden: list[torch.Tensor] = []
+    width = embedding.shape[1]
+    if settings.solver == "mlp":
+        hidden = _draw_hidden(width, generator)
+        width = _HIDDEN
+    weight = torch.zeros(target.shape[1], width, requires_grad=True)
     bias = torch.zeros(target.shape[1], requires_grad=True)
     optimizer = torch.optim.AdamW(
-        [weight, bias], lr=settings.learning_rate, weight_decay=settings.weight_decay
+        [*hidden, weight, bias], lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     last = settings.learning_rate / 100
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs, last)
     loss_of = F.cross_entropy if kind == "single" else F.binary_cross_entropy_with_logits
-    generator = torch.Generator().manual_seed(seed)
     best, best_score, best_epoch = None, -np.inf, 0
     for epoch in range(1, settings.epochs + 1):
         order = torch.randperm(len(target), generator=generator)
         for some in order.split(settings.batch_size):
             optimizer.zero_grad()
-            loss_of(F.linear(embedding[some], weight, bias), target[some]).backward()
+            values = embedding[some]
+            if hidden:
+                values = F.relu(F.linear(values, *hidden))
+                is_kept = torch.rand(values.shape, generator=generator) >= _HIDDEN_DROPOUT
+                values = values * is_kept / (1 - _HIDDEN_DROPOUT)
+            loss_of(F.linear(values, weight, bias), target[some]).backward()
             optimizer.step()
         schedule.step()
-        values = weight.detach().double().numpy().copy(), bias.detach().double().numpy().copy()
+        last_layer, own_hidden = _as_numpy(weight, bias), _as_numpy(*hidden)
         if kind == "multi":
-            values[0][list(constant)] = 0.0
-            values[1][list(constant)] = _constant_bias(train.target)[list(constant)]
-        probe = Probe(*values, kind, constant, {"epoch": float(epoch)})
+            last_layer[0][list(constant)] = 0.0
+            last_layer[1][list(constant)] = _constant_bias(train.target)[list(constant)]
+        probe = Probe(
+            weight=last_layer[0],
+            bias=last_layer[1],
+            kind=kind,
+            constant_classes=constant,
+            choice={"epoch": float(epoch)},
+            hidden=(own_hidden[0], own_hidden[1]) if own_hidden else None,
+        )
         if validation is None:
             best = probe
             continue
@@ -263,3 +291,13 @@ def _fit_sgd(
             break
     assert best is not None
     return best
+
+
+def _draw_hidden(width: int, generator: torch.Generator) -> list[torch.Tensor]:
+    """Draws weights that keep the spread of standardised values, and biases of zero."""
+    weight = torch.randn(_HIDDEN, width, generator=generator) * (2 / width) ** 0.5
+    return [weight.requires_grad_(), torch.zeros(_HIDDEN, requires_grad=True)]
+
+
+def _as_numpy(*tensors: torch.Tensor) -> list[np.ndarray]:
+    return [each.detach().double().numpy().copy() for each in tensors]

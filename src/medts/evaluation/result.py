@@ -85,6 +85,12 @@ class Condition(Config):
     seed: int | None = None
     """Seed of the draw."""
 
+    regime: str | None = None
+    """What the readout was tuned on, where modalities are missing at test."""
+
+    n_missing: int | None = None
+    """Modalities missing, where the measures are a mean over all sets of so many."""
+
     notes: tuple[str, ...] = ()
     """What a reader must know, such as classes without an example."""
 

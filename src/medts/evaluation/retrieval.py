@@ -2,9 +2,10 @@
 
 Two tasks. *Subjects*: every test record looks for another record of the same person among all
 other test records; it needs nothing but an encoder. *Reports*, for models with a text side: every
-record looks for its report, and every report for its record. Records with equal reports cannot
-be told apart by them, so all of them count as found, which on repetitive corpora is a large part
-of the score; chance is computed with the same hits, and stands beside every number.
+record looks for its report, and every report for its record. Reports are read as the model reads
+them, after its preprocessing. Records with equal reports cannot be told apart by them, so all of
+them count as found, which on repetitive corpora is a large part of the score; chance is computed
+with the same hits, and stands beside every number.
 
 Of equal similarities the wrong ones are counted first: a constant embedding finds nothing.
 
@@ -23,12 +24,13 @@ from scipy.special import gammaln
 from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.core.versions import versions
+from medts.data.reports import as_read
 from medts.data.splits import describe
 from medts.evaluation.answers import head_origin
 from medts.evaluation.embeddings import embed
 from medts.evaluation.result import Measure, Measures, Result, Splits
 from medts.evaluation.task import Task
-from medts.evaluation.text import TextAligned, embed_records, embed_texts, unit_length
+from medts.evaluation.text import embed_records, embed_texts, text_side, unit_length
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import subject_index
 from medts.metrics.intervals import proportion_interval, subject_counts
@@ -168,12 +170,14 @@ def run(
         )
     else:
         notes += ("no subject has two test records: subjects were not looked for",)
-    if isinstance(model, TextAligned):
-        reports = store.column("report")
-        told = np.array([row for row in rows.tolist() if reports[row]], dtype=np.int64)
-        texts = [reports[row] for row in told.tolist()]
+    if (aligned := text_side(model)) is not None:
+        column = store.column("report")
+        reports = as_read([column[row] for row in rows.tolist()], model.preprocessing.reports)
+        has_words = [any(map(str.isalnum, text or "")) for text in reports]
+        told = rows[np.array(has_words, dtype=bool)]
+        texts = [text for text, has in zip(reports, has_words, strict=True) if text and has]
         pairs = match_reports(
-            embed_records(model, store, told.tolist()), embed_texts(model, texts), texts
+            embed_records(model, store, told.tolist()), embed_texts(aligned, texts), texts
         )
         for name, found in zip(("report", "record"), pairs, strict=True):
             add(name, found, store.subject_ids[told].tolist())

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from medts.metrics.comparison import paired_bootstrap
 from medts.metrics.scores import make_scorer
 from medts.signal import perturb
 from medts.signal.perturb import NoiseKind, change_streams
+from medts.signal.preprocess import Preprocessing, regroup
 
 _VOLTAGES = ("ecg", "eeg", "eog", "emg")
 _MOST_FOR_ALL = 6
@@ -141,10 +142,11 @@ def perturbations(
     """Yields the conditions that make sense for what the model reads and the records hold."""
     rng = np.random.default_rng(seed)
     specs = model.preprocessing.streams
-    for name, spec in specs.items():
-        yield from _channel_subsets(name, spec.channels, settings, rng)
+    missing = [_channel_subsets(name, spec.channels, settings, rng) for name, spec in specs.items()]
     if len(specs) > 1:
-        yield from _stream_subsets(tuple(specs), settings, rng)
+        missing.append(_stream_subsets(tuple(specs), settings, rng))
+    for each in chain.from_iterable(missing):
+        yield replace(each, change=partial(_regrouped, model.preprocessing, each.change))
     modalities = {spec.modality for spec in specs.values()}
     for kind in settings.noise:
         only = [m for m in modalities if m in _VOLTAGES or kind in ("white", "wander")]
@@ -169,6 +171,16 @@ def perturbations(
         change = partial(perturb.swap_electrodes, first=first, second=second)
         change = partial(change_streams, change=change, modality="ecg")
         yield _plain(f"{first} and {second} exchanged", change)
+
+
+def _regrouped(
+    config: Preprocessing,
+    change: Callable[[Record, np.random.Generator], Record],
+    record: Record,
+    rng: np.random.Generator,
+) -> Record:
+    """Changes the streams that the model reads, which may be picked from others."""
+    return change(regroup(record, config), rng)
 
 
 def _plain(name: str, change: Callable[[Record], Record]) -> Perturbation:

@@ -25,7 +25,7 @@ from medts.inference.bundle import Bundle
 
 @runtime_checkable
 class TextAligned(Protocol):
-    """A bundle with a text side."""
+    """A bundle or an encoder with a text side."""
 
     def embed_text(self, texts: list[str]) -> Float[Tensor, "K D"]:
         """Embeds texts into the shared space."""
@@ -36,19 +36,29 @@ class TextAligned(Protocol):
         ...
 
 
+def text_side(model: Bundle) -> TextAligned | None:
+    """Returns what of a model reads texts, itself or its encoder; None where nothing does."""
+    for each in (model, model.encoder):
+        if isinstance(each, TextAligned) and getattr(each, "reads_texts", True):
+            return each
+    return None
+
+
 def require_text(model: Bundle) -> TextAligned:
-    """Returns the model as one that reads texts.
+    """Returns what of a model reads texts.
 
     Raises:
         MedtsError: If it has no text tower.
     """
-    if not isinstance(model, TextAligned):
+    aligned = text_side(model)
+    if aligned is None:
         raise MedtsError(
             f"this model has no text tower; {model.provenance.recipe!r} reads signals only",
             field="model",
-            remedy="Use a model trained on recordings and reports together",
+            remedy="Use a model trained on recordings and reports together, or one with a "
+            "matching head",
         )
-    return model
+    return aligned
 
 
 def unit_length(embedding: Float[np.ndarray, "R D"]) -> Float[np.ndarray, "R D"]:

@@ -14,6 +14,7 @@ METRIC_NAMES = {
     "exact_match": "Exact match",
     "brier": "Brier score",
     "ece": "Calibration error",
+    "share_kept": "Share kept",
     "auroc": "AUROC",
     "auprc": "AUPRC",
     "f1": "F1",
@@ -59,6 +60,7 @@ _CONTROLS = {
     ),
     "text_only": ("Text only", "The report without the signal."),
     "signal_only": ("Signal only", "The signal without the report."),
+    "empty_text": ("Empty text", "The signal beside a report without a word."),
     "shuffled_text": ("Shuffled text", "Every record beside another record's report."),
     "redacted_text": ("Redacted text", "Reports without the words that name a class."),
 }

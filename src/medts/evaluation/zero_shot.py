@@ -1,18 +1,24 @@
 """Protocol `zero_shot`: classification by the words for a class, without one labelled example.
 
-Every class is described by several phrases in several templates; the mean of their embeddings
-stands for the class, and a record is scored by its cosine with it. Rankings need no label at all.
-Statements (F1, accuracy) need thresholds: they are chosen on validation records where the task has
-some, which takes labels and is said in the notes; otherwise only rankings are reported. Nothing is
-ever chosen on test.
+A model with a text tower: every class is described by several phrases in several templates; the
+mean of their embeddings stands for the class, and a record is scored by its cosine with it. A
+model with a matching head, which was trained on labels of other datasets, reads the plainest
+phrase alone and scores as it was trained to.
 
-The control ``shuffled_prompts`` gives every class the words of another: what it scores, the model
-owes to something else than the meaning of the words.
+Rankings need no label at all. Statements (F1, accuracy) need thresholds: they are chosen on
+validation records where the task has some, which takes labels and is said in the notes; otherwise
+only rankings are reported. Nothing is ever chosen on test.
+
+Controls: ``chance`` draws its answers; ``majority`` answers with how frequent each class is, which
+is known only where the task has training records, and otherwise treats all classes alike;
+``shuffled_prompts`` gives every class the words of another: what it scores, the model owes to
+something else than the meaning of the words.
 
 Axes: R records, K classes, D embedding width.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,8 +26,11 @@ from jaxtyping import Float
 from pydantic import Field, field_validator
 
 from medts.core.config import Config
+from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
+from medts.data.label_texts import in_words
 from medts.data.ontology import class_concepts, prompts
+from medts.data.splits import Part
 from medts.evaluation.answers import head_origin
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Measure, Measures, Result
@@ -35,8 +44,10 @@ from medts.evaluation.text import (
     unit_length,
 )
 from medts.inference.bundle import Bundle
+from medts.inference.predictor import predict_store
 from medts.metrics.scores import make_scorer
 from medts.metrics.thresholds import choose_thresholds
+from medts.models.matching_head import MatchingHead
 
 RANKINGS = ("macro_auroc", "macro_auprc", "auroc", "auprc", "n_positive")
 """Measures that need no threshold and no probability."""
@@ -75,42 +86,107 @@ def run(
 
     Raises:
         LeakError: If the model has seen test subjects.
-        MedtsError: If the model has no text tower.
+        ConfigError: If a matching head is asked to read phrases otherwise than in training.
+        MedtsError: If the model reads no texts.
     """
     started, settings = time.monotonic(), settings or ZeroShotConfig()
-    aligned, notes = require_text(model), task.check(model)
     label_set, test = task.label_set, task.test
-    words = class_phrases(label_set, settings)
-    classes = embed_classes(aligned, words, settings)
-    records = embed_records(model, task.store, test.rows.tolist())
+    if isinstance(model.head, MatchingHead):
+        ask, words = matched(model, task, settings)
+    else:
+        words = class_phrases(label_set, settings)
+        ask = aligned(model, task, words, settings)
+    notes = (*task.check(model), *_notes_on_training(model, label_set))
     thresholds = np.full(len(label_set), 0.5)
     has_thresholds = task.validation is not None
     if task.validation is not None and label_set.kind == "multi":
-        known = embed_records(model, task.store, task.validation.rows.tolist())
-        chosen = choose_thresholds(
-            task.validation.target, likeness(known, classes, label_set), label_set.classes
-        )
+        chosen = choose_thresholds(task.validation.target, ask(task.validation), label_set.classes)
         thresholds = chosen.values
         notes += ("thresholds were chosen on labelled validation records; rankings use no label",)
+    known = task.train.target.mean(axis=0) if task.train else np.full(len(label_set), 0.5)
     scored = Scored(
         store=task.store,
         label_set=label_set,
         test=test,
-        probability=likeness(records, classes, label_set),
+        probability=ask(test),
         thresholds=None if label_set.kind == "single" else thresholds,
-        prevalence=np.full(len(label_set), 0.5),  # no training record says how frequent a class is
+        prevalence=known.astype(np.float64),
     )
     if task.out is not None:
         write_predictions(task.out, "zero_shot", [("test", 0, scored)])
     origin = head_origin(model, task, "zero_shot", seed=seed, notes=notes)
     result = score(scored, origin, seconds=0.0)
-    control = shuffled_prompts(scored, records, classes, settings.n_shuffles, seed)
+    rng = np.random.default_rng(seed)
+    shape = scored.probability.shape
+    exchanged = [
+        scored.probability[:, _no_fixed_point(shape[1], rng)] for _ in range(settings.n_shuffles)
+    ]
+    drawn = [rng.random(shape) for _ in range(settings.n_shuffles)]
+    controls = {"shuffled_prompts": spread(scored, exchanged), "chance": spread(scored, drawn)}
     result = result.but(
-        controls=result.controls | {"shuffled_prompts": control},
+        controls=result.controls | controls,
         settings=settings.model_dump(mode="json") | {"phrases": words},
         seconds=time.monotonic() - started,
     )
     return result if has_thresholds or label_set.kind == "single" else _only_rankings(result)
+
+
+Ask = Callable[[Part], Float[np.ndarray, "R K"]]
+"""Scores the records of a part, in the order of the task's classes."""
+
+
+def matched(
+    model: Bundle, task: Task, settings: ZeroShotConfig
+) -> tuple[Ask, dict[str, tuple[str, ...]]]:
+    """Returns how a model with a matching head scores records, and the phrase it reads per class.
+
+    Raises:
+        ConfigError: If phrases are to be read otherwise than in training.
+    """
+    asked_for, usual = settings.model_dump(), ZeroShotConfig().model_dump()
+    for name in ("templates", "language", "n_phrases"):
+        if asked_for[name] != usual[name]:
+            raise ConfigError(
+                "a matching head reads the plainest phrase of a class, as in training",
+                field=name,
+                remedy="Leave it as it is, or give the label set other phrases",
+            )
+    view = model.answering(in_words(task.store, task.label_set.name), allow_new=True)
+
+    def ask(part: Part) -> Float[np.ndarray, "R K"]:
+        return predict_store(view, task.store, part.rows.tolist()).astype(np.float64)
+
+    return ask, {name: (view.label_set.phrase(name),) for name in view.label_set.classes}
+
+
+def aligned(
+    model: Bundle, task: Task, words: dict[str, tuple[str, ...]], settings: ZeroShotConfig
+) -> Ask:
+    """Returns how a model with a text tower scores records.
+
+    Raises:
+        MedtsError: If it has none.
+    """
+    classes = embed_classes(require_text(model), words, settings)
+
+    def ask(part: Part) -> Float[np.ndarray, "R K"]:
+        return likeness(
+            embed_records(model, task.store, part.rows.tolist()), classes, task.label_set
+        )
+
+    return ask
+
+
+def _notes_on_training(model: Bundle, label_set: LabelSet) -> tuple[str, ...]:
+    if not isinstance(model.head, MatchingHead):
+        return ()
+    notes = []
+    if label_set.name in model.label_sets:
+        notes.append(f"NOT ZERO-SHOT: the model was trained on labels of {label_set.name}")
+    words = model.head.config.words
+    if words != "meaning":
+        notes.append(f"CONTROL: the words of classes are {words}, so they cannot tell it anything")
+    return tuple(notes)
 
 
 def class_phrases(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tuple[str, ...]]:
@@ -152,24 +228,13 @@ def likeness(
     return np.clip((1 + cosine) / 2, 0.0, 1.0)
 
 
-def shuffled_prompts(
-    scored: Scored,
-    records: Float[np.ndarray, "R D"],
-    classes: Float[np.ndarray, "K D"],
-    n_shuffles: int,
-    seed: int,
-) -> Measures:
-    """Scores the records with every class given the words of another; mean over exchanges."""
-    rng = np.random.default_rng(seed)
+def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measures:
+    """Returns the mean of each measure over several answers, and where 95 % of them lie."""
     drawn: dict[str, list[float]] = {}
-    everyone = np.ones((1, len(records)))
-    for _ in range(n_shuffles):
-        exchanged = classes[_no_fixed_point(len(classes), rng)]
+    everyone = np.ones((1, len(scored.test)))
+    for probability in answers:
         score_of = make_scorer(
-            scored.test.target,
-            likeness(records, exchanged, scored.label_set),
-            scored.thresholds,
-            scored.label_set.kind,
+            scored.test.target, probability, scored.thresholds, scored.label_set.kind
         )
         for name, value in score_of(everyone).overall.items():
             drawn.setdefault(name, []).append(float(value[0]))

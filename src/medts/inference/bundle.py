@@ -5,17 +5,19 @@ It holds everything that a prediction depends on and nothing else::
     model.safetensors           weights of encoder and head
     config.json                 encoder, head, windowing
     preprocessor_config.json    channels, unit, rate, band, scale of every stream
-    labels.json                 label set, and the operating point of each class
+    labels.json                 label sets, and the operating point of each class
     provenance.json             recipe, seed, splits, digests, versions, licences
     expected_output.json        what the model gives for a seeded input; checked on loading
     README.md                   card for the reader
 
 Weights are never pickled. A bundle that is incomplete, altered or of another version does not
-load.
+load. A model with a matching head answers several label sets, one at a time: `Bundle.answering`
+gives the same model answering another.
 
 Axes: B windows in the batch, K classes, D embedding width.
 """
 
+import copy
 import hashlib
 import json
 import shutil
@@ -26,17 +28,19 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from medts.core.batch import Batch, Encoded
-from medts.core.errors import BundleError
+from medts.core.errors import BundleError, ConfigError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.windows import Example, Windowing, WindowStream, collate
 from medts.inference.card import write_card
 from medts.inference.manifest import FORMAT_VERSION, Labels, ModelConfig, Provenance
 from medts.models import build_encoder
-from medts.models.heads import Head
+from medts.models.heads import Head, HeadConfig
+from medts.models.matching_head import MatchingHead, encode, read_texts, takes_prior, texts_of
 from medts.signal.preprocess import Preprocessing
 
 _TOLERANCE = 1e-3
@@ -66,10 +70,28 @@ class Bundle:
         self.config, self.preprocessing = config, preprocessing
         self.labels, self.provenance = labels, provenance
         self.encoder = build_encoder(config.encoder)
-        self.head = None
-        if config.head is not None and labels.label_set is not None:
-            self.head = Head(config.head, dim=self.encoder.dim, n_classes=len(labels.label_set))
+        self.head = self._build_head()
+        self._asked: LabelSet | None = None
         self.eval()
+
+    def _build_head(self) -> Head | MatchingHead | None:
+        config, label_set = self.config.head, self.labels.label_set
+        if config is None or label_set is None:
+            return None
+        if isinstance(config, HeadConfig):
+            return Head(config, dim=self.encoder.dim, n_classes=len(label_set))
+        if self.config.text is None:
+            raise BundleError("a matching head needs to know its language model", field="text")
+        texts = texts_of(self.label_sets.values())
+        return MatchingHead(
+            config, dim=self.encoder.dim, text_dim=self.config.text.dim, texts=texts
+        )
+
+    @property
+    def label_sets(self) -> dict[str, LabelSet]:
+        """Every label set that the model was trained to answer, by name; the first one leads."""
+        every = (self.labels, *self.labels.further)
+        return {each.label_set.name: each.label_set for each in every if each.label_set}
 
     @property
     def label_set(self) -> LabelSet:
@@ -78,14 +100,81 @@ class Bundle:
         Raises:
             BundleError: If it has no head.
         """
-        if self.labels.label_set is None:
+        asked = self._asked or self.labels.label_set
+        if asked is None:
             raise BundleError("this bundle is an encoder without a head; fine-tune it first")
-        return self.labels.label_set
+        return asked
+
+    def answering(self, label_set: str | LabelSet, *, allow_new: bool = False) -> "Bundle":
+        """Returns the same model, with the same weights, answering another label set.
+
+        Args:
+            label_set: Name of one that it was trained on; or, with ``allow_new``, any label set,
+                whose words its language model then reads.
+            allow_new: True lets a model with a matching head answer classes that it has never
+                been trained on (zero-shot).
+
+        Raises:
+            UnknownNameError: If it was not trained on that label set.
+            ConfigError: If it was trained on other classes under that name, or its language
+                model is needed and cannot be loaded or has changed.
+        """
+        name = label_set if isinstance(label_set, str) else label_set.name
+        known = self.label_sets.get(name)
+        if known is not None and (isinstance(label_set, str) or same_classes(label_set, known)):
+            label_set = known
+        elif isinstance(label_set, str) or (known is None and not allow_new):
+            raise unknown_name("label set of this model", name, self.label_sets)
+        elif not allow_new:
+            raise ConfigError(
+                f"{', '.join(label_set.classes)!r} are not the classes that were learnt",
+                field=name,
+                remedy="Give another label set another name",
+            )
+        view = copy.copy(self)
+        view._asked = None if label_set is self.labels.label_set else label_set
+        shares = self.provenance.prevalence_by_set
+        if shares:
+            own = shares.get(name, {}) if label_set is known else {}
+            view.provenance = self.provenance.but(prevalence=own)
+        view._read_texts_of(label_set)
+        return view
+
+    def _read_texts_of(self, label_set: LabelSet) -> None:
+        if isinstance(self.head, Head) or self.head is None:
+            if label_set not in self.label_sets.values():
+                raise BundleError(
+                    "its classes are fixed", field=label_set.name, remedy="Fine-tune the model"
+                )
+            return
+        missing = self.head.missing(label_set)
+        if not missing:
+            return
+        read, expected = read_texts(self.head.config, missing), self.config.text
+        assert expected is not None
+        if read.digest != expected.digest:
+            raise ConfigError(
+                f"language model {expected.name!r} has other weights than in training "
+                f"({read.digest[:12]}…, not {expected.digest[:12]}…)",
+                remedy="Use the one that the model was trained with",
+            )
+        self.head.learn(missing, read.vectors)
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Operating point of each class."""
-        return {name: each.threshold for name, each in self.labels.operating_points.items()}
+        """Operating point of each class; none for label sets that it was not trained on."""
+        found = (
+            each.operating_points
+            for each in (self.labels, *self.labels.further)
+            if each.label_set == self.label_set
+        )
+        return {name: each.threshold for name, each in next(found, {}).items()}
+
+    def prior(self) -> Float[Tensor, "D_text"] | None:
+        """Returns the vector of the recordings' description, where the encoder reads one."""
+        if isinstance(self.head, MatchingHead) and takes_prior(self.encoder):
+            return self.head.prior(self.label_set)
+        return None
 
     def eval(self) -> "Bundle":
         """Puts encoder and head into evaluation mode."""
@@ -97,6 +186,8 @@ class Bundle:
     @torch.inference_mode()
     def encode(self, batch: Batch) -> Encoded:
         """Runs the encoder alone."""
+        if isinstance(self.head, MatchingHead):
+            return encode(self.encoder, self.head, batch, self.label_set)
         return self.encoder(batch)
 
     @torch.inference_mode()
@@ -104,7 +195,10 @@ class Bundle:
         """Runs encoder and head."""
         if self.head is None:
             raise BundleError("this bundle is an encoder without a head; fine-tune it first")
-        return self.head(self.encoder(batch).pooled)
+        pooled = self.encode(batch).pooled
+        if isinstance(self.head, MatchingHead):
+            return self.head(pooled, self.label_set)
+        return self.head(pooled)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Weights by name, ready for safetensors."""
@@ -115,7 +209,12 @@ class Bundle:
 
     def save(self, folder: str | Path) -> Path:
         """Writes the bundle beside ``folder`` and puts it in its place once it is whole."""
-        folder = Path(folder)
+        leading = self.labels.label_set
+        if self._asked is not None and leading is not None:
+            return self.answering(leading.name)._save(Path(folder))
+        return self._save(Path(folder))
+
+    def _save(self, folder: Path) -> Path:
         temporary = folder.with_name(f".{folder.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -129,15 +228,25 @@ class Bundle:
             (temporary / name).write_text(value.model_dump_json(indent=1), encoding="utf-8")
         expected = json.dumps({"seed": 0, "output": self._expected().tolist()})
         (temporary / "expected_output.json").write_text(expected, encoding="utf-8")
-        write_card(temporary / "README.md", self.labels, self.provenance, self.preprocessing)
+        write_card(
+            temporary / "README.md",
+            self.labels,
+            self.provenance,
+            self.preprocessing,
+            self.config.text,
+        )
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
         return folder
 
     def _expected(self) -> Float[np.ndarray, "B K"]:
         batch = seeded_batch(self.preprocessing, self.config.windowing)
-        output = self.encode(batch).pooled if self.head is None else self.logits(batch)
-        return output.numpy()
+        return (self.encode(batch).pooled if self.head is None else self.logits(batch)).numpy()
+
+
+def same_classes(one: LabelSet, other: LabelSet) -> bool:
+    """Tells whether two label sets ask the same question, whatever words they use."""
+    return one.classes == other.classes and one.kind == other.kind
 
 
 def seeded_batch(config: Preprocessing, windowing: Windowing, n_windows: int = 2) -> Batch:
@@ -173,7 +282,7 @@ def load_bundle(path: str | Path) -> Bundle:
         labels=_read(folder / "labels.json", Labels),
         provenance=_read(folder / "provenance.json", Provenance),
     )
-    weights = load_file(_required(folder / "model.safetensors"))
+    weights = _read_weights(folder / "model.safetensors")
     wanted = bundle.state_dict()
     if weights.keys() != wanted.keys() or any(
         weights[name].shape != wanted[name].shape for name in wanted
@@ -224,6 +333,13 @@ def _required(path: Path) -> Path:
     return path
 
 
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(_required(path))
+    except SafetensorError as error:
+        raise BundleError(f"malformed: {error}", path=path) from error
+
+
 def _read(path: Path, kind: type[Any]) -> Any:
     text = _required(path).read_text(encoding="utf-8")
     try:
@@ -242,8 +358,12 @@ def _read(path: Path, kind: type[Any]) -> Any:
 
 
 def _check_expected(bundle: Bundle, folder: Path) -> None:
-    content = json.loads(_required(folder / "expected_output.json").read_text(encoding="utf-8"))
-    expected, found = np.array(content["output"]), bundle._expected()
+    path = _required(folder / "expected_output.json")
+    try:
+        expected = np.array(json.loads(path.read_text(encoding="utf-8"))["output"], dtype=float)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"malformed: {error}", path=path) from error
+    found = bundle._expected()
     if expected.shape != found.shape or not np.allclose(
         expected, found, atol=_TOLERANCE, rtol=1e-3
     ):

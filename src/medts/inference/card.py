@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-from medts.inference.manifest import Labels, Provenance
+from medts.inference.manifest import Labels, Provenance, TextModel
 from medts.signal.preprocess import Preprocessing
 
 
 def write_card(
-    path: Path, labels: Labels, provenance: Provenance, preprocessing: Preprocessing
+    path: Path,
+    labels: Labels,
+    provenance: Provenance,
+    preprocessing: Preprocessing,
+    text: TextModel | None = None,
 ) -> None:
     """Writes ``README.md`` of a bundle."""
     lines = [f"# {provenance.recipe}", ""]
@@ -20,14 +24,12 @@ def write_card(
             f"* stream `{name}` ({spec.modality}): {', '.join(spec.channels)}; "
             f"{spec.unit}, {spec.sampling_rate:g} Hz, {band}"
         ]
-    if labels.label_set is not None:
-        lines += ["", f"## What it says: `{labels.label_set.name}` ({labels.label_set.kind})", ""]
-        lines += ["| class | meaning | operating point | chosen |", "|---|---|--:|---|"]
-        for name in labels.label_set.classes:
-            point = labels.operating_points.get(name)
-            threshold = f"{point.threshold:.3f}" if point else "–"
-            chosen = f"{point.rule}, {point.split}" if point else "likeliest class"
-            lines += [f"| {name} | {labels.label_set.phrase(name)} | {threshold} | {chosen} |"]
+    for each in (labels, *labels.further):
+        lines += _answers(each)
+    if text is not None:
+        cut = f"; {text.n_truncated} texts were cut" if text.n_truncated else ""
+        lines += ["", f"Classes are known by their words, as read by language model `{text.name}`"]
+        lines[-1] += f" ({text.dim} numbers, digest `{text.digest[:16]}`){cut}."
     lines += ["", "## Where it comes from", ""]
     lines += [f"* corpus {name}: {text}" for name, text in provenance.corpora.items()]
     for part, facts in provenance.splits.items():
@@ -36,3 +38,17 @@ def write_card(
     lines += [f"* seed {provenance.seed}; training data `{provenance.data_digest[:16]}`"]
     lines += [f"* {name} {version}" for name, version in provenance.versions.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _answers(labels: Labels) -> list[str]:
+    """Returns what one label set asks, and when each class is stated."""
+    if labels.label_set is None:
+        return []
+    lines = ["", f"## What it says: `{labels.label_set.name}` ({labels.label_set.kind})", ""]
+    lines += ["| class | meaning | operating point | chosen |", "|---|---|--:|---|"]
+    for name in labels.label_set.classes:
+        point = labels.operating_points.get(name)
+        threshold = f"{point.threshold:.3f}" if point else "–"
+        chosen = f"{point.rule}, {point.split}" if point else "likeliest class"
+        lines += [f"| {name} | {labels.label_set.phrase(name)} | {threshold} | {chosen} |"]
+    return lines

@@ -1,16 +1,34 @@
 """The written parts of a bundle: what the model is, what it answers, and where it comes from."""
 
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from medts.core.config import Config
 from medts.core.labels import LabelSet, OperatingPoint
 from medts.data.windows import Windowing
 from medts.models import EncoderConfig
 from medts.models.heads import HeadConfig
+from medts.models.matching_head import MatchingHeadConfig
 
 FORMAT_VERSION = 1
+
+
+class TextModel(Config):
+    """The language model whose vectors of texts a matching head was trained on."""
+
+    name: str
+    """What it was asked for by."""
+
+    digest: str
+    """SHA-256 of its weights and vocabulary; ``random`` where vectors were drawn."""
+
+    dim: int
+    """Width of its vectors."""
+
+    n_truncated: int = 0
+    """Texts of the label sets that were longer than is read."""
 
 
 class ModelConfig(Config):
@@ -22,11 +40,19 @@ class ModelConfig(Config):
     encoder: EncoderConfig
     """Encoder and its sizes."""
 
-    head: HeadConfig | None = None
+    head: HeadConfig | MatchingHeadConfig | None = None
     """Head, where the model classifies."""
+
+    text: TextModel | None = None
+    """Language model, where classes are known by their words."""
 
     windowing: Windowing
     """Windows whose probabilities are averaged into the record's."""
+
+    @model_serializer(mode="wrap")
+    def _without_unused_additions(self, write: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        """What came later is not written where unused, so older digests stay what they were."""
+        return {key: value for key, value in write(self).items() if value or key != "text"}
 
 
 class Labels(Config):
@@ -37,6 +63,14 @@ class Labels(Config):
 
     operating_points: dict[str, OperatingPoint] = Field(default_factory=dict)
     """Threshold of each class and the split it was chosen on."""
+
+    further: tuple["Labels", ...] = ()
+    """The same of every further label set, where one model answers several."""
+
+    @model_serializer(mode="wrap")
+    def _without_unused_additions(self, write: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        """What came later is not written where unused, so older digests stay what they were."""
+        return {key: value for key, value in write(self).items() if value or key != "further"}
 
 
 class Provenance(Config):
@@ -59,6 +93,9 @@ class Provenance(Config):
 
     prevalence: dict[str, float] = Field(default_factory=dict)
     """Share of the training records in which each class holds."""
+
+    prevalence_by_set: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """The same for each label set by its name, where classes are known by their words."""
 
     data_digest: str = ""
     """SHA-256 over the training records' ids, signals and labels."""

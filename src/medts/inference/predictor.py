@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from medts.core.batch import Batch, Prediction, mean_by_record
+from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate, windows_of
@@ -33,7 +35,8 @@ class RecordPrediction:
         record_id: The record.
         probability: Of each class.
         stated: Classes that reach their operating point, or the likeliest of a ``single`` set.
-        missing_channels: Channels that the model reads and the record lacks.
+        missing_channels: Channels that the model reads and the record lacks; as
+            ``stream/channel`` where it reads several streams.
     """
 
     record_id: str
@@ -57,6 +60,21 @@ class Predictor:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of arrays."""
         return self.bundle.label_set.classes
+
+    def answering(self, label_set: str | LabelSet) -> "Predictor":
+        """Returns the same model answering another label set.
+
+        A model that knows classes by their words also answers label sets that it was never
+        trained on (zero-shot): its scores then rank recordings, and state nothing of a ``multi``
+        set.
+
+        Args:
+            label_set: Name of one that the model was trained on, or any label set.
+
+        Raises:
+            MedtsError: If the model cannot answer it.
+        """
+        return Predictor(self.bundle.answering(label_set, allow_new=True))
 
     def predict(self, recording: Record | str | Path, **hints: Any) -> RecordPrediction:
         """Returns what the model says of one recording.
@@ -91,15 +109,26 @@ def load(path: str | Path) -> Predictor:
 
 
 def predict_record(bundle: Bundle, record: Record) -> RecordPrediction:
-    """Returns what a bundle says of one record; see `Predictor.predict`."""
+    """Returns what a bundle says of one record; see `Predictor.predict`.
+
+    Raises:
+        MedtsError: If nothing was recorded of what the model reads.
+    """
     label_set = bundle.label_set
     windows = windows_of(record, bundle.preprocessing, bundle.config.windowing)
+    if not windows:
+        streams = ", ".join(bundle.preprocessing.streams)
+        raise MedtsError(
+            f"record {record.record_id!r} holds no sample of {streams}",
+            field="streams",
+        )
     batch = collate(windows, bundle.preprocessing)
     probability = Prediction(bundle.logits(batch), label_set).probability.mean(dim=0).double()
     by_class = dict(zip(label_set.classes, probability.tolist(), strict=True))
+    is_alone = len(batch.streams) == 1
     missing = [
-        channel
-        for stream in batch.streams.values()
+        channel if is_alone else f"{name}/{channel}"
+        for name, stream in batch.streams.items()
         for channel, is_present in zip(
             stream.channels, stream.is_channel_present.any(dim=0).tolist(), strict=True
         )
@@ -115,7 +144,11 @@ def stated_classes(bundle: Bundle, probability: dict[str, float]) -> tuple[str, 
     if bundle.label_set.kind == "single":
         return (max(probability, key=probability.__getitem__),)
     thresholds = bundle.thresholds
-    return tuple(name for name, value in probability.items() if value >= thresholds[name])
+    return tuple(
+        name
+        for name, value in probability.items()
+        if name in thresholds and value >= thresholds[name]
+    )
 
 
 def predict_store(

@@ -1,10 +1,12 @@
-"""How far embeddings have collapsed: numbers for the log, with no gradient.
+"""How far embeddings have collapsed: numbers for the log, with no gradient, and an alarm.
 
 Self-supervised objectives can be satisfied by an encoder that says the same about everything. A
 loss does not show it; the spread of the embeddings over a batch does.
 
 Axes: B windows in the batch, D embedding width.
 """
+
+import warnings
 
 import torch
 from jaxtyping import Float
@@ -50,3 +52,37 @@ def effective_rank(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
         return z.new_zeros((), dtype=torch.float)
     share = singular / singular.sum()
     return torch.special.entr(share).sum().exp().float()
+
+
+class CollapseAlarm:
+    """Warns, once, when embeddings have been collapsed for many batches on end.
+
+    Args:
+        patience: Batches; the first ones of a run may look collapsed and recover.
+        collapsed_ratio: Share of constant dimensions from which on a batch counts as collapsed.
+        effective_rank: Number of directions below which it does, too.
+    """
+
+    def __init__(
+        self, *, patience: int = 50, collapsed_ratio: float = 0.5, effective_rank: float = 1.5
+    ) -> None:
+        self.patience = patience
+        self.collapsed_ratio, self.effective_rank = collapsed_ratio, effective_rank
+        self._n_batches = 0
+        self._was_raised = False
+
+    def __call__(self, parts: dict[str, Tensor]) -> None:
+        """Looks at what `collapse_parts` says of one more batch."""
+        if self._was_raised:
+            return
+        rank, ratio = float(parts["effective_rank"]), float(parts["collapsed_ratio"])
+        is_collapsed = rank < self.effective_rank or ratio >= self.collapsed_ratio
+        self._n_batches = self._n_batches + 1 if is_collapsed else 0
+        if self._n_batches >= self.patience:
+            self._was_raised = True
+            warnings.warn(
+                f"embeddings have collapsed for {self.patience} batches: {100 * ratio:.0f} % of "
+                f"the dimensions are constant and they vary in {rank:.1f} directions. Weigh "
+                "variance and covariance more, use larger batches, or hide less",
+                stacklevel=2,
+            )

@@ -172,17 +172,18 @@ def at_least_fp32(z: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
 
 
 def spread_hinge(
-    z: Float[Tensor, "B D"], floor: float = 1.0, eps: float = 1e-4
+    z: Float[Tensor, "B D"], floor: float = 1.0, eps: float = 1e-4, *, correction: int = 1
 ) -> Float[Tensor, ""]:
     """Penalises dimensions whose batch standard deviation falls under ``floor``.
 
     ``eps`` keeps the gradient finite when a dimension has collapsed to a constant. Zero for
-    fewer than two rows, which have no spread.
+    fewer than two rows, which have no spread. The variance is unbiased; with ``correction`` 0 it
+    is that of the rows themselves.
     """
     z = at_least_fp32(z)
     if len(z) < 2:
         return z.sum() * 0.0
-    return F.relu(floor - (z.var(dim=0) + eps).sqrt()).mean()
+    return F.relu(floor - (z.var(dim=0, correction=correction) + eps).sqrt()).mean()
 
 
 def redundancy(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:

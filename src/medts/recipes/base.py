@@ -4,12 +4,17 @@ A recipe is a function that returns one; a variant calls another recipe and chan
 Every field's sentence is its help on the command line.
 """
 
+from collections.abc import Sequence
+
 from pydantic import Field, model_validator
 
 from medts.core.config import Config
+from medts.core.labels import LabelSet
 from medts.data.windows import Windowing
 from medts.models import EncoderConfig
+from medts.models.base import streams_of
 from medts.models.heads import HeadConfig
+from medts.models.matching_head import MatchingHeadConfig
 from medts.objectives import PretrainingConfig, SupervisedConfig
 from medts.objectives.classification import ClassificationConfig
 from medts.signal.preprocess import Preprocessing
@@ -25,8 +30,12 @@ class Recipe(Config):
     encoder: EncoderConfig
     """Which encoder, and its sizes."""
 
-    head: HeadConfig = HeadConfig()
+    head: HeadConfig | MatchingHeadConfig = HeadConfig()
     """Between the embedding and the logits."""
+
+    starts_from_probe: bool = False
+    """Whether a linear head starts from a logistic regression on the encoder as it is, so that
+    its first steps do not undo what pretraining taught (Kumar et al., ICLR 2022)."""
 
     objective: SupervisedConfig = ClassificationConfig()
     """How labels become a loss."""
@@ -47,9 +56,24 @@ class Recipe(Config):
     """Settings that were compared on validation before this recipe was fixed."""
 
     @model_validator(mode="after")
-    def _encoder_reads_what_is_prepared(self) -> "Recipe":
+    def _parts_fit(self) -> "Recipe":
         check_channels(self.encoder, self.preprocessing)
+        is_matching = self.objective.kind == "label_matching"
+        if is_matching != isinstance(self.head, MatchingHeadConfig):
+            raise ValueError("objective label_matching and a matching head need each other")
+        is_linear = isinstance(self.head, HeadConfig) and not (
+            self.head.hidden or self.head.normalise
+        )
+        if self.starts_from_probe and not is_linear:
+            raise ValueError("only a linear head without a norm can start from a probe")
         return self
+
+    def hiding(self, label_sets: Sequence[LabelSet]) -> "Recipe":
+        """Returns the recipe for some label sets: redacted reports must not name their classes."""
+        reports = self.preprocessing.reports
+        if reports is None or not reports.is_redacted:
+            return self
+        return self.but(preprocessing=self.preprocessing.but(reports=reports.hiding(label_sets)))
 
 
 class Pretraining(Config):
@@ -88,13 +112,21 @@ class Pretraining(Config):
 
 
 def check_channels(encoder: EncoderConfig, preprocessing: Preprocessing) -> None:
-    """Makes sure that the encoder reads the channels that preprocessing makes.
+    """Makes sure that the encoder reads the streams, channels and rates that preprocessing makes.
 
     Raises:
         ValueError: If it does not.
     """
-    spec = preprocessing.streams.get(encoder.stream)
-    if spec is None:
-        raise ValueError(f"preprocessing makes no stream {encoder.stream!r}")
-    if spec.channels != encoder.channels:
-        raise ValueError(f"encoder reads {encoder.channels}, preprocessing makes {spec.channels}")
+    for name, wanted in streams_of(encoder).items():
+        spec = preprocessing.streams.get(name)
+        if spec is None:
+            raise ValueError(f"preprocessing makes no stream {name!r}")
+        if spec.channels != wanted.channels:
+            raise ValueError(
+                f"encoder reads {wanted.channels}, preprocessing makes {spec.channels}"
+            )
+        if wanted.sampling_rate not in (None, spec.sampling_rate):
+            raise ValueError(
+                f"encoder reads {name!r} at {wanted.sampling_rate:g} Hz, "
+                f"preprocessing makes {spec.sampling_rate:g} Hz"
+            )

@@ -42,6 +42,7 @@ from medts.metrics.checks import subject_index
 from medts.metrics.scores import make_scorer
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.baselines.minirocket import MiniRocketFeatures
+from medts.models.baselines.multirocket import MultiRocketFeatures
 from medts.recipes import find_pretraining, find_recipe
 from medts.recipes.pretrain import pretrain
 from medts.recipes.run import finetune
@@ -276,7 +277,8 @@ def _values(job: Job, task: Task, part: Part, train: Part, out: Path) -> Float[n
         return embed(model, task.store, part.rows, out / "embeddings")
     if job.method.kind == "features":
         return _features(task.store, part)
-    rocket = MiniRocketFeatures(seed=job.seed).fit(_signals(task.store, train))
+    kernels = MultiRocketFeatures if job.method.kind == "multirocket" else MiniRocketFeatures
+    rocket = kernels(seed=job.seed).fit(_signals(task.store, train))
     return rocket.transform(_signals(task.store, part)).astype(np.float64)
 
 

@@ -1,7 +1,8 @@
 """Pretrain: a recipe without labels and one or several corpora become an encoder in a bundle.
 
 Corpora of different size are drawn in a balanced way. The epoch is chosen by the objective's own
-loss on the validation folds, never by labels, and the bundle remembers whom it has seen.
+loss on the validation folds, never by labels, and the bundle remembers whom it has seen. What was
+learnt by reconstruction is drawn into ``reconstructions.html``.
 
 Axes: n windows.
 """
@@ -27,6 +28,7 @@ from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models import build_encoder
 from medts.objectives import PRETRAINING
+from medts.objectives.masked_reconstruction import MaskedReconstruction
 from medts.recipes.base import Pretraining
 from medts.recipes.folder import claim, trace
 
@@ -90,10 +92,11 @@ def pretrain(
     torch.manual_seed(seed)
     encoder = build_encoder(recipe.encoder)
     objective = PRETRAINING[recipe.objective.kind](recipe.objective, encoder=encoder)  # pyright: ignore[reportCallIssue]
+    validation_loader = _loader(store, validation, recipe, seed=seed, is_training=False)
     fitted = fit(
         objective,
         training=_loader(store, train, recipe, seed=seed, is_training=True),
-        validation=_loader(store, validation, recipe, seed=seed, is_training=False),
+        validation=validation_loader,
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
@@ -114,7 +117,36 @@ def pretrain(
         ),
     )
     bundle.encoder.load_state_dict(objective.encoder.state_dict())
+    if isinstance(objective, MaskedReconstruction):
+        show_reconstructions(objective, validation_loader, out / "reconstructions.html")
     return bundle.save(out / "bundle")
+
+
+def show_reconstructions(
+    objective: MaskedReconstruction, loader: DataLoader, path: Path, n_windows: int = 4
+) -> None:
+    """Draws a few validation windows, of every corpus where there are enough, and the loss."""
+    from medts.evaluation.reconstructions import write_reconstructions
+
+    objective.eval()
+    with torch.no_grad():
+        parts = [objective(batch).parts for batch in loader]
+    dataset = loader.dataset
+    assert isinstance(dataset, WindowDataset)
+    corpus = [record_id.split("/")[0] for record_id in dataset.record_ids]
+    of_window = [corpus[position] for position, _ in dataset.windows]
+    firsts = [of_window.index(name) for name in dict.fromkeys(of_window)]
+    spread = np.linspace(0, len(dataset) - 1, n_windows).round().astype(int).tolist()
+    chosen = sorted({*firsts[:n_windows], *spread[: max(0, n_windows - len(firsts))]})
+    assert loader.collate_fn is not None
+    examples = objective.reconstruct(loader.collate_fn([dataset[index] for index in chosen]))
+    write_reconstructions(
+        path,
+        examples,
+        [of_window[index] for index in chosen],
+        loss=float(np.mean([float(each["reconstruction"]) for each in parts])),
+        predict_zero=float(np.mean([float(each["predict_zero"]) for each in parts])),
+    )
 
 
 def readable_part(store: Store, recipe: Pretraining, folds: Sequence[str]) -> Part:
@@ -129,9 +161,10 @@ def readable_part(store: Store, recipe: Pretraining, folds: Sequence[str]) -> Pa
         int(row)
         for row in every
         if any(
-            name in store.streams[row]
-            and set(store.streams[row][name]["channels"]) & set(spec.channels)
+            set(store.streams[row][stored]["channels"]) & set(spec.channels)
             for name, spec in specs.items()
+            for stored in (name, spec.source)
+            if stored in store.streams[row]
         )
     ]
     if not rows:

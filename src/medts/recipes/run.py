@@ -39,19 +39,17 @@ from medts.inference.predictor import predict_store
 from medts.metrics.thresholds import choose_thresholds
 from medts.models import build_encoder
 from medts.models.heads import Head
+from medts.models.matching_head import MatchingHeadConfig
 from medts.objectives import SUPERVISED
 from medts.recipes.base import Recipe
 from medts.recipes.folder import claim, trace
 
 
-class Request(Config):
-    """What a run was asked to do; written before it starts."""
+class LearningRequest(Config):
+    """What a run with labels was asked to do, whichever it learns; written before it starts."""
 
     recipe: Recipe
     """The resolved recipe."""
-
-    label_set: str
-    """Label set that is learnt."""
 
     train_folds: tuple[str, ...] = Field(min_length=1)
     """Folds that train."""
@@ -74,6 +72,13 @@ class Request(Config):
 
     init_digest: str = ""
     """Digest of the bundle that the encoder starts from."""
+
+
+class Request(LearningRequest):
+    """A run with one label set."""
+
+    label_set: str
+    """Label set that is learnt."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,24 @@ def finetune(
         ConfigError: If ``out`` holds another run, or settings contradict the data.
         LeakError: If a subject is in both parts.
     """
-    out = Path(out)
+    if isinstance(recipe.head, MatchingHeadConfig):
+        from medts.recipes.joint import train_jointly  # which builds on this module
+
+        return train_jointly(
+            recipe,
+            store,
+            label_sets=(label_set,),
+            train_folds=train_folds,
+            val_folds=val_folds,
+            out=out,
+            init=init,
+            label_fraction=label_fraction,
+            draw=draw,
+            seed=seed,
+            shuffle_labels=shuffle_labels,
+            show_progress=show_progress,
+        )
+    out, recipe = Path(out), recipe.hiding([store.label_set(label_set)])
     request = Request(
         recipe=recipe,
         label_set=label_set,
@@ -145,11 +167,20 @@ def finetune(
     seen_before = start.provenance.seen_subjects if start else ()
     encoder = build_encoder(recipe.encoder)
     if start is not None:
-        _take_weights(encoder, start, init)
+        take_weights(encoder, start, init)
+    head = Head(
+        recipe.head,  # pyright: ignore[reportArgumentType] - a matching head went the other way
+        dim=encoder.dim,
+        n_classes=len(parts.label_set),
+    )
+    if recipe.starts_from_probe:
+        from medts.recipes.probe_first import start_from_probe
+
+        start_from_probe(head, encoder, recipe, store, parts)
     objective = SUPERVISED[recipe.objective.kind](
         recipe.objective,  # pyright: ignore[reportArgumentType] - each kind takes its own
         encoder=encoder,
-        head=Head(recipe.head, dim=encoder.dim, n_classes=len(parts.label_set)),
+        head=head,  # pyright: ignore[reportArgumentType] - as above
         label_set=parts.label_set,
         prevalence=torch.from_numpy(parts.train.target.mean(axis=0)),
     )
@@ -174,7 +205,7 @@ def finetune(
     assert bundle.head is not None
     bundle.encoder.load_state_dict(objective.encoder.state_dict())
     bundle.head.load_state_dict(objective.head.state_dict())
-    bundle.labels = bundle.labels.but(operating_points=_operating_points(bundle, store, parts))
+    bundle.labels = bundle.labels.but(operating_points=operating_points(bundle, store, parts))
     return bundle.save(out / "bundle")
 
 
@@ -217,8 +248,18 @@ def shuffled(part: Part, generator: np.random.Generator) -> Part:
     return replace(part, target=part.target[generator.permutation(len(part))])
 
 
-def _take_weights(encoder: torch.nn.Module, start: Bundle, init: str | Path | None) -> None:
+def take_weights(encoder: torch.nn.Module, start: Bundle, init: str | Path | None) -> None:
+    """Gives an encoder the weights of another bundle's.
+
+    A model that was pretrained with parts for another modality, such as reports, lends the parts
+    that an encoder of its kind without them has.
+
+    Raises:
+        ConfigError: If that one has another shape.
+    """
     own, given = encoder.state_dict(), start.encoder.state_dict()
+    if type(encoder) is type(start.encoder) and own.keys() < given.keys():
+        given = {key: given[key] for key in own}
     if own.keys() != given.keys() or any(own[key].shape != given[key].shape for key in own):
         raise ConfigError(
             "the encoder of the bundle has another shape than the recipe's",
@@ -249,7 +290,7 @@ def _loader(
     )
 
 
-def _operating_points(bundle: Bundle, store: Store, parts: Parts) -> dict[str, OperatingPoint]:
+def operating_points(bundle: Bundle, store: Store, parts: Parts) -> dict[str, OperatingPoint]:
     """Chooses the threshold of every class on the validation records."""
     if parts.label_set.kind == "single":
         return {}

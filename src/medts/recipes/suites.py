@@ -13,7 +13,7 @@ from pydantic import Field
 from medts.core.config import Config
 from medts.core.errors import unknown_name
 
-Kind = Literal["finetune", "probe", "features", "minirocket"]
+Kind = Literal["finetune", "probe", "features", "minirocket", "multirocket"]
 
 
 class Method(Config):
@@ -24,7 +24,8 @@ class Method(Config):
 
     kind: Kind
     """``finetune``: a recipe, all weights. ``probe``: logistic regression on a frozen encoder.
-    ``features`` and ``minirocket``: logistic regression on values that nobody trained."""
+    ``features``, ``minirocket``, ``multirocket``: logistic regression on values that nobody
+    trained."""
 
     recipe: str = ""
     """Recipe of `medts finetune`; for a probe of an untrained encoder, where its shape is from."""

@@ -1,7 +1,8 @@
 """The one Lightning module: any objective, any recipe.
 
 It adds nothing to what an objective says: it steps, logs the losses by name, and at the end of
-an epoch scores the validation records. Windows of one record are averaged before scoring.
+an epoch scores the validation records. Windows of one record are averaged before scoring; where
+several label sets are learnt, the score is the mean of theirs.
 
 Axes: B windows in the batch, K classes.
 """
@@ -32,7 +33,7 @@ class TrainingModule(L.LightningModule):
     def __init__(self, objective: Objective, settings: Training) -> None:
         super().__init__()
         self.objective, self.settings = objective, settings
-        self._scored: list[tuple[tuple[str, ...], Tensor, Tensor]] = []
+        self._scored: dict[str, list[tuple[tuple[str, ...], Tensor, Tensor]]] = {}
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -66,19 +67,17 @@ class TrainingModule(L.LightningModule):
         self.log("validation_loss", total, on_epoch=True, batch_size=len(batch))
         if prediction is not None and batch.target is not None:
             probability = prediction.probability.float().cpu()
-            self._scored.append((batch.record_ids, probability, batch.target.cpu()))
+            scored = self._scored.setdefault(prediction.label_set.name, [])
+            scored.append((batch.record_ids, probability, batch.target.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Logs macro AUROC over records as ``validation_score``."""
         if not self._scored:
             return
-        record_ids = [each for ids, _, _ in self._scored for each in ids]
-        _, probability = mean_by_record(record_ids, torch.cat([p for _, p, _ in self._scored]))
-        _, target = mean_by_record(record_ids, torch.cat([t for _, _, t in self._scored]))
+        scores = [record_score(windows) for windows in self._scored.values()]
         self._scored.clear()
-        score = auroc(target.numpy(), probability.double().numpy())
-        if np.isfinite(score).any():
-            self.log("validation_score", float(np.nanmean(score)))
+        if np.isfinite(scores).any():
+            self.log("validation_score", float(np.nanmean(scores)))
         elif self.settings.monitor == "score":
             raise MedtsError(
                 "no class has both positives and negatives among the validation records",
@@ -95,3 +94,15 @@ class TrainingModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+
+def record_score(windows: list[tuple[tuple[str, ...], Tensor, Tensor]]) -> float:
+    """Returns the macro AUROC of records, from ids, probabilities and targets of their windows.
+
+    NaN where no class has both positives and negatives.
+    """
+    record_ids = [each for ids, _, _ in windows for each in ids]
+    _, probability = mean_by_record(record_ids, torch.cat([p for _, p, _ in windows]))
+    _, target = mean_by_record(record_ids, torch.cat([t for _, _, t in windows]))
+    score = auroc(target.numpy(), probability.double().numpy())
+    return float(np.nanmean(score)) if np.isfinite(score).any() else float("nan")

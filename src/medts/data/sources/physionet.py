@@ -1,6 +1,7 @@
 """What corpora in PhysioNet's layout share: the list of their recordings, and folds by hash."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from medts.core.errors import ReadError
@@ -36,17 +37,18 @@ def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
     return sorted(headers, key=lambda header: (len(header.stem), header.as_posix()))
 
 
-def hashed_fold(corpus: str, record_id: str) -> str:
+def hashed_fold(corpus: str, record_id: str, ends: Mapping[str, float] | None = None) -> str:
     """Draws a fold from the id alone: 60 % train, 20 % validation, 20 % test.
 
-    It never depends on which part of the corpus is at hand.
+    It never depends on which part of the corpus is at hand. Other shares are given by where each
+    fold ends on the way from 0 to 1.
 
     >>> hashed_fold("ludb", "1"), hashed_fold("ludb", "4"), hashed_fold("ludb", "5")
     ('train', 'validation', 'test')
     """
     digest = hashlib.sha256(f"{corpus}/{record_id}".encode()).digest()
     place = int.from_bytes(digest[:8]) / 2**64
-    return next(fold for fold, end in _SHARES.items() if place < end)
+    return next(fold for fold, end in (ends or _SHARES).items() if place < end)
 
 
 def spell_out_sex(facts: dict[str, Fact]) -> dict[str, Fact]:

@@ -8,15 +8,14 @@ regression.
 Axes: n windows, C channels, T samples in time, F features.
 """
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float
 
 from medts.core.errors import MedtsError
 
-_N_BASE_KERNELS = 84
-_SHORTEST = 9
+N_BASE_KERNELS = 84
 
 
 class MiniRocketFeatures:
@@ -39,23 +38,28 @@ class MiniRocketFeatures:
         MedtsError: If fewer than 84 features are asked for, or aeon is not installed.
     """
 
+    shortest: ClassVar[int] = 9
+    """Samples of the shortest window that the kernels fit into."""
+
     def __init__(self, n_features: int = 10_000, *, seed: int = 0, n_jobs: int = 1) -> None:
-        if n_features < _N_BASE_KERNELS:
+        if n_features < N_BASE_KERNELS:
             raise MedtsError(
-                f"{n_features} is fewer than {_N_BASE_KERNELS}, the number of kernels",
+                f"{n_features} is fewer than {N_BASE_KERNELS}, the number of kernels",
                 field="n_features",
             )
         self.n_features, self.seed, self.n_jobs = n_features, seed, n_jobs
-        self._transformer = _build(n_features, seed, n_jobs)
+        self._transformer = build_aeon(
+            "MiniRocket", n_kernels=n_features, n_jobs=n_jobs, random_state=seed
+        )
         self._shape: tuple[int, int] | None = None
 
-    def fit(self, signals: Float[np.ndarray, "n C T"]) -> "MiniRocketFeatures":
+    def fit(self, signals: Float[np.ndarray, "n C T"]) -> Self:
         """Draws channels and takes biases from training windows.
 
         Raises:
             MedtsError: If windows are shorter than 9 samples, or a value is not finite.
         """
-        _check(signals)
+        check_windows(signals, shortest=self.shortest)
         self._transformer.fit(signals)
         self._shape = signals.shape[1:]
         return self
@@ -74,24 +78,34 @@ class MiniRocketFeatures:
                 f"windows are {signals.shape[1:]} channels by samples, fitted were {self._shape}",
                 field="signals",
             )
-        _check(signals)
+        check_windows(signals, shortest=self.shortest)
         return np.asarray(self._transformer.transform(signals), dtype=np.float32)
 
 
-def _build(n_features: int, seed: int, n_jobs: int) -> Any:
+def build_aeon(name: str, **settings: Any) -> Any:
+    """Returns one of aeon's convolutional transformers.
+
+    Raises:
+        MedtsError: If aeon is not installed.
+    """
     try:
-        from aeon.transformations.collection.convolution_based import MiniRocket
+        from aeon.transformations.collection import convolution_based
     except ImportError as error:
         raise MedtsError(
-            "MiniRocket needs the package aeon", remedy="Run: pip install medts[bench]"
+            f"{name} needs the package aeon", remedy="Run: pip install medts[bench]"
         ) from error
-    return MiniRocket(n_kernels=n_features, n_jobs=n_jobs, random_state=seed)
+    return getattr(convolution_based, name)(**settings)
 
 
-def _check(signals: np.ndarray) -> None:
-    if signals.shape[2] < _SHORTEST:
+def check_windows(signals: Float[np.ndarray, "n C T"], *, shortest: int) -> None:
+    """Makes sure that kernels fit into the windows and every value is a number.
+
+    Raises:
+        MedtsError: If windows are shorter than ``shortest`` samples, or a value is not finite.
+    """
+    if signals.shape[2] < shortest:
         raise MedtsError(
-            f"windows of {signals.shape[2]} samples are shorter than the kernels, {_SHORTEST}",
+            f"windows of {signals.shape[2]} samples are shorter than the kernels, {shortest}",
             field="signals",
         )
     if not np.isfinite(signals).all():

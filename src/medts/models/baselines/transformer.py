@@ -7,10 +7,8 @@ attention mix the tokens. Training and the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
-import math
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from jaxtyping import Bool, Float
@@ -21,6 +19,7 @@ from medts.core.batch import Batch, Encoded
 from medts.core.config import Config
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
+from medts.nn.positions import positions
 
 
 class TransformerConfig(Config):
@@ -119,10 +118,3 @@ def cut_patches(
     is_valid = F.pad(is_valid, (0, missing))
     patches = rearrange(signal, "b c (n p) -> b n (c p)", p=patch)
     return patches, reduce(is_valid, "b (n p) -> b n", "max", p=patch)
-
-
-def positions(n_tokens: int, dim: int) -> Float[Tensor, "{n_tokens} {dim}"]:
-    """Returns the paper's sinusoids: sines and cosines of wavelengths from 2π to 20,000π."""
-    rate = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
-    angle = torch.arange(n_tokens)[:, None] * rate
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)

@@ -1,0 +1,173 @@
+"""Times training steps and answers of MedualTime, and weighs what a checkpoint holds.
+
+The trunk has GPT-2 small's shape (``--trunk random-gpt2-small``) or any other name; weights do not
+matter for time. Every variant takes a training step on the same batch, all variants in turn, so
+that whatever else the machine does meets all of them; the table gives the best and the median and
+their ratio to full fine-tuning of the same trunk. Peak memory is measured in a process of its own
+per variant, for a process never gives it back.
+
+    python bench/medualtime.py --threads 2 --batch 8 --rounds 5
+    python bench/medualtime.py --trunk minilm --batch 32
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from medts.core.batch import Batch, StreamBatch
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.medualtime import MedualTime, MedualTimeConfig
+from medts.nn.text import TextConfig
+from medts.nn.trunk import Trunk
+
+FULL = "full fine-tuning"
+WORDS = "sinus rhythm with left axis deviation and nonspecific st t changes in lateral leads"
+
+
+def make_batch(n: int, *, n_samples: int = 1000) -> Batch:
+    """Draws ten-second windows of noise, each with a report of its own."""
+    generator = torch.Generator().manual_seed(0)
+    stream = StreamBatch(
+        signal=torch.randn(n, 12, n_samples, generator=generator),
+        is_valid=torch.ones(n, n_samples, dtype=torch.bool),
+        is_channel_present=torch.ones(n, 12, dtype=torch.bool),
+        is_present=torch.ones(n, dtype=torch.bool),
+        channels=STANDARD_12_LEADS,
+        sampling_rate=100.0,
+        modality="ecg",
+    )
+    ids = tuple(f"made-up/{index}" for index in range(n))
+    return Batch({"ecg": stream}, ids, ids, tuple(f"{name} {WORDS}" for name in ids))
+
+
+def variants(trunk: str, n_blocks: int, max_tokens: int) -> dict[str, MedualTimeConfig]:
+    """Returns the config of every variant by its name."""
+    source = TextConfig(name=trunk, max_tokens=max_tokens)
+    base = MedualTimeConfig(trunk=source, modality_dropout=0.0)
+    found = {}
+    for n_adapted in sorted({1, n_blocks // 2, n_blocks - 1}):
+        for how, cache_mib in (("cached", 512.0), ("not cached", 0.0)):
+            name = f"M = {n_adapted:2d}, reports {how}"
+            found[name] = base.but(n_adapted=n_adapted, cache_mib=cache_mib)
+    found[FULL] = base.but(n_adapted=n_blocks - 1, is_trunk_trained=True)
+    return found
+
+
+def make_step(config: MedualTimeConfig, batch: Batch) -> tuple[MedualTime, Callable[[], None]]:
+    """Returns an encoder and one training step of it."""
+    torch.manual_seed(0)
+    encoder = MedualTime(config).train()
+    head = nn.Linear(encoder.dim, 5)
+    trained = [each for each in (*encoder.parameters(), *head.parameters()) if each.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        head(encoder(batch).pooled).square().mean().backward()
+        optimizer.step()
+
+    return encoder, step
+
+
+def measure_memory(config: str, n: int, threads: int) -> float:
+    """Returns the largest memory of the process during three steps, trunk included, MiB."""
+    torch.set_num_threads(threads)
+    _, step = make_step(MedualTimeConfig.model_validate_json(config), make_batch(n))
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading; Linux only
+    for _ in range(3):
+        step()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
+    return int(peak) / 1024
+
+
+def time_by_turns(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Returns sorted seconds per step, after one round to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds + 1):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if turn > 0:
+                times[name].append(time.perf_counter() - started)
+    return {name: sorted(values) for name, values in times.items()}
+
+
+def latency(encoder: MedualTime, n: int, rounds: int, *, is_new: bool) -> list[float]:
+    """Returns sorted milliseconds of answers to ``n`` windows, with reports new or known."""
+    encoder.eval()
+    found = []
+    for turn in range(rounds + 1):
+        batch = make_batch(n)
+        if is_new:
+            texts = tuple(f"{turn} {time.perf_counter_ns()} {text}" for text in batch.text)
+            batch = Batch(batch.streams, batch.record_ids, batch.subject_ids, texts)
+        with torch.inference_mode():
+            started = time.perf_counter()
+            encoder(batch)
+            found.append(1e3 * (time.perf_counter() - started))
+    return sorted(found[1:])
+
+
+def main() -> None:
+    """Prints the tables, and one line of JSON for whoever keeps them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--trunk", default="random-gpt2-small")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-memory", action="store_true", help="leave peak memory out")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+
+    trunk = Trunk(args.trunk)
+    n_trunk = sum(each.numel() for each in trunk.model.parameters())
+    n_tokens = len(trunk.number([f"made-up/0 {WORDS}"], args.max_tokens)[0])
+    print(
+        f"torch {torch.__version__}, {args.threads} threads, {args.trunk}: {trunk.n_blocks} blocks"
+    )
+    print(f"batch {args.batch}: 40 signal tokens and {n_tokens} text tokens per window\n")
+    configs = variants(args.trunk, trunk.n_blocks, args.max_tokens)
+    made = {name: make_step(each, make_batch(args.batch)) for name, each in configs.items()}
+    times = time_by_turns({name: step for name, (_, step) in made.items()}, args.rounds)
+    whole = 4 * n_trunk
+    table = {}
+    print("  training step              best s  median s  of full  peak MiB  checkpoint  of trunk")
+    for name, seconds in times.items():
+        encoder, median = made[name][0], seconds[len(seconds) // 2]
+        size = len(save({key: value.contiguous() for key, value in encoder.state_dict().items()}))
+        peak = float("nan")
+        if not args.no_memory:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                asked = (configs[name].model_dump_json(), args.batch, args.threads)
+                peak = pool.apply(measure_memory, asked)
+        ratio = median / times[FULL][len(times[FULL]) // 2]
+        table[name] = {
+            "best_s": seconds[0], "median_s": median, "of_full": ratio, "peak_mib": peak,
+            "checkpoint_mib": size / 2**20, "of_trunk": size / whole,
+        }  # fmt: skip
+        print(
+            f"  {name:25s} {seconds[0]:7.3f} {median:9.3f} {ratio:8.2f} {peak:9.0f} "
+            f"{size / 2**20:8.1f} MiB {size / whole:8.2%}"
+        )
+    encoder = made[f"M = {trunk.n_blocks - 1:2d}, reports cached"][0]
+    print("\n  answer                      best ms  median ms")
+    for n in (1, 32):
+        for is_new in (True, False):
+            found = latency(encoder, n, args.rounds, is_new=is_new)
+            name = f"batch {n}, {'new' if is_new else 'known'} reports"
+            table[name] = {"best_ms": found[0], "median_ms": found[len(found) // 2]}
+            print(f"  {name:25s} {found[0]:9.1f} {found[len(found) // 2]:10.1f}")
+    print("\n" + json.dumps({"trunk": args.trunk, "batch": args.batch, "table": table}))
+
+
+if __name__ == "__main__":
+    main()

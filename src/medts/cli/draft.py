@@ -1,0 +1,126 @@
+"""`medts draft BUNDLE FILE …`: draft a report from a recording, to be read by a person."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from medts.cli.console import make_console
+from medts.core.errors import ConfigError, MedtsError
+from medts.core.files import write_whole
+from medts.core.sentences import split_sentences
+from medts.data.reports import as_read
+from medts.data.windows import collate, windows_of
+from medts.formats import read
+from medts.inference.bundle import Bundle, load_bundle
+from medts.models.melp import Melp
+
+MARK = "DRAFT by a model, not a report"
+"""Stands before everything that is drafted."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Draft a report from a recording, by a model that was trained to write reports.
+
+    A draft is the likeliest wording of its training reports. It can be fluent and wrong.
+    """
+
+    bundle: tyro.conf.Positional[Path]
+    """Bundle, or the run folder that holds one."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Recordings, in any format that `medts list formats` shows."""
+
+    max_tokens: int = 64
+    """Tokens of a draft, at most."""
+
+    report: str | None = None
+    """A text to look for in the recording instead of a draft; for --drawing."""
+
+    drawing: Path | None = None
+    """HTML page to write: where in the first recording each sentence looked."""
+
+    json: bool = False
+    """Print JSON, one object per recording."""
+
+    sampling_rate: float | None = None
+    """Samples per second, Hz, where a file does not say."""
+
+    unit: str | None = None
+    """Unit of the values, where a file does not say."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parses and drafts; a file that cannot be read does not stop the others."""
+    asked = tyro.cli(Draft, prog="medts draft", args=arguments)
+    if not asked.files:
+        raise MedtsError("no recording given", remedy="medts draft BUNDLE FILE")
+    model = load_bundle(asked.bundle)
+    encoder = writer_of(model)
+    failures = 0
+    for file in asked.files:
+        try:
+            record = read(file, sampling_rate=asked.sampling_rate, unit=asked.unit)
+            window = windows_of(record, model.preprocessing, model.config.windowing)[:1]
+            if asked.report is not None:
+                written = given_text(asked.report, model)
+            else:
+                batch = collate(window, model.preprocessing)
+                (written,) = encoder.draft(batch, max_tokens=asked.max_tokens)
+            if asked.drawing is not None and file == asked.files[0]:
+                from medts.evaluation.sentence_drawing import sentence_page
+
+                sentences = split_sentences(written) or (written or "nothing was drafted",)
+                words = "the given text" if asked.report is not None else MARK
+                html = sentence_page(model, record, sentences, title=file.name, lead=words)
+                with write_whole(asked.drawing) as target:
+                    target.write_text(html, encoding="utf-8")
+        except ConfigError:
+            raise
+        except MedtsError as error:
+            failures += 1
+            print(f"medts: {error}", file=sys.stderr)
+            continue
+        if asked.json:
+            kind = "text" if asked.report is not None else "draft"
+            print(json.dumps({"file": str(file), kind: written}, ensure_ascii=False))
+        elif asked.report is None:
+            console = make_console()
+            console.print(f"{file} · {MARK}")
+            console.print(written or "(nothing)", markup=False)
+    if failures:
+        raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
+
+
+def given_text(text: str, model: Bundle) -> str:
+    """Returns a text as the model reads reports: cleaned, and in English where it was so trained.
+
+    Raises:
+        ConfigError: If nothing is left of it.
+    """
+    settings = model.preprocessing.reports
+    if settings is not None:
+        settings = settings.but(min_words=1, is_redacted=False, hidden=())
+    (read_text,) = as_read([text], settings)
+    if not any(map(str.isalnum, read_text or "")):
+        raise ConfigError(f"nothing is said in {text[:60]!r}", field="--report")
+    return read_text or ""
+
+
+def writer_of(model: Bundle) -> Melp:
+    """Returns the encoder as one that writes.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if not isinstance(model.encoder, Melp) or model.encoder.decoder is None:
+        raise ConfigError(
+            f"{model.provenance.recipe!r} has no decoder to write with",
+            field="bundle",
+            remedy="Use a model pretrained with the token level, such as recipe melp",
+        )
+    return model.encoder

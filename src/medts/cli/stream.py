@@ -1,0 +1,113 @@
+"""`medts stream BUNDLE FILE`: replay a recording as if it arrived now."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from medts.cli.console import make_console
+from medts.core.errors import ConfigError
+from medts.core.records import Stream
+from medts.inference.predictor import load
+from medts.inference.stream import StreamPredictor, WindowPrediction
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Replay a recording piece by piece, and print a prediction at every stride."""
+
+    bundle: tyro.conf.Positional[Path]
+    """Bundle, or the run folder that holds one."""
+
+    file: tyro.conf.Positional[Path]
+    """Recording in any format that `medts list formats` shows."""
+
+    chunk_s: float = 0.5
+    """Seconds of signal that arrive at a time; any size gives the same predictions."""
+
+    stride_s: float | None = None
+    """Seconds from one prediction to the next; the model's own stride if not given."""
+
+    json: bool = False
+    """Print JSON, one object per prediction."""
+
+    sampling_rate: float | None = None
+    """Samples per second, Hz, where the file does not say."""
+
+    unit: str | None = None
+    """Unit of the values, where the file does not say."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parses and replays, as fast as the machine can."""
+    from medts.formats import read
+
+    asked = tyro.cli(Replay, prog="medts stream", args=arguments)
+    model = load(asked.bundle)
+    record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
+    wanted, spec = next(iter(model.bundle.preprocessing.streams.items()))
+    wanted = spec.source or wanted
+    if wanted not in record.streams:
+        raise ConfigError(
+            f"no stream {wanted!r}", path=asked.file, remedy=f"It has {', '.join(record.streams)}"
+        )
+    stream = record.streams[wanted]
+    live = StreamPredictor(
+        model.bundle,
+        channels=stream.channels,
+        sampling_rate=stream.sampling_rate,
+        unit=stream.unit,
+        stride_s=asked.stride_s,
+        name=record.record_id,
+    )
+    console = make_console()
+    if not asked.json:
+        console.print(
+            f"{asked.file} · {model.bundle.label_set.name}: windows of {live.window_s:g} s, "
+            f"a prediction every {live.stride_s:g} s with the last sample of its window"
+        )
+    latencies = []
+    for piece in pieces_of(stream, asked.chunk_s):
+        for window in live.push(piece):
+            latencies.append(1e3 * window.latency_s)
+            line = json.dumps(asdict(window)) if asked.json else _in_one_line(window)
+            console.print(line, markup=False, soft_wrap=True)
+    if not latencies:
+        raise ConfigError(
+            f"{stream.duration_s:g} s are shorter than one window of {live.window_s:g} s",
+            path=asked.file,
+            remedy="medts predict pads a short recording",
+        )
+    if not asked.json:
+        middle, late = np.quantile(latencies, (0.5, 0.95))
+        console.print(
+            f"{len(latencies)} predictions; a prediction took {middle:.1f} ms (median), "
+            f"{late:.1f} ms (95th centile)"
+        )
+
+
+def pieces_of(stream: Stream, chunk_s: float) -> Iterator[np.ndarray]:
+    """Cuts a recording into pieces of ``chunk_s`` seconds, at least one sample each.
+
+    Raises:
+        ConfigError: If ``chunk_s`` is not positive.
+    """
+    if chunk_s <= 0:
+        raise ConfigError(f"{chunk_s} is not positive", field="chunk_s")
+    size = max(1, round(chunk_s * stream.sampling_rate))
+    for start in range(0, stream.n_samples, size):
+        yield stream.signal[:, start : start + size]
+
+
+def _in_one_line(window: WindowPrediction) -> str:
+    span = f"{window.start_s:8.2f} - {window.end_s:8.2f} s"
+    if window.prediction is None:
+        return f"{span}  too little recorded, or flat"
+    probability = window.prediction.probability
+    likely = sorted(probability, key=probability.__getitem__, reverse=True)[:3]
+    values = "  ".join(f"{name} {probability[name]:.3f}" for name in likely)
+    stated = ", ".join(window.prediction.stated) or "none"
+    return f"{span}  {values}  stated: {stated}  {1e3 * window.latency_s:.1f} ms"

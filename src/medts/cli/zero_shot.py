@@ -1,0 +1,118 @@
+"""`medts zero-shot BUNDLE FILE … --prompts …`: compare recordings with words of your own."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tyro
+from rich.table import Table
+
+from medts.cli.console import make_console
+from medts.core.errors import MedtsError
+from medts.data.prompts import read_prompts
+from medts.evaluation.prompting import PromptScore, score_prompts
+from medts.evaluation.zero_shot import ZeroShotConfig
+from medts.formats import read
+from medts.inference.bundle import load_bundle
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Compare recordings with words of your own, by a model that was trained on reports.
+
+    Scores rank prompts for a recording, and recordings for a prompt; they are no probabilities.
+    """
+
+    bundle: tyro.conf.Positional[Path]
+    """Bundle, or the run folder that holds one."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Recordings, in any format that `medts list formats` shows."""
+
+    prompts: tuple[str, ...] = ()
+    """Words to compare with, such as "atrial fibrillation" "normal ECG"."""
+
+    prompt_file: Path | None = None
+    """JSON that gives each class its words, as MERL's does; added to the prompts."""
+
+    templates: tuple[str, ...] = ZeroShotConfig().templates
+    """Patterns around each prompt, whose embeddings are averaged; {} is where it goes."""
+
+    top: int | None = None
+    """Prompts shown, the best first; all of them if not given."""
+
+    json: bool = False
+    """Print JSON, one object per recording."""
+
+    sampling_rate: float | None = None
+    """Samples per second, Hz, where a file does not say."""
+
+    unit: str | None = None
+    """Unit of the values, where a file does not say."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parses and compares; a file that cannot be read does not stop the others."""
+    asked = tyro.cli(ZeroShot, prog="medts zero-shot", args=arguments)
+    if not asked.files:
+        raise MedtsError(
+            "no recording given", remedy='medts zero-shot BUNDLE FILE --prompts "normal ECG"'
+        )
+    prompts = collect(asked.prompts, asked.prompt_file)
+    settings = ZeroShotConfig(templates=asked.templates)
+    model = load_bundle(asked.bundle)
+    failures = 0
+    for file in asked.files:
+        try:
+            record = read(file, sampling_rate=asked.sampling_rate, unit=asked.unit)
+            scores = score_prompts(model, record, prompts, settings)
+        except MedtsError as error:
+            failures += 1
+            print(f"medts: {error}", file=sys.stderr)
+            continue
+        shown = scores
+        if asked.top is not None:
+            shown = sorted(scores, key=lambda each: -each.score)[: asked.top]
+        if asked.json:
+            print(json.dumps({"file": str(file), "prompts": [asdict(s) for s in shown]}))
+        else:
+            _show(file, shown, is_synthetic=model.provenance.synthetic)
+    if failures:
+        raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be compared")
+
+
+def collect(prompts: Sequence[str], file: Path | None) -> dict[str, tuple[str, ...]]:
+    """Returns the wordings of every prompt by its name; a repeated prompt counts once.
+
+    Raises:
+        MedtsError: If there is none, or the file cannot be read.
+    """
+    given = [" ".join(prompt.split()) for prompt in prompts]
+    found = (
+        {} if file is None else {name: tuple(words) for name, words in read_prompts(file).items()}
+    )
+    found |= {prompt: (prompt,) for prompt in given}
+    twice = [prompt for prompt, n in Counter(given).items() if n > 1]
+    if twice:
+        print(f"medts: given more than once: {', '.join(map(repr, twice[:3]))}", file=sys.stderr)
+    if not found:
+        raise MedtsError(
+            "no prompt given", field="--prompts", remedy='--prompts "atrial fibrillation" ...'
+        )
+    return found
+
+
+def _show(file: Path, scores: Sequence[PromptScore], *, is_synthetic: bool) -> None:
+    table = Table(title=f"{file} · ranks only, no probabilities", title_justify="left")
+    table.add_column("prompt")
+    for heading in ("cosine", "score"):
+        table.add_column(heading, justify="right")
+    for each in scores:
+        table.add_row(each.prompt, f"{each.cosine:.4f}", f"{each.score:.4f}")
+    console = make_console()
+    console.print(table)
+    if is_synthetic:
+        console.print("[yellow]trained on synthetic recordings: says nothing about patients[/]")

@@ -1,0 +1,41 @@
+"""How reports are read: the settings; what they mean is done in `medts.data.reports`.
+
+They are part of a model's preprocessing and travel with its weights.
+"""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from medts.core.config import Config
+from medts.core.labels import LabelSet
+
+
+class ReportSettings(Config):
+    """What is done to the reports of a corpus."""
+
+    translate: bool = True
+    """Whether German and Swedish phrases of the lexicon are put into English."""
+
+    mask: bool = True
+    """Whether names, dates and identifying numbers are blotted out; they are counted anyway."""
+
+    min_words: int = Field(default=1, ge=1)
+    """Fewest words of a report that is kept; MELP and MERL keep MIMIC-IV-ECG's from 4 on."""
+
+    max_words: int = Field(default=1000, ge=1)
+    """Most words of a report that is kept: a longer text is no report of one ECG."""
+
+    keep_unknown: bool = True
+    """Whether reports in a language that is not recognised are kept, as they are."""
+
+    is_redacted: bool = False
+    """Whether sentences that name a class of what is learnt are removed, denied or not: what is
+    then read in a report was not simply stated there."""
+
+    hidden: tuple[LabelSet, ...] = ()
+    """The label sets whose classes are not to be named; filled in where a model is trained."""
+
+    def hiding(self, label_sets: Sequence[LabelSet]) -> "ReportSettings":
+        """Returns the settings for a model that learns some label sets."""
+        return self.but(hidden=tuple(label_sets)) if self.is_redacted else self

@@ -1,0 +1,169 @@
+"""Prompts: the words for classes, made from the ontology or read from a file.
+
+A file is a JSON object from class to one string or a list of them, so MERL's and MELP's
+``CKEPE_prompt.json`` is read as it is; there one string holds several findings, separated by
+commas. Order and number of classes in a file mean nothing: classes are looked up by name.
+
+What a model makes of the words is left to `medts.evaluation.zero_shot`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medts.core.errors import MedtsError, ReadError, unknown_name
+from medts.core.files import write_whole
+from medts.core.labels import LabelSet
+from medts.data.ontology import Language, class_concepts, plain_spelling, prompts
+
+TEMPLATES = ("{}", "ECG showing {}.", "The recording shows {}.")
+"""Patterns around a phrase; ``{}`` is where it goes."""
+
+LONG_WORDS = 64
+"""A prompt of more words is longer than most text towers read; it is used, and counted."""
+
+
+def class_prompts(
+    label_set: LabelSet,
+    *,
+    language: Language = "en",
+    templates: Sequence[str] = TEMPLATES,
+    n_phrases: int = 5,
+) -> dict[str, tuple[str, ...]]:
+    """Returns the prompts of every class: each of its phrases in each template.
+
+    Phrases are those of the ontology, else those of the label set.
+
+    Args:
+        label_set: Whose classes are put into words.
+        language: Of the ontology's phrases.
+        templates: Patterns with one ``{}`` each.
+        n_phrases: Phrases per class at most, the plainest first.
+
+    Raises:
+        MedtsError: If a class has no phrase, two classes have the same ones, or a template has
+            no place for them.
+    """
+    for template in templates:
+        if template.count("{}") != 1:
+            raise MedtsError(f"template {template!r} needs one {{}}", field="templates")
+    found: dict[str, tuple[str, ...]] = {}
+    for name in label_set.classes:
+        codes = class_concepts(label_set, name)
+        phrases = prompts(codes[0], language) if codes else label_set.phrases.get(name, ())
+        if not phrases:
+            raise MedtsError(
+                f"nothing is known of class {name!r} of {label_set.name}",
+                field="prompts",
+                remedy="Write a prompt file, or add the class to the tables of the ontology",
+            )
+        chosen = phrases[:n_phrases]
+        found[name] = tuple(template.format(phrase) for template in templates for phrase in chosen)
+    check_prompts(found, where=label_set.name)
+    return found
+
+
+def read_prompts(
+    path: str | Path, classes: Sequence[str] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Reads the prompts of a file, for all of its classes or for some in their own order.
+
+    Raises:
+        ReadError: If the file is missing, no JSON object, names a class twice, or holds something
+            else than texts.
+        UnknownNameError: If it lacks a class.
+        MedtsError: If a prompt is empty, or two classes asked for have the same prompt.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ReadError("no such file", path=path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+    except (json.JSONDecodeError, UnicodeDecodeError, _NamedTwiceError) as error:
+        raise ReadError(
+            str(error), path=path, remedy='Write an object such as {"AFIB": "atrial fibrillation"}'
+        ) from None
+    if not isinstance(content, dict) or not content:
+        raise ReadError("not an object from class to prompt, or an empty one", path=path)
+    found = {name: _texts(value, path, name) for name, value in content.items()}
+    for name in classes or ():
+        if name not in found:
+            raise unknown_name(f"class of {path.name}", name, found)
+    chosen = found if classes is None else {name: found[name] for name in classes}
+    check_prompts(chosen, where=path)
+    return chosen
+
+
+def write_prompts(path: str | Path, prompts: Mapping[str, Sequence[str]]) -> None:
+    """Writes a file that `read_prompts` reads; a class with one prompt gets a plain string.
+
+    Raises:
+        MedtsError: If a prompt is empty, or two classes have the same one.
+    """
+    check_prompts(prompts, where=path)
+    content = {
+        name: texts[0] if len(texts) == 1 else list(texts) for name, texts in prompts.items()
+    }
+    with write_whole(path) as target:
+        target.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def as_one_text(phrases: Sequence[str]) -> str:
+    """Joins phrases into one prompt as MERL does.
+
+    >>> as_one_text(["atrial fibrillation", "irregular rhythm"])
+    'atrial fibrillation, irregular rhythm.'
+    """
+    return ", ".join(phrase.strip(" .") for phrase in phrases) + "."
+
+
+def n_long_prompts(prompts: Mapping[str, Sequence[str]], *, words: int = LONG_WORDS) -> int:
+    """Counts the prompts of more than so many words; a text tower cuts them."""
+    return sum(len(text.split()) > words for texts in prompts.values() for text in texts)
+
+
+def check_prompts(prompts: Mapping[str, Sequence[str]], *, where: str | Path) -> None:
+    """Makes sure that every class has words, and words of its own.
+
+    A class may say the same thing twice only by mistake, so that is refused as well.
+
+    Raises:
+        MedtsError: If not; the classes are named.
+    """
+    owner: dict[str, str] = {}
+    for name, texts in prompts.items():
+        if not texts or not all(any(map(str.isalnum, text)) for text in texts):
+            raise MedtsError(f"the prompt of {name!r} is empty", path=where, field="prompts")
+        for text in texts:
+            first = owner.setdefault(plain_spelling(text), name)
+            if first != name:
+                raise MedtsError(
+                    f"{first!r} and {name!r} have the same prompt {text[:60]!r}",
+                    path=where,
+                    field="prompts",
+                    remedy="Nothing can tell such classes apart; reword or leave out one of them",
+                )
+        if len({plain_spelling(text) for text in texts}) < len(texts):
+            raise MedtsError(f"{name!r} has a prompt twice", path=where, field="prompts")
+
+
+class _NamedTwiceError(Exception):
+    """A class that occurs twice in an object; JSON itself would keep the last in silence."""
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _NamedTwiceError(f"class {', '.join(twice)} occurs twice")
+    return dict(pairs)
+
+
+def _texts(value: Any, path: Path, name: str) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ReadError("neither a text nor a list of texts", path=path, field=name)
+    return tuple(" ".join(text.split()) for text in texts)

@@ -1,0 +1,118 @@
+"""PTB Diagnostic ECG Database in its official layout: 15-lead ECGs, healthy or infarcted hearts.
+
+`patient001/s0010_re.hea` and so on, one folder per person; ``.dat`` holds the twelve standard
+leads, ``.xyz`` the three of Frank. Comments of the header give age, sex and, in words, why the
+person was admitted. Cutting single beats out, as Medformer and Sparseformer do, is left to windows.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from medts.core.errors import ReadError
+from medts.core.labels import LabelSet
+from medts.core.records import Fact, Record
+from medts.data.ontology import prompts
+from medts.data.sources.base import Entry, Source, SourceCard, refuse
+from medts.data.sources.physionet import hashed_fold, list_headers, spell_out_sex
+
+CORPUS = "PTB Diagnostic ECG Database"
+
+CLASSES = ("Healthy control", "Myocardial infarction")
+
+_PHRASES = {
+    CLASSES[0]: ("ECG of a healthy person", "healthy heart"),
+    CLASSES[1]: prompts("MI"),
+}
+
+_COMMENT = re.compile(r"^#[ \t]*(.+?)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+_FACTS = {
+    "Reason for admission": "reason_for_admission",
+    "Acute infarction (localization)": "acute_infarction",
+    "Former infarction (localization)": "former_infarction",
+    "Additional diagnoses": "additional_diagnoses",
+    "Smoker": "smoker",
+    "ECG date": "recording_date",
+}
+_UNSAID = ("", "n/a", "unknown")
+
+
+class PtbDiagnostic(Source):
+    """PTB Diagnostic 1.0.0 (ODC-By 1.0): 549 ECGs of 290 subjects, 15 leads, ½–2 min, 1000 Hz, mV.
+
+    Obtain it from PhysioNet. A hash of the subject puts all of a person's records into ``train``,
+    ``validation`` or ``test`` (60, 20, 20 %). What is known of a person's disease is a fact.
+
+    Label set ``infarction``, one of two: Healthy control, Myocardial infarction, by the reason for
+    admission. Persons admitted for something else, or for nothing that is written, take no part.
+    """
+
+    name: ClassVar[str] = "ptb-diagnostic"
+    card: ClassVar[SourceCard] = SourceCard(
+        title="PTB Diagnostic ECG Database 1.0.0",
+        licence="Open Data Commons Attribution License 1.0",
+        citation=(
+            "Bousseljot et al., Nutzung der EKG-Signaldatenbank CARDIODAT der PTB über das "
+            "Internet. Biomedizinische Technik 40, S317 (1995), doi:10.1515/bmte.1995.40.s1.317; "
+            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+        ),
+        obtain="https://physionet.org/content/ptbdb/1.0.0/",
+        defects=(
+            "recordings state no unit; as the WFDB standard says, they are in mV",
+            "22 persons have no clinical summary; their records have no label",
+            "the label is a person's disease, not a reading of the recording: an infarction may "
+            "have left no trace in it",
+            "published splits cut the sorted list of each class at 55 and 70 %; here a hash of "
+            "the subject decides, whatever part of the corpus is at hand",
+        ),
+    )
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """Healthy or infarcted."""
+        name = f"{self.name}/infarction"
+        return (LabelSet(name=name, classes=CLASSES, kind="single", phrases=_PHRASES),)
+
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Lists every recording, by person and name.
+
+        Raises:
+            ReadError: If ``path`` holds no recording.
+        """
+        headers = list_headers(Path(path), "patient*/*.hea", corpus=CORPUS)
+        return (_entry(header) for header in sorted(headers, key=lambda each: each.as_posix()))
+
+
+def _entry(header: Path) -> Entry:
+    subject_id = header.parent.name
+    record_id = f"{subject_id}/{header.stem}"
+    fold = hashed_fold("ptb-diagnostic", subject_id)
+    if not header.is_file():
+        error = ReadError("no such recording", path=header, remedy="Download it again")
+        return Entry(record_id, subject_id, fold, partial(refuse, error))
+    said = dict(_COMMENT.findall(header.read_text(encoding="latin-1")))
+    facts = {
+        name: said[key] for key, name in _FACTS.items() if said.get(key, "").lower() not in _UNSAID
+    }
+    reason = facts.get("reason_for_admission", "")
+    label = next((name for name in CLASSES if name.lower() == reason.lower()), None)
+    load = partial(load_recording, header, record_id=record_id, subject_id=subject_id, facts=facts)
+    return Entry(record_id, subject_id, fold, load, {"infarction": (label,) if label else None})
+
+
+def load_recording(
+    header: Path, *, record_id: str, subject_id: str, facts: dict[str, str]
+) -> Record:
+    """Reads a recording and adds what its header says of the person.
+
+    Raises:
+        ReadError: If it cannot be read.
+    """
+    from medts.formats import read  # its readers load slowly, and listing needs none of them
+
+    record = read(header)
+    found: dict[str, Fact] = {**spell_out_sex(record.facts), **facts}
+    return replace(record, record_id=record_id, subject_id=subject_id, facts=found)

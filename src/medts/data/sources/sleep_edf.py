@@ -1,0 +1,210 @@
+"""Sleep-EDF Expanded in its official layout: whole nights with a stage for every 30 seconds.
+
+``sleep-cassette/SC4ssNE0-PSG.edf`` with ``SC4ssNEC-Hypnogram.edf`` are 20 hours at home of
+subject ss, night N; ``sleep-telemetry/ST7ssNJ0-PSG.edf`` with its hypnogram are nights in the
+hospital of other subjects. A record is one page of 30 s, the unit that experts score.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import ClassVar
+
+from medts.core.errors import ReadError
+from medts.core.labels import LabelSet
+from medts.core.records import Annotation, Record
+from medts.data.sources.base import Entry, Source, SourceCard
+from medts.data.sources.pieces import Bout, list_pieces, single
+
+CORPUS = "Sleep-EDF"
+
+PIECE_S = 30.0
+"""Length of a record, seconds: the page that was scored."""
+
+WAKE_MARGIN_S = 1800.0
+"""How much of the waking day before and after sleep is kept, seconds."""
+
+STAGES = {
+    "W": "awake",
+    "N1": "light sleep, stage N1",
+    "N2": "sleep with spindles, stage N2",
+    "N3": "deep slow-wave sleep, stage N3",
+    "R": "REM sleep",
+}
+
+_STAGE_OF = {
+    "Sleep stage W": "W",
+    "Sleep stage 1": "N1",
+    "Sleep stage 2": "N2",
+    "Sleep stage 3": "N3",
+    "Sleep stage 4": "N3",
+    "Sleep stage R": "R",
+    "Sleep stage ?": None,
+    "Movement time": None,
+}
+"""Stage of each mark; 3 and 4 of Rechtschaffen and Kales are one since 2007."""
+
+_CHANNELS = {
+    "EEG Fpz-Cz": ("eeg", "Fpz-Cz"),
+    "EEG Pz-Oz": ("eeg", "Pz-Oz"),
+    "EOG horizontal": ("eog", "horizontal"),
+    "EMG submental": ("emg", "submental"),
+    "Resp oro-nasal": ("resp", "oro-nasal"),
+    "Temp rectal": ("temp", "rectal"),
+}
+"""Modality and name of each channel of the files; the event marker is no signal of the body."""
+
+_NIGHT = re.compile(r"(SC4|ST7)\d{3}\w\d-PSG\.edf")
+
+_TELEMETRY = 100
+"""Added to the number of subjects of the telemetry study, who are other people."""
+
+
+class SleepEdf(Source):
+    """Sleep-EDF Expanded 1.0.0 (ODC-By 1.0): 197 nights of 100 subjects, EEG, EOG, EMG and more.
+
+    Obtain it from PhysioNet. A record is a page of 30 s. Streams: ``eeg`` with the derivations
+    ``Fpz-Cz`` and ``Pz-Oz`` and ``eog`` at 100 Hz, in µV; ``emg`` at 100 Hz in the telemetry
+    study and as its envelope at 1 Hz in the cassette study; there also ``resp`` and ``temp``
+    at 1 Hz.
+
+    Every subject is a fold: cassette subjects 0 to 82 are ``1`` to ``83``, telemetry subjects 1
+    to 24 are ``101`` to ``124``. Nights of one subject are in one fold.
+
+    Label set ``stage``, one of five: W, N1, N2, N3, R. Pages with movement or without a score are
+    records that take no part in it.
+    """
+
+    name: ClassVar[str] = "sleep-edf"
+    card: ClassVar[SourceCard] = SourceCard(
+        title="Sleep-EDF Database Expanded 1.0.0",
+        licence="Open Data Commons Attribution License 1.0",
+        citation=(
+            "Kemp et al., Analysis of a sleep-dependent neuronal feedback loop: the slow-wave "
+            "microcontinuity of the EEG. IEEE Trans Biomed Eng 47(9), 1185-1194 (2000), "
+            "doi:10.13026/C2X676; "
+            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+        ),
+        obtain="https://physionet.org/content/sleep-edfx/1.0.0/",
+        defects=(
+            "a cassette lasts a day: waking more than 30 min before sleep or after it is left out",
+            "scored by Rechtschaffen and Kales: stages 3 and 4 are N3, movement has no stage",
+            "cassette EMG, respiration and temperature are sampled once a second: the EMG is an "
+            "envelope, no electromyogram; only its rate tells it from that of telemetry",
+            "subjects 36, 52 and 13 of the cassette study lost a night",
+        ),
+    )
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """The stages."""
+        asked = "Which stage of sleep somebody is in during half a minute of a polysomnogram."
+        return (single(f"{self.name}/stage", STAGES, asked),)
+
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Lists the pages of every night in turn; an unreadable night is one entry.
+
+        Raises:
+            ReadError: If ``path`` holds no recording.
+        """
+        path = Path(path)
+        found = [file for file in path.rglob("*-PSG.edf") if _NIGHT.fullmatch(file.name)]
+        files = sorted(found, key=lambda file: file.name)
+        if not files:
+            raise ReadError(
+                "holds no recording *-PSG.edf",
+                path=path,
+                remedy=f"Point to the folder of the official {CORPUS} distribution",
+            )
+        read_night.cache_clear()  # the files may have changed since they were last read
+        for file in files:
+            study, subject = file.name[:2], int(file.name[3:5])
+            fold = subject + 1 if study == "SC" else subject + _TELEMETRY
+            yield from list_pieces(
+                partial(read_night, file),
+                name=file.name.removesuffix("-PSG.edf"),
+                subject_id=f"{study}{subject:02d}",
+                fold=str(fold),
+                piece_s=PIECE_S,
+            )
+
+
+@lru_cache(maxsize=1)
+def read_night(file: Path) -> tuple[Bout, ...]:
+    """Reads one night, a bout for every stretch of one stage.
+
+    Raises:
+        ReadError: If it is damaged, lacks its hypnogram or an EEG, or has an unknown stage.
+    """
+    from medts.formats import read  # its readers load slowly, and naming a source needs none
+
+    hypnogram = find_hypnogram(file)
+    held = _held(file)
+    if not any(_CHANNELS[name][0] == "eeg" for name in held):
+        raise ReadError("holds no EEG", path=file)
+    record = read(file, channels=held)
+    streams = {}
+    for stream in record.streams.values():
+        names = tuple(_CHANNELS[name][1] for name in stream.channels)
+        streams[stream.modality] = replace(stream, channels=names)
+    record = replace(record, streams=streams, annotations=())
+    return tuple(_bouts(record, read_stages(hypnogram)))
+
+
+def find_hypnogram(file: Path) -> Path:
+    """Returns the hypnogram of a night, whose name carries the letter of its scorer.
+
+    Raises:
+        ReadError: If there is not exactly one.
+    """
+    found = sorted(file.parent.glob(f"{file.name[:7]}*-Hypnogram.edf"))
+    if len(found) != 1:
+        raise ReadError(
+            f"{len(found)} hypnograms instead of one", path=file, remedy="Fetch them again"
+        )
+    return found[0]
+
+
+def read_stages(file: Path) -> tuple[Annotation, ...]:
+    """Reads the stages of a hypnogram, a file of EDF+ that holds annotations and no signal.
+
+    Raises:
+        ReadError: If it cannot be read, or has an unknown stage.
+    """
+    import edfio
+
+    try:
+        marks = edfio.read_edf(file).annotations
+    except (ValueError, OSError) as error:
+        raise ReadError(f"the hypnogram cannot be read: {error}", path=file) from error
+    stranger = next((mark.text for mark in marks if mark.text not in _STAGE_OF), None)
+    if stranger is not None:
+        raise ReadError(f"unknown stage {stranger!r}", path=file)
+    stages = [Annotation(m.onset, m.text, "stage", duration_s=m.duration or 0.0) for m in marks]
+    return tuple(sorted(stages, key=lambda stage: stage.time_s))
+
+
+def _bouts(record: Record, stages: tuple[Annotation, ...]) -> Iterator[Bout]:
+    """Yields a bout per mark, without the day before and after sleep."""
+    asleep = [each for each in stages if _STAGE_OF[each.label] not in (None, "W")]
+    begin_s = asleep[0].time_s - WAKE_MARGIN_S if asleep else 0.0
+    end_s = asleep[-1].time_s + asleep[-1].duration_s + WAKE_MARGIN_S if asleep else float("inf")
+    for each in stages:
+        start_s = max(each.time_s, begin_s)
+        stop_s = min(each.time_s + each.duration_s, end_s, record.duration_s)
+        stage = _STAGE_OF[each.label]
+        if stop_s > start_s:
+            yield Bout(record, start_s, stop_s, {"stage": (stage,) if stage else None})
+
+
+def _held(file: Path) -> tuple[str, ...]:
+    """Returns the channels of the body that a file holds, by the names in its header."""
+    with file.open("rb") as content:
+        head = content.read(256)
+        count = head[252:256].strip()
+        n_signals = int(count) if count.isdigit() else 0
+        labels = content.read(16 * n_signals).decode("latin-1")
+    names = [labels[at : at + 16].strip() for at in range(0, len(labels), 16)]
+    return tuple(name for name in names if name in _CHANNELS)

@@ -1,0 +1,167 @@
+"""Missing curve: what is left of a score when modalities are gone, as numbers and as a drawing.
+
+Every set of missing modalities has a score; sets of one size are averaged. The share kept is
+(score - chance) / (full score - chance), where chance is what the majority control scores on the
+same records: 1 loses nothing, 0 is guessing. Intervals resample subjects, the same ones for the
+score, the full score and chance, so what they share cancels.
+
+Who answered, and how, is left to `medts.evaluation.missing_modalities`.
+
+Axes: R records, K classes, N resamples.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from medts.evaluation.controls import majority
+from medts.evaluation.curves import PALETTE
+from medts.evaluation.result import Condition, Measure, Measures
+from medts.metrics.bootstrap import bootstrap_blocks
+from medts.metrics.scores import Kind, make_scorer
+
+Missing = tuple[str, ...]
+"""Names of the modalities that are gone."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Test records, what they are labelled, and how answers to them are scored.
+
+    Args:
+        target: Zeros and ones.
+        subjects: The subject of each record.
+        kind: Kind of the label set.
+        prevalence: Share of each class in training, for the majority control.
+        metric: Name of an overall metric.
+        n_resamples: Of the subjects.
+        seed: Of the resamples.
+    """
+
+    target: Float[np.ndarray, "R K"]
+    subjects: Shaped[np.ndarray, "R"]
+    kind: Kind
+    prevalence: Float[np.ndarray, "K"]
+    metric: str = "macro_auroc"
+    n_resamples: int = 1000
+    seed: int = 0
+
+    def scores(
+        self, probability: Float[np.ndarray, "R K"], thresholds: Float[np.ndarray, "K"] | None
+    ) -> Float[np.ndarray, "N_and_1"]:
+        """Returns the score on the records as they are, then on every resample."""
+        scorer = make_scorer(self.target, probability, thresholds, self.kind)
+        weights = [
+            np.ones((1, len(self.target))),
+            *bootstrap_blocks(self.subjects, self.n_resamples, self.seed),
+        ]
+        return np.concatenate([scorer(each).overall[self.metric] for each in weights])
+
+    def chance(self) -> Float[np.ndarray, "N_and_1"]:
+        """Returns what the majority control scores."""
+        constant, half = majority(self.prevalence, len(self.target))
+        return self.scores(constant, None if self.kind == "single" else half)
+
+
+def missing_conditions(
+    judged: Judged,
+    full: Float[np.ndarray, "N_and_1"],
+    scores: Mapping[Missing, Float[np.ndarray, "N_and_1"]],
+    *,
+    regime: str,
+    n_modalities: int,
+) -> tuple[Condition, ...]:
+    """Returns a condition per set of missing modalities, and the mean of each size before them.
+
+    Args:
+        judged: What was scored.
+        full: `Judged.scores` with nothing missing.
+        scores: The same for each set of missing modalities.
+        regime: How the answers came about, in words.
+        n_modalities: How many there are.
+    """
+    chance = judged.chance()
+    conditions = []
+    for n_missing in sorted({len(missing) for missing in scores}):
+        own = {missing: each for missing, each in scores.items() if len(missing) == n_missing}
+        rows = [(f"{n_missing} of {n_modalities} missing", np.mean(list(own.values()), axis=0))]
+        rows += [(f"without {', '.join(missing)}", each) for missing, each in own.items()]
+        conditions += [
+            Condition(
+                name=f"{regime}: {words}",
+                metrics=_measures(judged.metric, each, full, chance),
+                n_records=len(judged.target),
+                regime=regime,
+                n_missing=n_missing if position == 0 else None,
+                seed=judged.seed,
+            )
+            for position, (words, each) in enumerate(rows)
+        ]
+    return tuple(conditions)
+
+
+def _measures(
+    metric: str,
+    score: Float[np.ndarray, "N_and_1"],
+    full: Float[np.ndarray, "N_and_1"],
+    chance: Float[np.ndarray, "N_and_1"],
+) -> Measures:
+    room = full - chance
+    share = np.divide(score - chance, room, out=np.full_like(room, np.nan), where=room > 0)
+    return {metric: _measure(score), "share_kept": _measure(share)}
+
+
+def _measure(drawn: Float[np.ndarray, "N_and_1"]) -> Measure:
+    """Returns the first value with the 95 % interval of the others, where these are defined."""
+    defined = drawn[1:][np.isfinite(drawn[1:])]
+    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) > 1 else (np.nan, np.nan)
+    return Measure(value=float(drawn[0]), low=float(low), high=float(high))
+
+
+def missing_figure(conditions: Sequence[Condition]) -> dict[str, Any]:
+    """Draws the share kept against the number missing, a line for each regime."""
+    means = [each for each in conditions if each.n_missing is not None]
+    traces: list[dict[str, Any]] = []
+    for index, regime in enumerate(dict.fromkeys(each.regime for each in means)):
+        own = sorted((e for e in means if e.regime == regime), key=lambda e: e.n_missing or 0)
+        kept = [each.metrics["share_kept"] for each in own]
+        above = [_gap(each.high, each.value) for each in kept]
+        below = [_gap(each.value, each.low) for each in kept]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": regime,
+                "x": [0, *(each.n_missing for each in own)],
+                "y": [1.0, *(_finite(each.value) for each in kept)],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [0.0, *above],
+                    "arrayminus": [0.0, *below],
+                    "thickness": 1.2,
+                    "width": 0,
+                },
+                "line": {"color": PALETTE[index % len(PALETTE)], "width": 1.8},
+                "marker": {"size": 7},
+                "hovertemplate": "%{x} missing: %{y:.3f} kept<extra>%{fullData.name}</extra>",
+            }
+        )
+    layout = {
+        "xaxis": {"title": {"text": "Modalities missing"}, "dtick": 1},
+        "yaxis": {"title": {"text": "Share of the score kept"}},
+        "showlegend": True,
+    }
+    return {"data": traces, "layout": layout}
+
+
+def _gap(upper: float | None, lower: float | None) -> float:
+    gap = (upper if upper is not None else np.nan) - (lower if lower is not None else np.nan)
+    return float(max(gap, 0.0)) if np.isfinite(gap) else 0.0
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None

@@ -1,0 +1,223 @@
+"""Protocol `text_controls`: how much of a score was read in the report, and how much was seen.
+
+A report describes the same recording as the label does, and may simply state it. The same model,
+at the same thresholds, meets the same test records with the signal hidden (`text_only`), with the
+report hidden (`signal_only`) or empty (`empty_text`), with the report of another record
+(`shuffled_text`), and without the sentences that name a class (`redacted_text`). Every control is
+a condition with its paired difference to the full score, and stands among the result's controls.
+
+A change is made to a batch, before the encoder: any model that reads ``Batch.text`` can be
+measured. A model trained on redacted reports is a run of its own: see
+`medts.core.reports.ReportSettings`.
+
+Axes: R records, K classes.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.labels import LabelSet
+from medts.core.reports import ReportSettings
+from medts.core.sentences import join_sentences
+from medts.data.ontology import class_concepts
+from medts.data.report_language import split_sentences
+from medts.data.reports import as_read, without_classes
+from medts.data.store import Store
+from medts.evaluation.answers import answer, differences, head_origin
+from medts.evaluation.files import write_predictions
+from medts.evaluation.result import Condition, Measures, Result
+from medts.evaluation.scoring import Scored, measure, measures_of, score
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
+from medts.metrics.comparison import paired_bootstrap
+from medts.metrics.scores import make_scorer
+from medts.models.base import Encoder
+
+TextControl = Literal["text_only", "signal_only", "empty_text", "shuffled_text", "redacted_text"]
+Change = Callable[[Batch], Batch]
+
+
+class TextControlsConfig(Config):
+    """Which controls are measured."""
+
+    controls: tuple[TextControl, ...] = Field(
+        default=("text_only", "signal_only", "empty_text", "shuffled_text", "redacted_text"),
+        min_length=1,
+    )
+    """What is hidden or exchanged, one control after the other."""
+
+
+def run(
+    model: Bundle, task: Task, settings: TextControlsConfig | None = None, *, seed: int = 0
+) -> Result:
+    """Scores the test records as they are and under every control.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        MedtsError: If the model answers other classes than the task asks.
+    """
+    started, settings = time.monotonic(), settings or TextControlsConfig()
+    notes = task.check(model)
+    scored = answer(model, task)
+    answered = [("test", 0, scored)]
+    result = score(scored, head_origin(model, task, "text_controls", seed=seed), seconds=0.0)
+    conditions, measured = [], dict(result.controls)
+    for control in settings.controls:
+        change = make_change(
+            control,
+            task.store,
+            task.test.rows,
+            task.label_set,
+            settings=model.preprocessing.reports,
+            seed=seed,
+        )
+        other = answer(with_change(model, change), task)
+        answered.append((control, 0, other))
+        metrics = measures_of(measure(other, other.probability, other.thresholds))
+        measured[control] = metrics
+        conditions.append(
+            Condition(
+                name=control.replace("_", " "),
+                metrics=metrics | _difference(other, scored),
+                n_records=len(task.test),
+                seed=seed,
+            )
+        )
+    if task.out is not None:
+        write_predictions(task.out, "text_controls", answered)
+    column = task.store.column("report")
+    reports = as_read([column[row] for row in task.test.rows], model.preprocessing.reports)
+    n_reports = sum(bool((text or "").strip()) for text in reports)
+    notes += (f"{n_reports} of {len(reports)} test records have a report that the model reads",)
+    unknown = unknown_classes(task.label_set)
+    if unknown and "redacted_text" in settings.controls:
+        notes += (f"NOT REDACTED, as the ontology does not know them: {', '.join(unknown)}",)
+    return result.but(
+        controls=measured,
+        conditions=tuple(conditions),
+        settings=settings.model_dump(mode="json"),
+        notes=notes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def change_reports(
+    reports: Sequence[str | None],
+    how: Literal["empty", "shuffled", "redacted"],
+    label_set: LabelSet,
+    *,
+    seed: int = 0,
+) -> list[str | None]:
+    """Returns the reports of some records changed: for a control, or to train one.
+
+    Args:
+        reports: One per record; None where there is none, which stays so unless shuffled.
+        how: ``empty`` leaves nothing; ``shuffled`` gives every record another's, or its own where
+            chance wills; ``redacted`` removes the sentences that name a class, denied or not.
+        label_set: Whose classes are not to be named.
+        seed: Of the shuffle.
+    """
+    if how == "shuffled":
+        order = np.random.default_rng(seed).permutation(len(reports))
+        return [reports[place] for place in order]
+    if how == "empty":
+        return [None if text is None else "" for text in reports]
+    kept: dict[str, str] = {}
+    for text in reports:
+        if text is not None and text not in kept:
+            sentences = split_sentences(text)
+            left = without_classes(sentences, label_set)
+            kept[text] = text if left == sentences else join_sentences(left)
+    return [None if text is None else kept[text] for text in reports]
+
+
+def make_change(
+    control: TextControl,
+    store: Store,
+    rows: Sequence[int] | np.ndarray,
+    label_set: LabelSet,
+    *,
+    settings: ReportSettings | None = None,
+    seed: int = 0,
+) -> Change:
+    """Returns what a control does to a batch of windows of some rows of a store.
+
+    Reports are changed as the model reads them, that is after ``settings``.
+    """
+    if control == "text_only":
+        return hide_signals
+    if control == "signal_only":
+        return lambda batch: replace(batch, text=(None,) * len(batch))
+    column = store.column("report")
+    how: dict[str, Literal["empty", "shuffled", "redacted"]] = {
+        "empty_text": "empty", "shuffled_text": "shuffled", "redacted_text": "redacted",
+    }  # fmt: skip
+    written = [column[row] for row in rows]
+    can_redact = len(unknown_classes(label_set)) < len(label_set)
+    if control == "redacted_text" and settings is not None and can_redact:
+        # Before and after translation: the English of a sentence may hide what it named.
+        hidden = (*settings.hidden, label_set)
+        texts = as_read(written, settings.but(is_redacted=True, hidden=hidden))
+    else:
+        texts = change_reports(as_read(written, settings), how[control], label_set, seed=seed)
+    by_record = dict(zip(store.record_ids[rows], texts, strict=True))
+    return lambda batch: replace(batch, text=tuple(by_record[name] for name in batch.record_ids))
+
+
+def unknown_classes(label_set: LabelSet) -> tuple[str, ...]:
+    """Names the classes that the ontology has no words for, so that none can be redacted."""
+    return tuple(name for name in label_set.classes if not class_concepts(label_set, name))
+
+
+def hide_signals(batch: Batch) -> Batch:
+    """Makes every stream of every window absent."""
+    streams = {
+        name: replace(
+            each,
+            signal=torch.zeros_like(each.signal),
+            is_valid=torch.zeros_like(each.is_valid),
+            is_channel_present=torch.zeros_like(each.is_channel_present),
+            is_present=torch.zeros_like(each.is_present),
+        )
+        for name, each in batch.streams.items()
+    }
+    return replace(batch, streams=streams)
+
+
+class Changed(Encoder):
+    """An encoder that sees batches after a change."""
+
+    def __init__(self, encoder: Encoder, change: Change) -> None:
+        super().__init__()
+        self.encoder, self.change, self.dim = encoder, change, encoder.dim
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the changed batch."""
+        return self.encoder(self.change(batch))
+
+
+def with_change(model: Bundle, change: Change) -> Bundle:
+    """Returns a bundle with the same weights that sees batches after a change; never save it."""
+    changed = copy.copy(model)
+    changed.encoder = Changed(model.encoder, change).eval()
+    return changed
+
+
+def _difference(other: Scored, full: Scored) -> Measures:
+    """Returns how far a control falls from the full score, on the same records."""
+    target, thresholds, kind = full.test.target, full.thresholds, full.label_set.kind
+    compared = paired_bootstrap(
+        make_scorer(target, other.probability, thresholds, kind),
+        make_scorer(target, full.probability, thresholds, kind),
+        full.subjects,
+    )
+    return differences(compared)

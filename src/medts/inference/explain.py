@@ -1,0 +1,174 @@
+"""Explain: which samples of which channels an answer rests on.
+
+Two ways, each giving every sample a share of the relevance. ``attention`` follows the surviving
+tokens of a Sparseformer back through its blocks to the samples they were read from; it is the
+same for every class. ``gradient`` is the size of gradient times input and works for every encoder
+that can be differentiated; it is the class's own. Neither proves anything by itself: whether a
+relevance is true of the model is measured in `medts.evaluation.faithfulness`.
+
+Axes: W windows, C channels, T samples in time, K classes.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from medts.core.batch import Batch, Prediction
+from medts.core.errors import ConfigError, unknown_name
+from medts.core.records import Record
+from medts.data.windows import collate, timed_windows_of
+from medts.inference.bundle import Bundle
+from medts.models.matching_head import MatchingHead, encode
+from medts.models.sparseformer import Sparseformer
+
+Method = Literal["attention", "gradient"]
+Relevance = dict[str, Float[Tensor, "W C T"]]
+"""By stream; not negative, and over all streams of a window its sum is 1 (0 for an empty one)."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a record was answered as it was.
+
+    Args:
+        record_id: The record.
+        label: The class that is explained.
+        probability: Of that class, the mean over windows.
+        method: How the relevance was found.
+        batch: The windows as the model reads them.
+        starts_s: Where each window starts, in seconds.
+        relevance: Of every sample of every window.
+        n_tokens: Tokens of the first window after each stage, where the encoder counts them.
+    """
+
+    record_id: str
+    label: str
+    probability: float
+    method: Method
+    batch: Batch
+    starts_s: tuple[float, ...]
+    relevance: Relevance
+    n_tokens: dict[str, int]
+
+    def of_channels(self) -> dict[str, dict[str, float]]:
+        """Returns the share of every channel, by stream, as the mean over windows."""
+        return {
+            name: dict(
+                zip(
+                    self.batch.streams[name].channels,
+                    relevance.sum(dim=2).mean(dim=0).tolist(),
+                    strict=True,
+                )
+            )
+            for name, relevance in self.relevance.items()
+        }
+
+
+def explain_record(
+    bundle: Bundle, record: Record, *, label: str | None = None, method: Method | None = None
+) -> Explanation:
+    """Explains one class of a record; the likeliest if none is named.
+
+    Args:
+        bundle: A model with a head.
+        record: What it answers.
+        label: The class to explain.
+        method: ``attention`` where the encoder can be traced, else ``gradient``, if None.
+
+    Raises:
+        BundleError: If the bundle has no head.
+        UnknownNameError: If there is no such class.
+        ConfigError: If ``attention`` is asked of an encoder that cannot be traced.
+    """
+    label_set = bundle.label_set
+    if label is not None and label not in label_set.classes:
+        raise unknown_name(f"class of {label_set.name}", label, label_set.classes)
+    starts_s, batch = cut_record(bundle, record)
+    probability = probabilities(bundle, batch).mean(dim=0)
+    k = int(probability.argmax()) if label is None else label_set.classes.index(label)
+    if method is None:
+        method = "attention" if isinstance(bundle.encoder, Sparseformer) else "gradient"
+    relevance, n_tokens = relevance_of(bundle, batch, class_index=k, method=method)
+    return Explanation(
+        record_id=record.record_id,
+        label=label_set.classes[k],
+        probability=float(probability[k]),
+        method=method,
+        batch=batch,
+        starts_s=starts_s,
+        relevance=relevance,
+        n_tokens=n_tokens,
+    )
+
+
+def cut_record(bundle: Bundle, record: Record) -> tuple[tuple[float, ...], Batch]:
+    """Returns where the windows of a prediction start, in seconds, and the windows."""
+    timed = timed_windows_of(record, bundle.preprocessing, bundle.config.windowing)
+    starts_s = tuple(start_s for start_s, _ in timed)
+    return starts_s, collate([window for _, window in timed], bundle.preprocessing)
+
+
+def relevance_of(
+    bundle: Bundle, batch: Batch, *, class_index: int, method: Method
+) -> tuple[Relevance, dict[str, int]]:
+    """Returns the relevance of every sample, and the first window's tokens after each stage."""
+    if method == "gradient":
+        return normalised(gradient_times_input(bundle, batch, class_index)), {}
+    if not isinstance(bundle.encoder, Sparseformer):
+        raise ConfigError(
+            f"a {bundle.config.encoder.kind} cannot be traced",
+            field="method",
+            remedy="Use the method 'gradient'",
+        )
+    with torch.no_grad():
+        found = bundle.encoder(batch, prior=bundle.prior(), is_traced=True).intermediates
+    relevance = {name: part.mean(dim=1) for name, part in found["attention"].items()}
+    return normalised(relevance), {name: int(n[0]) for name, n in found["n_tokens"].items()}
+
+
+def gradient_times_input(bundle: Bundle, batch: Batch, class_index: int) -> Relevance:
+    """Returns the size of gradient times input of a class's logit.
+
+    Of a ``single`` set it is the logit less the mean of all, since only differences matter there.
+    """
+    signals = {
+        name: stream.signal.clone().requires_grad_() for name, stream in batch.streams.items()
+    }
+    streams = {
+        name: replace(stream, signal=signals[name]) for name, stream in batch.streams.items()
+    }
+    with torch.enable_grad():
+        logits = logits_of(bundle, replace(batch, streams=streams))
+        asked = logits[:, class_index]
+        if bundle.label_set.kind == "single":
+            asked = asked - logits.mean(dim=1)
+        gradients = torch.autograd.grad(asked.sum(), list(signals.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(signal) if slope is None else (slope * signal).abs().detach()
+        for (name, signal), slope in zip(signals.items(), gradients, strict=True)
+    }
+
+
+def logits_of(bundle: Bundle, batch: Batch) -> Float[Tensor, "W K"]:
+    """Runs encoder and head as `Bundle.logits` does, but so that it can be differentiated."""
+    assert bundle.head is not None, "a bundle that answers has a head"
+    if isinstance(bundle.head, MatchingHead):
+        pooled = encode(bundle.encoder, bundle.head, batch, bundle.label_set).pooled
+        return bundle.head(pooled, bundle.label_set)
+    return bundle.head(bundle.encoder(batch).pooled)
+
+
+@torch.no_grad()
+def probabilities(bundle: Bundle, batch: Batch) -> Float[Tensor, "W K"]:
+    """Returns the probability of every class in every window."""
+    return Prediction(logits_of(bundle, batch), bundle.label_set).probability.double()
+
+
+def normalised(relevance: Relevance) -> Relevance:
+    """Divides by the sum over all streams of a window."""
+    total = torch.stack([part.sum(dim=(1, 2)) for part in relevance.values()]).sum(dim=0)
+    safe = total.where(total > 0, torch.ones_like(total))[:, None, None]
+    return {name: part / safe for name, part in relevance.items()}

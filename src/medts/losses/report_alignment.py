@@ -1,0 +1,164 @@
+"""Losses between recordings and reports at three levels, as pure functions.
+
+MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803). *Rhythm*: a recording finds its report among
+all others (CLIP, Radford et al., 2021, arXiv:2103.00020). *Beat*: the sentences of a report gather
+the beats that they speak of, and a report is as near to a recording as its sentences are to what
+they gathered (GLoRIA, Huang et al., ICCV 2021). *Token*: the report is written word by word (CoCa,
+arXiv:2205.01917).
+
+Equal reports are positives of each other, as they cannot be told apart.
+
+Axes: B pairs, I recordings, J reports, Q beats, S sentences, L text tokens, D width, V vocabulary.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from medts.losses.contrastive import mean_nll, per_anchor, unit_rows
+from medts.losses.gathering import gather_rows
+
+
+def rhythm_loss(
+    recordings: Float[Tensor, "B D"],
+    reports: Float[Tensor, "B D"],
+    group: Int[Tensor, "B"],
+    scale: Float[Tensor, ""] | float,
+    *,
+    gather: bool = False,
+) -> Float[Tensor, ""]:
+    """Each recording among all reports and each report among all recordings, averaged.
+
+    Args:
+        recordings: Embeddings of any length.
+        reports: Their reports, in the same order.
+        group: Pairs of one group have equal reports and are positives of each other.
+        scale: Multiplies the cosines; a learnt one gets its gradient.
+        gather: Whether the pairs of all processes are compared with each other.
+    """
+    if gather:
+        recordings, reports, group = map(gather_rows, (recordings, reports, group))
+    with torch.autocast(recordings.device.type, enabled=False):
+        cosine = unit_rows(recordings) @ unit_rows(reports).T
+        return match_loss(cosine * scale, group)
+
+
+def match_loss(scores: Float[Tensor, "B B"], group: Int[Tensor, "B"]) -> Float[Tensor, ""]:
+    """Cross-entropy of the right column of each row and the right row of each column, averaged.
+
+    Pairs of one group share what is right evenly.
+    """
+    weight = per_anchor(group[:, None] == group)
+    across = mean_nll(scores.log_softmax(dim=1), weight)
+    return (across + mean_nll(scores.T.log_softmax(dim=1), weight)) / 2
+
+
+def beat_attention(
+    beats: Float[Tensor, "I Q D"], sentences: Float[Tensor, "J S D"], *, temperature: float = 0.25
+) -> Float[Tensor, "I Q J S"]:
+    """How much each sentence of every report draws from each beat of every recording; sums to 1."""
+    cosine = torch.einsum("iqd,jsd->iqjs", unit_last(beats), unit_last(sentences))
+    return (cosine / temperature).softmax(dim=1)
+
+
+def beat_scores(
+    beats: Float[Tensor, "I Q D"],
+    sentences: Float[Tensor, "J S D"],
+    is_sentence: Bool[Tensor, "J S"],
+    *,
+    beat_temperature: float = 0.25,
+    sentence_temperature: float = 0.2,
+    variant: Literal["clean", "code"] = "clean",
+) -> Float[Tensor, "I J"]:
+    """How near every recording is to every report, through what the sentences gather of its beats.
+
+    ``clean``: beats are weighted by a softmax of their cosine with the sentence; the score is
+    ``log mean exp`` of the sentences' cosines with what they gathered. ``code``: what the released
+    program computes instead, a softmax over sentences of raw inner products and then one over
+    beats of that, and ``log sum exp``. There a report of one sentence weights all beats alike, and
+    a report scores higher for being longer.
+
+    The gathered beats themselves are never formed: their inner products follow from those of beats
+    with sentences and of beats with each other, which saves a factor of D/Q.
+
+    Args:
+        beats: Of each recording.
+        sentences: Of each report; padding is ignored.
+        is_sentence: True for real sentences, at least one per report.
+        beat_temperature: Divides what weighs the beats; the paper's tau_1.
+        sentence_temperature: Divides the cosines of the sentences; the paper's tau_2.
+        variant: Which form is computed.
+    """
+    with torch.autocast(beats.device.type, enabled=False):
+        beats, sentences = at_least_single(beats), at_least_single(sentences)
+        inner = torch.einsum("iqd,jsd->iqjs", beats, sentences)
+        if variant == "clean":
+            attention = beat_attention(beats, sentences, temperature=beat_temperature)
+        else:
+            share = inner.masked_fill(~is_sentence, -torch.inf).softmax(dim=3)
+            attention = (share / beat_temperature).softmax(dim=1)
+        gram = beats @ beats.transpose(1, 2)
+        flat = attention.flatten(2)
+        squared = ((gram @ flat) * flat).sum(dim=1).unflatten(1, is_sentence.shape)
+        length = (squared.clamp(min=1e-16).sqrt() * sentences.norm(dim=2)).clamp(min=1e-8)
+        cosine = (attention * inner).sum(dim=1) / length
+        logits = (cosine / sentence_temperature).masked_fill(~is_sentence, -torch.inf)
+        scores = logits.logsumexp(dim=2)
+        return scores - is_sentence.sum(dim=1).log() if variant == "clean" else scores
+
+
+def beat_loss(
+    beats: Float[Tensor, "B Q D"],
+    sentences: Float[Tensor, "B S D"],
+    is_sentence: Bool[Tensor, "B S"],
+    group: Int[Tensor, "B"],
+    *,
+    beat_temperature: float = 0.25,
+    sentence_temperature: float = 0.2,
+    score_temperature: float = 0.1,
+    variant: Literal["clean", "code"] = "clean",
+    gather: bool = False,
+) -> Float[Tensor, ""]:
+    """`match_loss` of `beat_scores`; ``gather`` compares the pairs of all processes."""
+    if gather:
+        sentences, is_sentence = gather_sentences(sentences, is_sentence)
+        beats, group = gather_rows(beats), gather_rows(group)
+    scores = beat_scores(
+        beats,
+        sentences,
+        is_sentence,
+        beat_temperature=beat_temperature,
+        sentence_temperature=sentence_temperature,
+        variant=variant,
+    )
+    return match_loss(scores / score_temperature, group)
+
+
+def gather_sentences(
+    sentences: Float[Tensor, "B S D"], is_sentence: Bool[Tensor, "B S"]
+) -> tuple[Float[Tensor, "R S_most D"], Bool[Tensor, "R S_most"]]:
+    """Returns the sentences of all processes, padded to the most that any process has."""
+    width = torch.tensor([is_sentence.shape[1]], device=sentences.device)
+    missing = int(gather_rows(width).max()) - is_sentence.shape[1]
+    sentences, is_sentence = F.pad(sentences, (0, 0, 0, missing)), F.pad(is_sentence, (0, missing))
+    return gather_rows(sentences), gather_rows(is_sentence.int()).bool()
+
+
+def token_loss(logits: Float[Tensor, "n V"], words: Int[Tensor, "n"]) -> Float[Tensor, ""]:
+    """Mean of ``-log p`` of the words that were to be written; zero where there are none."""
+    if not len(words):
+        return logits.sum() * 0.0
+    return F.cross_entropy(logits.float(), words)
+
+
+def unit_last(z: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+    """Scales vectors to length 1."""
+    return F.normalize(at_least_single(z), dim=-1)
+
+
+def at_least_single(z: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+    """Lifts half precision to single."""
+    return z if z.dtype == torch.double else z.float()

@@ -1,0 +1,204 @@
+"""Crossformer: segments of every channel, attention in time and then across channels.
+
+Zhang and Yan, "Crossformer: Transformer Utilizing Cross-Dimension Dependency for Multivariate
+Time Series Forecasting" (ICLR 2023), written from the paper. Each channel is cut into segments;
+a layer first mixes the segments of a channel, then the channels at one place through a few routers
+that gather and hand back. From layer to layer two neighbouring segments become one. Training and
+the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.models.baselines.transformer import cut_patches
+from medts.nn.positions import positions
+
+
+class CrossformerConfig(Config):
+    """Size and input of a Crossformer's encoder."""
+
+    kind: Literal["crossformer"] = "crossformer"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    patch: int = Field(default=12, ge=1)
+    """Samples per segment in the first layer; each further layer doubles it."""
+
+    dim: int = Field(default=128, ge=2)
+    """Width of a token; even."""
+
+    depth: int = Field(default=3, ge=1)
+    """Layers."""
+
+    n_heads: int = Field(default=8, ge=1)
+    """Heads of attention; they share the width evenly."""
+
+    hidden: int = Field(default=256, ge=1)
+    """Width inside the feed-forward parts."""
+
+    n_routers: int = Field(default=10, ge=1)
+    """Tokens through which the channels at one place exchange."""
+
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of values dropped in attention, feed-forward parts and sums."""
+
+    @model_validator(mode="after")
+    def _width_can_be_shared(self) -> "CrossformerConfig":
+        if self.dim % self.n_heads or self.dim % 2:
+            raise ValueError(f"dim {self.dim} must be even and a multiple of {self.n_heads} heads")
+        return self
+
+
+class Crossformer(Encoder):
+    """Two-stage attention over a grid of channels and segments that grows coarser.
+
+    Components: *embedding* — linear map of a segment of one channel; *channels* — a learnt vector
+    per channel; *blocks* — the two stages; *mergers* — linear map of two neighbours; *norm* —
+    layer norm of the result; *pooling* — mean over valid segments, channels side by side.
+
+    Symbols: our ``patch`` is the paper's L_seg, ``n_routers`` its c, ``mergers`` its M.
+
+    Departures: the paper learns a position for each segment of each channel and routers for each
+    place; here positions are sinusoids plus a vector per channel, and routers are shared by all
+    places, so that windows may have any length. Norms stand before each part. Where an odd
+    segment has no neighbour, zeros stand in. Only the encoder is used, and of its scales the
+    last. Segments of padding and absent channels are hidden from attention.
+    """
+
+    def __init__(self, config: CrossformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dim = len(config.channels) * config.dim
+        self.embedding = nn.Linear(config.patch, config.dim)
+        self.channels = nn.Parameter(0.02 * torch.randn(len(config.channels), config.dim))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            TwoStageLayer(
+                dim=config.dim,
+                n_heads=config.n_heads,
+                hidden=config.hidden,
+                n_routers=config.n_routers,
+                dropout=config.dropout,
+            )
+            for _ in range(config.depth)
+        )
+        self.mergers = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(2 * config.dim), nn.Linear(2 * config.dim, config.dim))
+            for _ in range(config.depth - 1)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream = batch.streams[self.config.stream]
+        is_present = stream.is_valid & stream.is_present[:, None]
+        is_known = stream.is_channel_present & is_present.any(dim=1, keepdim=True)
+        tokens, is_valid = self.embed(stream.signal, is_present)
+        tokens = self.dropout(tokens)
+        for number, block in enumerate(self.blocks):
+            if number > 0:
+                tokens, is_valid = pair_up(keep(tokens, is_valid, is_known), is_valid)
+                tokens = self.mergers[number - 1](tokens)
+            tokens = block(tokens, is_valid, is_known)
+        tokens = keep(self.norm(tokens), is_valid, is_known)
+        n_valid = is_valid.sum(dim=1).clamp(min=1)
+        pooled = tokens.sum(dim=2) / n_valid[:, None, None]
+        return Encoded(rearrange(tokens, "b c n d -> b n (c d)"), is_valid, pooled.flatten(1))
+
+    def embed(
+        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
+    ) -> tuple[Float[Tensor, "B C N D"], Bool[Tensor, "B N"]]:
+        """Cuts every channel into segments and makes tokens of them, with place and channel."""
+        patch = self.config.patch
+        patches, is_valid = cut_patches(signal, is_valid, patch)
+        tokens = self.embedding(rearrange(patches, "b n (c p) -> b c n p", p=patch))
+        place = positions(tokens.shape[2], self.config.dim).to(tokens)
+        return tokens + place + self.channels[:, None], is_valid
+
+
+class TwoStageLayer(nn.Module):
+    """Attention along time within channels, then across channels through routers."""
+
+    def __init__(
+        self, *, dim: int, n_heads: int, hidden: int, n_routers: int, dropout: float
+    ) -> None:
+        super().__init__()
+
+        def attention() -> nn.MultiheadAttention:
+            return nn.MultiheadAttention(dim, n_heads, dropout, batch_first=True)
+
+        def feed_forward() -> nn.Sequential:
+            return nn.Sequential(
+                nn.LayerNorm(dim),
+                nn.Linear(dim, hidden),
+                nn.GELU(),
+                nn.Dropout(dropout),
+                nn.Linear(hidden, dim),
+                nn.Dropout(dropout),
+            )
+
+        self.norm_time, self.norm_channel = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.time, self.gather, self.hand_back = attention(), attention(), attention()
+        self.routers = nn.Parameter(0.02 * torch.randn(n_routers, dim))
+        self.mlp_time, self.mlp_channel = feed_forward(), feed_forward()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "B C N D"],
+        is_valid: Bool[Tensor, "B N"],
+        is_known: Bool[Tensor, "B C"],
+    ) -> Float[Tensor, "B C N D"]:
+        """Mixes segments, then channels."""
+        B, C, N, _ = tokens.shape
+        z = rearrange(self.norm_time(tokens), "b c n d -> (b c) n d")
+        ignored = hide(is_valid).repeat_interleave(C, dim=0)
+        update = self.time(z, z, z, key_padding_mask=ignored, need_weights=False)[0]
+        tokens = tokens + self.dropout(rearrange(update, "(b c) n d -> b c n d", b=B))
+        tokens = tokens + self.mlp_time(tokens)
+
+        z = rearrange(self.norm_channel(tokens), "b c n d -> (b n) c d")
+        ignored = hide(is_known).repeat_interleave(N, dim=0)
+        routers = self.routers.expand(B * N, -1, -1)
+        routers = self.gather(routers, z, z, key_padding_mask=ignored, need_weights=False)[0]
+        update = self.hand_back(z, routers, routers, need_weights=False)[0]
+        tokens = tokens + self.dropout(rearrange(update, "(b n) c d -> b c n d", b=B))
+        return tokens + self.mlp_channel(tokens)
+
+
+def hide(is_usable: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
+    """Says which keys attention ignores: none where none is usable, since that would be NaN."""
+    return ~is_usable & is_usable.any(dim=1, keepdim=True)
+
+
+def keep(
+    tokens: Float[Tensor, "B C N D"], is_valid: Bool[Tensor, "B N"], is_known: Bool[Tensor, "B C"]
+) -> Float[Tensor, "B C N D"]:
+    """Sets the tokens of padding and of absent channels to zero."""
+    return tokens * is_valid[:, None, :, None] * is_known[:, :, None, None]
+
+
+def pair_up(
+    tokens: Float[Tensor, "B C N D"], is_valid: Bool[Tensor, "B N"]
+) -> tuple[Float[Tensor, "B C n 2*D"], Bool[Tensor, "B n"]]:
+    """Puts neighbouring segments side by side; valid if either is."""
+    odd = tokens.shape[2] % 2
+    tokens = rearrange(F.pad(tokens, (0, 0, 0, odd)), "b c (n two) d -> b c n (two d)", two=2)
+    return tokens, reduce(F.pad(is_valid, (0, odd)), "b (n two) -> b n", "max", two=2)

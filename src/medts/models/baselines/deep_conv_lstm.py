@@ -1,0 +1,153 @@
+"""DeepConvLSTM: convolutions on every channel alone, then recurrent layers over all of them.
+
+Ordóñez and Roggen, "Deep Convolutional and LSTM Recurrent Neural Networks for Multimodal Wearable
+Activity Recognition" (Sensors 2016, 16(1):115): the supervised standard on body-worn sensors. All
+streams are read as channels of one signal. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels of all streams, T samples in time, D embedding width.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.errors import ConfigError
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder, StreamInput, check_rate
+
+
+class DeepConvLSTMConfig(Config):
+    """Size and input of a DeepConvLSTM; the defaults are the paper's."""
+
+    kind: Literal["deep_conv_lstm"] = "deep_conv_lstm"
+    """Name of the encoder in the registry."""
+
+    streams: dict[str, StreamInput] = Field(
+        default_factory=lambda: {"ecg": StreamInput(channels=STANDARD_12_LEADS)}, min_length=1
+    )
+    """Channels of each stream that it reads, all at one rate."""
+
+    width: int = Field(default=64, ge=1)
+    """Filters of each convolution."""
+
+    depth: int = Field(default=4, ge=1)
+    """Convolutions."""
+
+    kernel_size: int = Field(default=5, ge=1)
+    """Samples that a convolution sees; odd."""
+
+    stride: int = Field(default=1, ge=1)
+    """Samples per step of the last convolution, hence per token; 1 in the paper."""
+
+    dim: int = Field(default=128, ge=1)
+    """Units of each recurrent layer."""
+
+    n_recurrent: int = Field(default=2, ge=1)
+    """Recurrent layers."""
+
+    dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
+    """Share of values dropped before each recurrent layer."""
+
+    @model_validator(mode="after")
+    def _streams_fit_together(self) -> "DeepConvLSTMConfig":
+        rates = {name: stream.sampling_rate for name, stream in self.streams.items()}
+        if len(set(rates.values())) > 1:
+            raise ValueError(f"streams at {rates} Hz have no common time: give them one rate")
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size {self.kernel_size} is not odd")
+        return self
+
+
+class DeepConvLSTM(Encoder):
+    """Filters shared by all channels, then LSTMs; pooling takes the last valid token.
+
+    Components: *convolutions* — along time, each channel by itself, with ReLU; *recurrent* — LSTMs
+    that read all channels' filters at each place; *pooling* — the token of the last valid sample.
+
+    Departures: the paper's convolutions shorten the signal by four samples each; ours keep its
+    length, with zeros outside. Samples of padding are zeroed before every convolution and no valid
+    token comes after them, so padding changes nothing. The paper reads windows of 0.5 s; for the
+    longer ones here, ``stride`` shortens the way through the LSTMs.
+
+    Raises:
+        ConfigError: In `forward`, when streams come at different rates, or at another one than the
+            config states.
+    """
+
+    def __init__(self, config: DeepConvLSTMConfig) -> None:
+        super().__init__()
+        self.config, self.dim = config, config.dim
+        widths = [1, *[config.width] * config.depth]
+        self.convs = nn.ModuleList(
+            nn.Conv1d(
+                widths[i],
+                widths[i + 1],
+                config.kernel_size,
+                stride=config.stride if i == config.depth - 1 else 1,
+                padding=config.kernel_size // 2,
+            )
+            for i in range(config.depth)
+        )
+        n_channels = sum(len(stream.channels) for stream in config.streams.values())
+        self.dropout = nn.Dropout(config.dropout)
+        self.recurrent = nn.LSTM(
+            n_channels * config.width,
+            config.dim,
+            config.n_recurrent,
+            batch_first=True,
+            dropout=config.dropout if config.n_recurrent > 1 else 0.0,
+        )
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes all streams as one; a window without any gives a zero embedding."""
+        signal, is_valid = self.join(batch)
+        n_channels = signal.shape[1]
+        x = rearrange(signal, "b c t -> (b c) 1 t")
+        is_kept = is_valid.repeat_interleave(n_channels, dim=0)[:, None]
+        for conv in self.convs:
+            x = F.relu(conv(x * is_kept))
+            is_kept = is_kept[..., :: conv.stride[0]]  # pyright: ignore[reportIndexIssue]
+        is_valid = is_valid[:, :: self.config.stride]
+        x = rearrange(x * is_kept, "(b c) d n -> b n (c d)", c=n_channels)
+        tokens, _ = self.recurrent(self.dropout(x))
+        tokens = tokens * is_valid[..., None]
+        place = torch.arange(is_valid.shape[1], device=is_valid.device)
+        last = (is_valid * place).amax(dim=1)
+        return Encoded(tokens, is_valid, tokens[torch.arange(len(tokens)), last])
+
+    def join(self, batch: Batch) -> tuple[Float[Tensor, "B C T"], Bool[Tensor, "B T"]]:
+        """Returns all streams as one signal, absent channels zero; valid where any stream is."""
+        own = {name: batch.streams[name] for name in self.config.streams if name in batch.streams}
+        for name, stream in own.items():
+            check_rate(name, stream, self.config.streams[name])
+        rates = {stream.sampling_rate for stream in own.values()}
+        if len(rates) > 1:
+            raise ConfigError(
+                f"streams come at {', '.join(f'{rate:g}' for rate in sorted(rates))} Hz",
+                field="sampling_rate",
+                remedy="Bring them to one rate in preprocessing",
+            )
+        some = next(iter(batch.streams.values())).signal
+        n_samples = max((stream.signal.shape[2] for stream in own.values()), default=1)
+        rows, is_valid = (
+            [],
+            torch.zeros(len(batch), n_samples, dtype=torch.bool, device=some.device),
+        )
+        for name, wanted in self.config.streams.items():
+            stream = own.get(name)
+            if stream is None:
+                rows.append(some.new_zeros(len(batch), len(wanted.channels), n_samples))
+                continue
+            missing = n_samples - stream.signal.shape[2]
+            is_real = stream.is_valid & stream.is_present[:, None]
+            is_known = is_real[:, None] & stream.is_channel_present[..., None]
+            rows.append(F.pad(stream.signal * is_known, (0, missing)))
+            is_valid = is_valid | F.pad(is_real, (0, missing))
+        return torch.cat(rows, dim=1), is_valid

@@ -1,0 +1,144 @@
+"""GPT4TS: patches of a signal as the tokens of a frozen language model, and a prompt if wanted.
+
+Zhou, Niu, Wang, Sun and Jin, "One Fits All: Power General Time Series Analysis by Pretrained LM"
+(NeurIPS 2023, arXiv:2302.11939): attention and feed-forward layers stay as they are, only the
+embedding of patches, the norms and the positions learn. Reports are not read. With a prompt the
+report's tokens stand before the patches, as text and series meet in Time-LLM (arXiv:2310.01728)
+and GPT4MTS: the plainest way to fuse them, and a baseline to MedualTime.
+
+Axes: B windows in the batch, C channels, T samples in time, P samples per patch, N tokens,
+L text tokens, D embedding width.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.errors import ConfigError
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.models.ecg_nat import arrange
+from medts.nn.patches import cut_patches, standardise
+from medts.nn.text import TextConfig
+from medts.nn.trunk import Trunk, mean_of_valid
+
+
+class Gpt4tsConfig(Config):
+    """Trunk and patches of a `Gpt4ts`."""
+
+    kind: Literal["gpt4ts"] = "gpt4ts"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    trunk: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    """The language model; its ``max_tokens`` is how much of a report a prompt may hold."""
+
+    n_blocks: int = Field(default=6, ge=1)
+    """Blocks that are used, from the lowest; 6 in the paper. A trunk with fewer uses all."""
+
+    patch: int = Field(default=25, ge=1)
+    """Samples per signal token, all channels together."""
+
+    is_signal_normed: bool = True
+    """Whether each channel of a window is brought to mean 0 and spread 1."""
+
+    is_norm_trained: bool = True
+    """Whether the trunk's layer norms and positions learn, as in the paper."""
+
+    prompt: Literal["none", "report"] = "none"
+    """What stands before the patches."""
+
+
+class Gpt4ts(Encoder):
+    """Patches, after a prompt if there is one, through the lower blocks of a language model.
+
+    Components: *patches* — one linear layer; *trunk* — frozen but for *learnt*, its norms and
+    positions; *norm* — after the last block; *pooling* — mean over the signal's tokens.
+
+    Departures: the paper flattens all tokens for its classifier, which ties it to one length;
+    ours takes their mean. Its patches overlap by half, ours lie side by side. A window without
+    a report has no prompt.
+
+    Raises:
+        ConfigError: If the trunk's weights are missing, or the batch lacks the stream.
+    """
+
+    def __init__(self, config: Gpt4tsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config.trunk.name)
+        self.n_blocks = min(config.n_blocks, self.trunk.n_blocks)
+        self.dim = self.trunk.dim
+        self.patches = nn.Linear(len(config.channels) * config.patch, self.dim)
+        self.norm = nn.LayerNorm(self.dim)
+        self.learnt = nn.ModuleList()
+        if config.is_norm_trained:
+            used = [*self.trunk.embeddings, *self.trunk.blocks[: self.n_blocks]]
+            norms = [m for part in used for m in part.modules() if isinstance(m, nn.LayerNorm)]
+            self.learnt.extend(own_weights(each) for each in [*norms, self.trunk.positions])
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes every window of the batch; one without signal gives a zero embedding."""
+        config = self.config
+        if config.stream not in batch.streams:
+            raise ConfigError(
+                f"no stream {config.stream!r} in the batch",
+                field="stream",
+                remedy=f"Present: {', '.join(batch.streams)}",
+            )
+        signal, is_valid = arrange(batch.streams[config.stream], config.channels)
+        if config.is_signal_normed:
+            signal = standardise(signal, is_valid)
+        patches, is_patch_valid = cut_patches(signal, is_valid, config.patch)
+        vectors = self.patches(patches)
+        texts = [(text or "").strip() for text in batch.text]
+        if config.prompt == "report" and any(texts):
+            hidden = self.after_prompts(texts, vectors, is_patch_valid)
+        else:
+            hidden = self.trunk.run(self.trunk.embed(vectors), is_patch_valid, 0, self.n_blocks)
+        hidden = self.norm(hidden) * is_patch_valid[..., None]
+        return Encoded(hidden, is_patch_valid, mean_of_valid(hidden, is_patch_valid))
+
+    def after_prompts(
+        self, texts: list[str], vectors: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
+    ) -> Float[Tensor, "B N D"]:
+        """Runs each report and its patches as one sequence, and returns the patches' part.
+
+        Padding stands at the end of a row, never between report and patches.
+        """
+        given = [text for text in texts if text]
+        numbers = iter(self.trunk.number(given, self.config.trunk.max_tokens))
+        device, n_patches = vectors.device, vectors.shape[1]
+        prompts = [
+            self.trunk.look_up(torch.tensor([next(numbers) if text else []], device=device).long())
+            for text in texts
+        ]
+        rows = [torch.cat([prompt[0], row]) for prompt, row in zip(prompts, vectors, strict=True)]
+        lengths = torch.tensor([prompt.shape[1] for prompt in prompts], device=device)
+        sequence = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        place = torch.arange(sequence.shape[1], device=device)
+        is_prompt = place < lengths[:, None]
+        source = (place - lengths[:, None]).clamp(0, n_patches - 1)
+        is_token_valid = is_prompt | (
+            is_valid.gather(1, source) & ~is_prompt & (place < lengths[:, None] + n_patches)
+        )
+        hidden = self.trunk.run(self.trunk.embed(sequence), is_token_valid, 0, self.n_blocks)
+        index = lengths[:, None] + torch.arange(n_patches, device=device)
+        return hidden.gather(1, index[..., None].expand(-1, -1, self.dim))
+
+
+def own_weights(module: nn.Module) -> nn.Module:
+    """Gives a part of a frozen model trainable weights of its own, in its place."""
+    for name, parameter in module.named_parameters(recurse=False):
+        setattr(module, name, nn.Parameter(parameter.detach().clone()))
+    return module

@@ -1,0 +1,180 @@
+"""Medformer: patches of several lengths in parallel, which meet through one router each.
+
+Wang, Huang, Li, Yan and Zhang, "Medformer: A Multi-Granularity Patching Transformer for Medical
+Time-Series Classification" (NeurIPS 2024, arXiv:2405.19363), written from the paper. A patch spans
+all channels. Attention first stays inside a granularity, whose router sums it up, and then runs
+among the routers alone. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, G granularities, D
+embedding width.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.models.baselines.transformer import cut_patches
+from medts.nn.positions import positions
+
+
+class MedformerConfig(Config):
+    """Size and input of a Medformer; the defaults are the authors' model of PTB-XL."""
+
+    kind: Literal["medformer"] = "medformer"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    patch_lengths: tuple[int, ...] = Field(default=(2, 4, 8, 8, *[16] * 4, *[32] * 8), min_length=1)
+    """Samples per token of each granularity, shortest first; a length may be repeated."""
+
+    dim: int = Field(default=128, ge=2)
+    """Width of a token; even."""
+
+    depth: int = Field(default=6, ge=1)
+    """Layers."""
+
+    n_heads: int = Field(default=8, ge=1)
+    """Heads of attention; they share the width evenly."""
+
+    hidden: int = Field(default=256, ge=1)
+    """Width inside the feed-forward part of a layer."""
+
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of values dropped in attention, feed-forward part and sums."""
+
+    @model_validator(mode="after")
+    def _sizes_make_sense(self) -> "MedformerConfig":
+        if self.dim % self.n_heads or self.dim % 2:
+            raise ValueError(f"dim {self.dim} must be even and a multiple of {self.n_heads} heads")
+        if min(self.patch_lengths) < 1 or list(self.patch_lengths) != sorted(self.patch_lengths):
+            raise ValueError(f"patch_lengths {self.patch_lengths} must be positive and ascending")
+        return self
+
+
+class Medformer(Encoder):
+    """Attention inside each granularity, then among their routers.
+
+    Components: *embeddings* — a linear map per granularity of a patch of all channels; *routers*,
+    *granularities* — learnt vectors; *blocks* — the two attentions and a feed-forward part;
+    *norm* — layer norm of the result; *pooling* — routers side by side.
+
+    ``Encoded.tokens`` are those of the shortest patches; ``intermediates["granularities"]`` has
+    the tokens of each, and ``is_valid`` of each under ``"is_valid"``.
+
+    Symbols: our ``patch_lengths`` are the paper's L_1 … L_n, ``dim`` its D, routers its u.
+
+    Departures: the paper flattens all tokens for its head; we put the routers side by side, as
+    the authors' present code does, so that windows may have any length. A router is a learnt
+    vector of its own, not the position after the last patch, which would depend on padding. The
+    paper alters embeddings at random in training; no baseline here is augmented. Norms stand
+    before each part, and patches of padding are hidden from attention.
+    """
+
+    def __init__(self, config: MedformerConfig) -> None:
+        super().__init__()
+        n_granularities = len(config.patch_lengths)
+        self.config, self.dim = config, n_granularities * config.dim
+        self.embeddings = nn.ModuleList(
+            nn.Linear(len(config.channels) * patch, config.dim) for patch in config.patch_lengths
+        )
+        self.granularities = nn.Parameter(0.02 * torch.randn(n_granularities, config.dim))
+        self.routers = nn.Parameter(0.02 * torch.randn(n_granularities, config.dim))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            Layer(
+                n_granularities=n_granularities,
+                dim=config.dim,
+                n_heads=config.n_heads,
+                hidden=config.hidden,
+                dropout=config.dropout,
+            )
+            for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream = batch.streams[self.config.stream]
+        is_present = stream.is_valid & stream.is_present[:, None]
+        signal = stream.signal * stream.is_channel_present[..., None]
+        tokens, is_valid = self.embed(signal, is_present)
+        tokens = [
+            torch.cat([self.dropout(each), router.expand(len(each), 1, -1)], dim=1)
+            for each, router in zip(tokens, self.routers, strict=True)
+        ]
+        for block in self.blocks:
+            tokens = block(tokens, is_valid)
+        tokens = [self.norm(each) for each in tokens]
+        has_any = is_present.any(dim=1)
+        pooled = torch.cat([each[:, -1] for each in tokens], dim=1) * has_any[:, None]
+        patches = [
+            each[:, :-1] * valid[..., None] for each, valid in zip(tokens, is_valid, strict=True)
+        ]
+        details = {"granularities": patches, "is_valid": is_valid}
+        return Encoded(patches[0], is_valid[0], pooled, details)
+
+    def embed(
+        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
+    ) -> tuple[list[Float[Tensor, "B _ D"]], list[Bool[Tensor, "B _"]]]:
+        """Cuts patches of every length and makes tokens of them, with place and granularity."""
+        tokens, valid = [], []
+        for patch, embedding, granularity in zip(
+            self.config.patch_lengths, self.embeddings, self.granularities, strict=True
+        ):
+            patches, is_patch_valid = cut_patches(signal, is_valid, patch)
+            place = positions(patches.shape[1], self.config.dim).to(patches)
+            tokens.append(embedding(patches) + place + granularity)
+            valid.append(is_patch_valid)
+        return tokens, valid
+
+
+class Layer(nn.Module):
+    """Attention within granularities and among routers, then a feed-forward part."""
+
+    def __init__(
+        self, *, n_granularities: int, dim: int, n_heads: int, hidden: int, dropout: float
+    ) -> None:
+        super().__init__()
+
+        def attention() -> nn.MultiheadAttention:
+            return nn.MultiheadAttention(dim, n_heads, dropout, batch_first=True)
+
+        self.norm_intra, self.norm_inter = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.intra = nn.ModuleList(attention() for _ in range(n_granularities))
+        self.inter = attention()
+        self.norm_mlp = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, tokens: list[Float[Tensor, "B _ D"]], is_valid: list[Bool[Tensor, "B _"]]
+    ) -> list[Float[Tensor, "B _ D"]]:
+        """Mixes tokens; the last of each granularity is its router, which is always valid."""
+        mixed = []
+        for each, valid, attention in zip(tokens, is_valid, self.intra, strict=True):
+            is_ignored = nn.functional.pad(~valid, (0, 1), value=False)
+            z = self.norm_intra(each)
+            update = attention(z, z, z, key_padding_mask=is_ignored, need_weights=False)[0]
+            mixed.append(each + self.dropout(update))
+        routers = torch.stack([each[:, -1] for each in mixed], dim=1)
+        z = self.norm_inter(routers)
+        routers = routers + self.dropout(self.inter(z, z, z, need_weights=False)[0])
+        mixed = [
+            torch.cat([each[:, :-1], router[:, None]], dim=1)
+            for each, router in zip(mixed, routers.unbind(dim=1), strict=True)
+        ]
+        return [each + self.dropout(self.mlp(self.norm_mlp(each))) for each in mixed]

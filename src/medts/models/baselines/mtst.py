@@ -1,0 +1,177 @@
+"""MTST: a Transformer per patch length over each channel alone, with relative positions.
+
+Zhang, Ma, Pal, Zhang and Coates, "Multi-resolution Time-Series Transformer for Long-term
+Forecasting" (AISTATS 2024, arXiv:2311.04147), in its idea. Short patches see quick patterns, long
+ones slow patterns, and a bias by distance in place of absolute positions lets a pattern recur
+anywhere. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, R rows (a channel of
+a window each), H heads, D embedding width.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.models.baselines.transformer import cut_patches
+
+
+class MtstConfig(Config):
+    """Size and input of an MTST; patch lengths are those of its comparison with Medformer."""
+
+    kind: Literal["mtst"] = "mtst"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    patch_lengths: tuple[int, ...] = Field(default=(8, 32, 96), min_length=1)
+    """Samples per token of each branch, shortest first."""
+
+    dim: int = Field(default=128, ge=1)
+    """Width of a token."""
+
+    depth: int = Field(default=6, ge=1)
+    """Layers of each branch."""
+
+    n_heads: int = Field(default=8, ge=1)
+    """Heads of attention; they share the width evenly."""
+
+    hidden: int = Field(default=256, ge=1)
+    """Width inside the feed-forward part of a layer."""
+
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of values dropped in attention, feed-forward part and sums."""
+
+    reach: int = Field(default=64, ge=1)
+    """Tokens up to which distances are told apart; all further ones share a bias."""
+
+    @model_validator(mode="after")
+    def _sizes_make_sense(self) -> "MtstConfig":
+        if self.dim % self.n_heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
+        lengths = list(self.patch_lengths)
+        if lengths[0] < 1 or lengths != sorted(set(lengths)):
+            raise ValueError(f"patch_lengths {self.patch_lengths} must be positive and ascending")
+        return self
+
+
+class Mtst(Encoder):
+    """Branches of one patch length each, side by side; channels share all weights.
+
+    Components: *embeddings* — a linear map of a patch per branch; *branches* — layers of attention
+    with a learnt bias by distance; *norms* — layer norm of each branch; *pooling* — mean over
+    valid tokens, channels and branches kept apart.
+
+    ``Encoded.tokens`` are those of the shortest patches, channels side by side.
+
+    Departures: the paper joins its branches after every layer and cuts the patches of the next
+    layer from the result, of fixed length. Here they meet in the pooled embedding only, as in the
+    comparison of the Medformer paper (arXiv:2405.19363), so that windows may have any length.
+    Patches do not overlap. Tokens are averaged, not flattened. Values are not brought to unit
+    spread, since amplitude means something. Padding is hidden from attention; the tokens of an
+    absent channel are zero.
+    """
+
+    def __init__(self, config: MtstConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dim = len(config.channels) * len(config.patch_lengths) * config.dim
+        self.embeddings = nn.ModuleList(
+            nn.Linear(patch, config.dim) for patch in config.patch_lengths
+        )
+        self.branches = nn.ModuleList(
+            nn.ModuleList(
+                Layer(
+                    dim=config.dim,
+                    n_heads=config.n_heads,
+                    hidden=config.hidden,
+                    dropout=config.dropout,
+                    reach=config.reach,
+                )
+                for _ in range(config.depth)
+            )
+            for _ in config.patch_lengths
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(config.dim) for _ in config.patch_lengths)
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream = batch.streams[self.config.stream]
+        is_present = stream.is_valid & stream.is_present[:, None]
+        is_known = stream.is_channel_present & is_present.any(dim=1, keepdim=True)
+        tokens, valid, pooled = [], [], []
+        for each, is_valid, layers, norm in zip(
+            *self.embed(stream.signal, is_present), self.branches, self.norms, strict=True
+        ):
+            rows = rearrange(each, "b c n d -> (b c) n d")
+            is_row_valid = is_valid.repeat_interleave(each.shape[1], dim=0)
+            for layer in layers:  # pyright: ignore[reportGeneralTypeIssues]
+                rows = layer(rows, is_row_valid)
+            kept = rearrange(norm(rows), "(b c) n d -> b c n d", c=each.shape[1])
+            kept = kept * is_known[:, :, None, None] * is_valid[:, None, :, None]
+            n_valid = is_valid.sum(dim=1).clamp(min=1)
+            tokens.append(rearrange(kept, "b c n d -> b n (c d)"))
+            valid.append(is_valid)
+            pooled.append(kept.sum(dim=2) / n_valid[:, None, None])
+        return Encoded(tokens[0], valid[0], torch.cat(pooled, dim=2).flatten(1))
+
+    def embed(
+        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
+    ) -> tuple[list[Float[Tensor, "B C _ D"]], list[Bool[Tensor, "B _"]]]:
+        """Cuts every channel into patches of each length and makes tokens of them."""
+        tokens, valid = [], []
+        for patch, embedding in zip(self.config.patch_lengths, self.embeddings, strict=True):
+            patches, is_patch_valid = cut_patches(signal, is_valid, patch)
+            tokens.append(embedding(rearrange(patches, "b n (c p) -> b c n p", p=patch)))
+            valid.append(is_patch_valid)
+        return tokens, valid
+
+
+class Layer(nn.Module):
+    """Attention with a bias by distance and a feed-forward part, each after a norm."""
+
+    def __init__(self, *, dim: int, n_heads: int, hidden: int, dropout: float, reach: int) -> None:
+        super().__init__()
+        self.n_heads, self.reach = n_heads, reach
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.position_bias = nn.Parameter(0.02 * torch.randn(n_heads, 2 * reach + 1))
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, tokens: Float[Tensor, "R N D"], is_valid: Bool[Tensor, "R N"]
+    ) -> Float[Tensor, "R N D"]:
+        """Mixes the tokens of each row; a row without a valid one attends everywhere."""
+        qkv = self.qkv(self.norm_attention(tokens))
+        q, k, v = rearrange(qkv, "r n (three h d) -> three r h n d", three=3, h=self.n_heads)
+        bias = distance_bias(self.position_bias, tokens.shape[1]).to(q.dtype)
+        is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
+        bias = bias.masked_fill(is_ignored[:, None, None], -torch.inf)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, bias, dropout_p=self.dropout.p if self.training else 0.0
+        )
+        tokens = tokens + self.dropout(self.out(rearrange(mixed, "r h n d -> r n (h d)")))
+        return tokens + self.dropout(self.mlp(self.norm_mlp(tokens)))
+
+
+def distance_bias(table: Float[Tensor, "H W"], n_tokens: int) -> Float[Tensor, "H N N"]:
+    """Looks up the bias of every query and key by how far the key lies after the query."""
+    reach = table.shape[1] // 2
+    place = torch.arange(n_tokens, device=table.device)
+    return table[:, (place - place[:, None]).clamp(-reach, reach) + reach]

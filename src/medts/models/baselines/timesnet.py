@@ -1,0 +1,170 @@
+"""TimesNet: a window folded at its strongest periods, and convolutions over the folds.
+
+Wu et al., "TimesNet: Temporal 2D-Variation Modeling for General Time Series Analysis" (ICLR 2023,
+arXiv:2210.02186), written from the paper. The largest amplitudes of a Fourier transform give the
+periods; folded at one of them a sequence becomes an image, whose columns hold what recurs and
+whose rows how it changes. Training and the head are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, D embedding width, k periods.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.nn.positions import positions
+
+
+class TimesNetConfig(Config):
+    """Size, window and input of a TimesNet."""
+
+    kind: Literal["timesnet"] = "timesnet"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    window: int = Field(default=250, ge=4)
+    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+
+    dim: int = Field(default=64, ge=2, multiple_of=2)
+    """Width of a token; even."""
+
+    depth: int = Field(default=2, ge=1)
+    """Blocks."""
+
+    hidden: int = Field(default=64, ge=1)
+    """Width between the two convolutions of a block."""
+
+    n_periods: int = Field(default=3, ge=1)
+    """Periods at which each block folds."""
+
+    n_kernels: int = Field(default=6, ge=1)
+    """Square kernels side by side in a convolution: 1, 3, 5 … wide."""
+
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of embedding values dropped in training."""
+
+
+class TimesNet(Encoder):
+    """One token per sample of a fixed window, mixed where periods bring samples together.
+
+    Components: *embedding* — convolution over three samples, and sinusoids; *blocks* — periods,
+    folds and two inception convolutions each, around a skip connection; *norms* — layer norm
+    after each block; *pooling* — mean over valid tokens.
+
+    Symbols: our ``n_periods`` is the paper's k, ``dim`` its d_model, ``hidden`` its d_ff.
+
+    Departures: the authors' code takes the periods from the mean spectrum of a batch, so that a
+    window's embedding depends on its neighbours; ours come from each window alone, as the paper's
+    formulas have it. No period is shorter than four samples, since such a fold says nothing that a
+    convolution over time would not. The embedding does not wrap around at the ends. Amplitude is
+    kept where the paper normalises it away. Tokens are averaged, not flattened. A window shorter
+    than ``window`` is filled with zeros, always to the same length, so padding changes nothing.
+    """
+
+    def __init__(self, config: TimesNetConfig) -> None:
+        super().__init__()
+        self.config, self.dim = config, config.dim
+        self.embedding = nn.Conv1d(len(config.channels), config.dim, 3, padding=1)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            TimesBlock(
+                dim=config.dim,
+                hidden=config.hidden,
+                n_periods=config.n_periods,
+                n_kernels=config.n_kernels,
+            )
+            for _ in range(config.depth)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(config.dim) for _ in range(config.depth))
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes the configured stream; a window without it gives a zero embedding."""
+        stream, missing = batch.streams[self.config.stream], self.config.window
+        missing -= stream.signal.shape[2]
+        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
+        signal = F.pad(stream.signal * stream.is_channel_present[..., None], (0, missing))
+        tokens = self.dropout(self.embed(signal, is_valid))
+        for block, norm in zip(self.blocks, self.norms, strict=True):
+            tokens = norm(block(tokens)) * is_valid[..., None]
+        pooled = tokens.sum(dim=1) / is_valid.sum(dim=1, keepdim=True).clamp(min=1)
+        # Tokens after the longest window of the batch are none of it.
+        n_read = min(self.config.window, stream.signal.shape[2])
+        return Encoded(tokens[:, :n_read], is_valid[:, :n_read], pooled)
+
+    def embed(
+        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B T D"]:
+        """Makes a token of every sample and its two neighbours, zero where there is none."""
+        tokens = self.embedding(signal * is_valid[:, None]).transpose(1, 2)
+        return (tokens + positions(tokens.shape[1], self.dim).to(tokens)) * is_valid[..., None]
+
+
+class TimesBlock(nn.Module):
+    """Folds tokens at their strongest periods, convolves, unfolds, and weighs by amplitude."""
+
+    def __init__(self, *, dim: int, hidden: int, n_periods: int, n_kernels: int) -> None:
+        super().__init__()
+        self.n_periods = n_periods
+        self.inward, self.outward = (
+            Inception(n_in=dim, n_out=hidden, n_kernels=n_kernels),
+            Inception(n_in=hidden, n_out=dim, n_kernels=n_kernels),
+        )
+
+    def forward(self, tokens: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        """Adds what the folds tell; windows that share a period are folded together."""
+        periods, amplitude = find_periods(tokens, self.n_periods)
+        share = amplitude.softmax(dim=1).to(tokens.dtype)
+        mixed = torch.zeros_like(tokens)
+        for period in periods.unique().tolist():
+            rows, place = (periods == period).nonzero(as_tuple=True)
+            image = self.outward(F.gelu(self.inward(fold(tokens[rows], period))))
+            line = rearrange(image, "b d f p -> b (f p) d")[:, : tokens.shape[1]]
+            weighed = line * share[rows, place][:, None, None]
+            mixed = mixed.index_add(0, rows, weighed.to(mixed.dtype))
+        return tokens + mixed
+
+
+class Inception(nn.Module):
+    """Mean of square convolutions of several widths."""
+
+    def __init__(self, *, n_in: int, n_out: int, n_kernels: int) -> None:
+        super().__init__()
+        self.kernels = nn.ModuleList(
+            nn.Conv2d(n_in, n_out, 2 * i + 1, padding=i) for i in range(n_kernels)
+        )
+
+    def forward(self, image: Float[Tensor, "B D F P"]) -> Float[Tensor, "B _ F P"]:
+        """Convolves an image with every kernel."""
+        return torch.stack([kernel(image) for kernel in self.kernels]).mean(dim=0)
+
+
+def find_periods(
+    tokens: Float[Tensor, "B T D"], n_periods: int
+) -> tuple[Int[Tensor, "B k"], Float[Tensor, "B k"]]:
+    """Returns the periods of the largest mean amplitudes of each window, and these amplitudes."""
+    n_samples = tokens.shape[1]
+    amplitude = torch.fft.rfft(tokens.float(), dim=1).abs().mean(dim=2)
+    amplitude = amplitude[:, 1 : max(2, n_samples // 4 + 1)]
+    strongest, index = amplitude.topk(min(n_periods, amplitude.shape[1]), dim=1)
+    frequency = index + 1
+    return (n_samples + frequency - 1) // frequency, strongest
+
+
+def fold(tokens: Float[Tensor, "B T D"], period: int) -> Float[Tensor, "B D F {period}"]:
+    """Breaks a sequence into lines of one period each; the last is filled up with zeros."""
+    missing = -tokens.shape[1] % period
+    return rearrange(F.pad(tokens, (0, 0, 0, missing)), "b (f p) d -> b d f p", p=period)

@@ -1,0 +1,395 @@
+"""MedualTime: one frozen language model read twice, with signal and text as equals.
+
+Ye et al., "MedualTime: A Dual-Adapter Language Model for Medical Time Series-Text Multimodal
+Learning" (arXiv:2406.06620, IJCAI 2025; earlier named DualTime). In the signal pass patches of the
+signal are the tokens and the report's vector is injected; in the text pass the report's tokens are
+the tokens and the signal's vector is injected, by a small convolutional network. Injection is by
+adapters in the upper blocks of one shared trunk (see `medts.nn.adapters`). The two embeddings are
+fused. Under a million parameters are trained.
+
+A window whose report or signal is missing is embedded by the pass that is left, whose adaptation
+tokens then stand without a message.
+Losses, heads and the text controls are left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, P samples per patch, N signal tokens,
+L text tokens, D embedding width.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from pydantic import Field, field_validator, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.errors import ConfigError
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.models.ecg_nat import arrange
+from medts.nn.adapters import Adapter, injecting
+from medts.nn.patches import cut_patches, standardise
+from medts.nn.residual_conv import ResidualConv
+from medts.nn.text import TextConfig
+from medts.nn.trunk import FrozenReader, Trunk, last_of_valid, mean_of_valid, pad_numbers
+
+
+class MedualTimeConfig(Config):
+    """Trunk, adapters and fusion of a `MedualTime`; see the recipe ``medualtime_paper``."""
+
+    kind: Literal["medualtime"] = "medualtime"
+    """Tells the encoders of a recipe apart."""
+
+    stream: str = "ecg"
+    """Name of the stream that is read."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that are read, by name, of any modality; one that is absent counts as zero."""
+
+    trunk: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    """The language model; its ``max_tokens`` is how much of a report the text pass reads."""
+
+    text_encoder: TextConfig | None = None
+    """Makes the report's vector for the signal pass; none lets the trunk do it, unadapted."""
+
+    text_pool: Literal["mean", "first"] = "mean"
+    """How the report's vector is made of its tokens; ``first`` is the paper's CLS token."""
+
+    n_adapted: int | None = Field(default=None, ge=0)
+    """Blocks with adapters, from the top; none takes all but the lowest, 0 injects nothing."""
+
+    n_tokens: int = Field(default=5, ge=1)
+    """Adaptation tokens per adapted block."""
+
+    is_gate_shared: bool = False
+    """Whether both passes use the same gates, as in the authors' code."""
+
+    is_message_normed: bool = True
+    """Whether a message is brought to unit spread and its tokens pass the block's norm; False, as
+    in the authors' code, injects the report's vector at whatever size it has."""
+
+    patch: int = Field(default=25, ge=1)
+    """Samples per signal token, all channels together; 0.25 s at 100 Hz."""
+
+    is_signal_normed: bool = True
+    """Whether each channel of a window has mean 0 and spread 1 in the signal pass; the network
+    that injects the signal sees amplitudes in either case."""
+
+    pool: Literal["auto", "last", "mean"] = "auto"
+    """How a pass is pooled: its last token, the mean, or what suits the trunk's direction."""
+
+    fusion: Literal["mean", "gate", "concat"] = "mean"
+    """How the two embeddings become one; ``mean`` is the paper's."""
+
+    passes: Literal["both", "signal", "text"] = "both"
+    """Which passes there are; the ablations keep one, with the other modality injected."""
+
+    reads: Literal["both", "signal", "text"] = "both"
+    """A control: ``signal`` hides every report, ``text`` every signal, from the same model."""
+
+    modality_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """How often, in training, a window loses its report or its signal; never both."""
+
+    conv_widths: tuple[int, ...] = Field(default=(64, 128, 128), min_length=1)
+    """Widths of the residual blocks that make the signal's vector."""
+
+    conv_kernels: tuple[int, ...] = Field(default=(7, 5, 3), min_length=1)
+    """Samples that the convolutions of each residual block span, odd."""
+
+    conv_stride: int = Field(default=1, ge=1)
+    """Samples per step of the first convolution; 1 in the paper."""
+
+    is_trunk_trained: bool = False
+    """A control: whether the trunk is trained too, with all its weights in the checkpoint."""
+
+    cache_mib: float = Field(default=512.0, ge=0.0)
+    """Memory for reports as they are below the first adapter; 0 computes them at every step."""
+
+    @field_validator("conv_kernels")
+    @classmethod
+    def _kernels_are_odd(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if any(size < 1 or size % 2 == 0 for size in sizes):
+            raise ValueError(f"conv_kernels must be odd, got {sizes}")
+        return sizes
+
+    @model_validator(mode="after")
+    def _fusion_has_two_sides(self) -> "MedualTimeConfig":
+        if self.passes != "both" and self.fusion != "mean":
+            raise ValueError(f"fusion {self.fusion!r} needs both passes, not {self.passes!r} alone")
+        return self
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The two embeddings before fusion; zero where a pass had nothing to read.
+
+    Args:
+        signal: Of the signal pass, in ``Encoded.intermediates["passes"]``.
+        text: Of the text pass.
+        has_signal: True for windows whose signal was read.
+        has_text: True for windows whose report was read.
+    """
+
+    signal: Float[Tensor, "B D"]
+    text: Float[Tensor, "B D"]
+    has_signal: Bool[Tensor, "B"]
+    has_text: Bool[Tensor, "B"]
+
+
+class MedualTime(Encoder):
+    """Two passes through one frozen trunk, each hearing of the other modality by adapters.
+
+    Components:
+        trunk — frozen language model, no part of a checkpoint — reads patches and words alike.
+        patches — one linear layer — signal tokens from all channels of a patch.
+        signal_conv, conv_norm — residual convolutions and a norm — the signal's message.
+        signal_adapter, text_adapter — adaptation tokens and gates — hear the other's message.
+        signal_norm, text_norm — the norm after each pass.
+
+    Symbols: our adaptation tokens are the paper's P, our ``n_adapted`` its M, ``signal`` and
+    ``text`` passes its temporal-primary and textual-primary model.
+
+    Departures: the authors' ``train()`` wakes the dropout of the frozen model, ours never does.
+    Reports are cut to what the trunk can read, where theirs crash, and an empty report counts as
+    missing, where theirs reads a space. Messages are normalised and gates belong to one pass,
+    unless the config says as in the paper. A bidirectional trunk, which the paper has not, is
+    pooled by the mean. In training a modality is sometimes left out, so that it may be missing
+    later.
+
+    Raises:
+        ConfigError: If the trunk's weights are missing, or it has fewer blocks than are adapted.
+    """
+
+    def __init__(self, config: MedualTimeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = trunk = Trunk(config.trunk.name, is_trained=config.is_trunk_trained)
+        n_adapted = trunk.n_blocks - 1 if config.n_adapted is None else config.n_adapted
+        if n_adapted > trunk.n_blocks:
+            raise ConfigError(
+                f"{n_adapted} blocks cannot be adapted: {trunk.name!r} has {trunk.n_blocks}",
+                field="n_adapted",
+            )
+        self.n_plain = trunk.n_blocks - n_adapted
+        self.dim = 2 * trunk.dim if config.fusion == "concat" else trunk.dim
+        reads_signal, reads_text = config.passes != "text", config.passes != "signal"
+        shape = {
+            "n_blocks": trunk.n_blocks,
+            "n_adapted": n_adapted,
+            "n_tokens": config.n_tokens,
+            "dim": trunk.dim,
+            "n_heads": trunk.n_heads,
+            "is_normed": config.is_message_normed,
+        }
+        if reads_signal:
+            self.patches = nn.Linear(len(config.channels) * config.patch, trunk.dim)
+            self.signal_norm = nn.LayerNorm(trunk.dim)
+            self.signal_adapter = Adapter(**shape) if n_adapted else None
+        if reads_text:
+            self.text_norm = nn.LayerNorm(trunk.dim)
+            gate = None
+            if config.is_gate_shared and reads_signal and n_adapted:
+                assert self.signal_adapter is not None
+                gate = self.signal_adapter.gate
+            self.text_adapter = Adapter(**shape, gate=gate) if n_adapted else None
+        if reads_text and n_adapted:
+            self.signal_conv = ResidualConv(
+                n_channels=len(config.channels),
+                widths=config.conv_widths,
+                kernel_sizes=config.conv_kernels,
+                stride=config.conv_stride,
+                dim=trunk.dim,
+            )
+            self.conv_norm = nn.LayerNorm(trunk.dim)
+        self._add_text_encoder(is_needed=reads_signal and n_adapted > 0)
+        if config.fusion == "gate":
+            self.fusion_gates = nn.ModuleList(nn.Linear(trunk.dim, 1) for _ in range(2))
+        self.prefix = None
+        if not config.is_trunk_trained:
+            self.prefix = self._reader(trunk, config.trunk, self.n_plain)
+
+    def _add_text_encoder(self, *, is_needed: bool) -> None:
+        """Builds what makes the report's message; a projection only where widths differ."""
+        config, dim = self.config, self.trunk.dim
+        if not is_needed:
+            return
+        source = config.text_encoder or config.trunk
+        # Beside a trained trunk the message still comes from the weights it began with.
+        is_own = config.text_encoder is None and not config.is_trunk_trained
+        if not is_own:
+            self.text_trunk = Trunk(source.name)
+        reads = self.trunk if is_own else self.text_trunk
+        self.messages = self._reader(reads, source, reads.n_blocks)
+        self.text_projection = None
+        if reads.dim != dim:
+            self.text_projection = nn.Sequential(nn.Linear(reads.dim, dim), nn.LayerNorm(dim))
+
+    def _reader(self, trunk: Trunk, source: TextConfig, n_blocks: int) -> FrozenReader:
+        return FrozenReader(
+            trunk,
+            n_blocks=n_blocks,
+            max_tokens=source.max_tokens,
+            limit_mib=self.config.cache_mib,
+        )
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes every window with what it has of signal and report."""
+        signal, is_valid = self.select(batch)
+        texts = [(text or "").strip() for text in batch.text]
+        if self.config.reads != "both":
+            is_valid = is_valid & (self.config.reads == "signal")
+            texts = texts if self.config.reads == "text" else [""] * len(texts)
+        has_signal = is_valid.any(dim=1)
+        has_text = torch.tensor([bool(text) for text in texts], device=signal.device)
+        has_signal, has_text = self.drop_modality(has_signal, has_text)
+        is_valid = is_valid & has_signal[:, None]
+
+        passes = self.config.passes
+        nothing = signal.new_zeros(len(batch), self.trunk.dim)
+        tokens, is_token_valid, by_signal, by_text = nothing[:, None], None, nothing, nothing
+        if passes != "text":
+            tokens, is_token_valid, by_signal = self.read_signal(signal, is_valid, texts, has_text)
+        if passes != "signal" and has_text.any():
+            by_text = self.read_text(signal, is_valid, texts, has_text)
+        pooled = self.fuse(by_signal, by_text, has_signal, has_text)
+        if is_token_valid is None:
+            tokens, is_token_valid = by_text[:, None], has_text[:, None]
+        found = Passes(by_signal, by_text, has_signal, has_text)
+        return Encoded(tokens, is_token_valid, pooled, {"passes": found})
+
+    def select(self, batch: Batch) -> tuple[Float[Tensor, "B C T"], Bool[Tensor, "B T"]]:
+        """Picks the channels of the config by name; no sample is valid where all are absent.
+
+        Raises:
+            ConfigError: If the batch lacks the stream, or the stream all of the channels.
+        """
+        config = self.config
+        if config.stream not in batch.streams:
+            raise ConfigError(
+                f"no stream {config.stream!r} in the batch",
+                field="stream",
+                remedy=f"Present: {', '.join(batch.streams)}",
+            )
+        stream = batch.streams[config.stream]
+        signal, is_valid = arrange(stream, config.channels)
+        known = [c for c, name in enumerate(stream.channels) if name in config.channels]
+        return signal, is_valid & stream.is_channel_present[:, known].any(dim=1, keepdim=True)
+
+    def drop_modality(
+        self, has_signal: Bool[Tensor, "B"], has_text: Bool[Tensor, "B"]
+    ) -> tuple[Bool[Tensor, "B"], Bool[Tensor, "B"]]:
+        """Hides, in training, one modality of some windows that have both."""
+        if not self.training or self.config.modality_dropout == 0 or self.config.passes != "both":
+            return has_signal, has_text
+        is_hit, side = torch.rand(2, len(has_signal), device=has_signal.device)
+        is_hit = (is_hit < self.config.modality_dropout) & has_signal & has_text
+        return has_signal & ~(is_hit & (side < 0.5)), has_text & ~(is_hit & (side >= 0.5))
+
+    def read_signal(
+        self,
+        signal: Float[Tensor, "B C T"],
+        is_valid: Bool[Tensor, "B T"],
+        texts: list[str],
+        has_text: Bool[Tensor, "B"],
+    ) -> tuple[Float[Tensor, "B N D"], Bool[Tensor, "B N"], Float[Tensor, "B D"]]:
+        """Runs the signal pass; returns its tokens, which of them are valid, and its embedding."""
+        if self.config.is_signal_normed:
+            signal = standardise(signal, is_valid)
+        patches, is_token_valid = cut_patches(signal, is_valid, self.config.patch)
+        hidden = self.trunk.embed(self.patches(patches))
+        if self.signal_adapter is None:
+            hidden = self.trunk.run(hidden, is_token_valid)
+        else:
+            message = self.text_message(texts, has_text, like=hidden)
+            with injecting(self.signal_adapter, message):
+                hidden = self.trunk.run(hidden, is_token_valid)
+        hidden = self.signal_norm(hidden) * is_token_valid[..., None]
+        return hidden, is_token_valid, self.pool(hidden, is_token_valid)
+
+    def read_text(
+        self,
+        signal: Float[Tensor, "B C T"],
+        is_valid: Bool[Tensor, "B T"],
+        texts: list[str],
+        has_text: Bool[Tensor, "B"],
+    ) -> Float[Tensor, "B D"]:
+        """Runs the text pass over the windows that have a report; zero for the others."""
+        rows = has_text.nonzero().flatten()
+        chosen = [texts[row] for row in rows.tolist()]
+        hidden, is_token_valid = self.begin_text(chosen, signal.device)
+        if self.text_adapter is None:
+            hidden = self.trunk.run(hidden, is_token_valid, self.n_plain)
+        else:
+            message = self.signal_message(signal[rows], is_valid[rows])
+            with injecting(self.text_adapter, message):
+                hidden = self.trunk.run(hidden, is_token_valid, self.n_plain)
+        pooled = self.pool(self.text_norm(hidden), is_token_valid)
+        return pooled.new_zeros(len(texts), pooled.shape[1]).index_copy(0, rows, pooled)
+
+    def begin_text(
+        self, texts: list[str], device: torch.device
+    ) -> tuple[Float[Tensor, "n L D"], Bool[Tensor, "n L"]]:
+        """Returns reports as they are below the first adapter, from memory where that is frozen."""
+        if self.prefix is not None:
+            return self.prefix(texts, device)
+        numbers = self.trunk.number(texts, self.config.trunk.max_tokens)
+        ids, is_valid = pad_numbers(numbers, device)
+        hidden = self.trunk.embed(self.trunk.look_up(ids))
+        return self.trunk.run(hidden, is_valid, 0, self.n_plain), is_valid
+
+    def text_message(
+        self, texts: list[str], has_text: Bool[Tensor, "B"], *, like: Tensor
+    ) -> Float[Tensor, "B D"]:
+        """Returns the vector of each report; zero for windows without one."""
+        rows = has_text.nonzero().flatten()
+        if not len(rows):
+            return like.new_zeros(len(texts), self.trunk.dim)
+        chosen = [texts[row] for row in rows.tolist()]
+        vector = self.messages.vectors(chosen, self.config.text_pool, like.device)
+        if self.config.is_message_normed:
+            vector = F.layer_norm(vector, vector.shape[1:])
+        if self.text_projection is not None:
+            vector = self.text_projection(vector)
+        return vector.new_zeros(len(texts), self.trunk.dim).index_copy(0, rows, vector)
+
+    def signal_message(
+        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B D"]:
+        """Returns the vector of each signal; zero for windows without one."""
+        has_signal = is_valid.any(dim=1)
+        if not has_signal.any():
+            return signal.new_zeros(len(signal), self.trunk.dim)
+        return self.conv_norm(self.signal_conv(signal, is_valid)) * has_signal[:, None]
+
+    def pool(
+        self, hidden: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
+    ) -> Float[Tensor, "B D"]:
+        """Makes one vector of a pass."""
+        how = self.config.pool
+        if how == "auto":
+            how = "last" if self.trunk.is_causal else "mean"
+        return (last_of_valid if how == "last" else mean_of_valid)(hidden, is_valid)
+
+    def fuse(
+        self,
+        by_signal: Float[Tensor, "B D"],
+        by_text: Float[Tensor, "B D"],
+        has_signal: Bool[Tensor, "B"],
+        has_text: Bool[Tensor, "B"],
+    ) -> Float[Tensor, "B dim"]:
+        """Makes one embedding of the passes that had something to read; zero if none had."""
+        if self.config.passes != "both":
+            return by_signal if self.config.passes == "signal" else by_text
+        if self.config.fusion == "concat":
+            return torch.cat([by_signal, by_text], dim=1)
+        is_there = torch.stack([has_signal, has_text], dim=1)
+        weight = is_there / is_there.sum(dim=1, keepdim=True).clamp(min=1)
+        if self.config.fusion == "gate":
+            sides = zip(self.fusion_gates, (by_signal, by_text), strict=True)
+            score = torch.cat([gate(side) for gate, side in sides], dim=1)
+            score = score.masked_fill(~is_there, torch.finfo(score.dtype).min)
+            weight = score.softmax(dim=1) * is_there
+        return weight[:, :1] * by_signal + weight[:, 1:] * by_text

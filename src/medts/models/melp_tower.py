@@ -1,0 +1,288 @@
+"""ECG tower of MELP: strided convolutions make tokens, a transformer relates them.
+
+The encoder of wav2vec 2.0 (Baevski et al., NeurIPS 2020, arXiv:2006.11477) for signals of several
+leads, as fairseq-signals and MELP (Wang et al., ICML 2025, arXiv:2506.21803) use it, in plain
+torch. Convolutions that do not overlap cut the record into patches, a long convolution over the
+tokens says where each stands, and post-norm layers of full attention follow.
+
+What the tokens are taught by is left to others.
+
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
+"""
+
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from medts.core.batch import Batch, Encoded
+from medts.core.config import Config
+from medts.core.errors import ConfigError, MedtsError
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.base import Encoder
+from medts.models.ecg_nat import arrange, count_valid
+from medts.nn.neighborhood import is_before
+
+
+class MelpTowerConfig(Config):
+    """Sizes and input; the defaults are those of the paper and its released code."""
+
+    kind: Literal["melp_tower"] = "melp_tower"
+    """Tells the encoders of a recipe apart."""
+
+    stream: str = "ecg"
+    """Stream that is read."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Leads that the first convolution reads, by name."""
+
+    n_convs: int = Field(default=4, ge=1)
+    """Convolutions of stride 2; four make a token of 16 samples, 32 ms at 500 Hz."""
+
+    conv_dim: int = Field(default=256, ge=1)
+    """Channels of every convolution."""
+
+    is_amplitude_kept: bool = False
+    """Whether the norm over time behind the first convolution is left out. The paper has it; with
+    it, how large a signal is cannot be told from the tokens."""
+
+    conv_gradient: float = Field(default=0.1, gt=0.0, le=1.0)
+    """Factor of the gradient into the convolutions."""
+
+    dim: int = Field(default=768, ge=1)
+    """Width of a token."""
+
+    depth: int = Field(default=8, ge=1)
+    """Layers of attention."""
+
+    n_heads: int = Field(default=12, ge=1)
+    """Heads of attention; they share the width evenly."""
+
+    hidden: int = Field(default=3072, ge=1)
+    """Width inside the feed-forward part of a layer."""
+
+    position_kernel: int = Field(default=128, ge=2)
+    """Tokens that the convolution over positions reads."""
+
+    position_groups: int = Field(default=16, ge=1)
+    """Groups of channels in that convolution."""
+
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of values dropped in attention and in the sums around it."""
+
+    is_checkpointed: bool = False
+    """Whether the layers' activations are computed again in the backward pass instead of kept:
+    less memory, about a third more time."""
+
+    @model_validator(mode="after")
+    def _widths_can_be_shared(self) -> "MelpTowerConfig":
+        if self.dim % self.n_heads:
+            raise ValueError(f"dim {self.dim} is no multiple of {self.n_heads} heads")
+        if self.dim % self.position_groups:
+            raise ValueError(f"dim {self.dim} is no multiple of {self.position_groups} groups")
+        return self
+
+
+class MelpTower(Encoder):
+    """Turns windows of any length into tokens of ``2 ** n_convs`` samples, and their mean.
+
+    Components:
+        convs — strided convolutions — patches; behind the first a norm of each channel over time.
+        projection — norm and linear map — to the width of the transformer.
+        positions — grouped convolution over tokens, added — tells where a token stands.
+        layers — post-norm attention and feed-forward part — relate the tokens.
+
+    Symbols: our ``hidden`` is FFN, ``conv_gradient`` is ``feature_grad_mult``.
+
+    Departures: padded samples take no part in the norm over time, in the convolution over
+    positions or in attention, so padding changes nothing; samples at the end that fill no token
+    are left out, as in the released code. wav2vec's masking and quantiser, which MELP carries
+    along unused, do not exist here.
+
+    Raises:
+        ConfigError: When a batch has no such stream or none of the leads.
+        MedtsError: When a window is shorter than one token.
+    """
+
+    def __init__(self, config: MelpTowerConfig) -> None:
+        super().__init__()
+        self.config, self.dim, self.stream = config, config.dim, config.stream
+        widths = [len(config.channels), *[config.conv_dim] * config.n_convs]
+        self.convs = nn.ModuleList(
+            nn.Conv1d(n_in, n_out, kernel_size=2, stride=2, bias=False)
+            for n_in, n_out in pairwise(widths)
+        )
+        self.conv_norm = None if config.is_amplitude_kept else NormOverTime(config.conv_dim)
+        self.token_norm = nn.LayerNorm(config.conv_dim)
+        self.projection = nn.Linear(config.conv_dim, config.dim)
+        self.positions = Positions(
+            config.dim, kernel_size=config.position_kernel, groups=config.position_groups
+        )
+        self.norm = nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.transformer = nn.ModuleList(
+            PostNormLayer(
+                dim=config.dim,
+                n_heads=config.n_heads,
+                hidden=config.hidden,
+                dropout=config.dropout,
+            )
+            for _ in range(config.depth)
+        )
+        for conv in self.convs:
+            nn.init.kaiming_normal_(conv.weight)  # pyright: ignore[reportArgumentType]
+        for module in (self.projection, *self.transformer.modules()):
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def parts(self) -> list[nn.Module]:
+        """Lists convolutions, what follows them, and the layers of attention."""
+        norms = [] if self.conv_norm is None else [self.conv_norm]
+        first = nn.ModuleList([*self.convs, *norms])
+        middle = nn.ModuleList([self.token_norm, self.projection, self.positions, self.norm])
+        return [first, middle, *self.transformer]
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Encodes every window of the batch on its own."""
+        if self.stream not in batch.streams:
+            raise ConfigError(
+                f"no stream {self.stream!r} in the batch",
+                field="stream",
+                remedy=f"Present: {', '.join(batch.streams)}",
+            )
+        stream = batch.streams[self.stream]
+        stride = 2**self.config.n_convs
+        if stream.signal.shape[-1] < stride:
+            raise MedtsError(
+                f"a window of {stream.signal.shape[-1]} samples is shorter than the {stride} "
+                "samples of one token",
+                remedy="Use longer windows, or fewer convolutions",
+            )
+        signal, is_valid = arrange(stream, self.config.channels)
+        tokens, n_valid = self.tokenize(signal, count_valid(is_valid))
+        tokens, is_token = self.relate(tokens, n_valid)
+        weight = is_token[..., None].to(tokens.dtype)
+        pooled = (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
+        return Encoded(tokens, is_token, pooled)
+
+    def tokenize(
+        self, signal: Float[Tensor, "B C T"], n_valid: Int[Tensor, "B"] | None
+    ) -> tuple[Float[Tensor, "B N D_conv"], Int[Tensor, "B"] | None]:
+        """Runs the convolutions, and counts the tokens that are full; None where all are."""
+        hidden = signal.to(self.token_norm.weight.dtype)
+        for i, conv in enumerate(self.convs):
+            hidden = conv(hidden)
+            n_valid = None if n_valid is None else n_valid // 2
+            if i == 0 and self.conv_norm is not None:
+                hidden = self.conv_norm(hidden, n_valid)
+            hidden = F.gelu(hidden)
+        return ScaleGradient.apply(hidden.transpose(1, 2), self.config.conv_gradient), n_valid
+
+    def relate(
+        self, tokens: Float[Tensor, "B N D_conv"], n_valid: Int[Tensor, "B"] | None
+    ) -> tuple[Float[Tensor, "B N D"], Bool[Tensor, "B N"]]:
+        """Runs everything behind the convolutions; also says which tokens are valid."""
+        is_token = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        may_see = None
+        hidden = self.dropout(self.projection(self.token_norm(tokens)))
+        if n_valid is not None:
+            is_token = is_before(n_valid, tokens.shape[1])
+            hidden = hidden.masked_fill(~is_token[..., None], 0.0)
+            # A window without a valid token looks everywhere; attention over nothing is NaN.
+            may_see = (is_token | ~is_token.any(dim=1, keepdim=True))[:, None, None]
+        hidden = self.dropout(self.norm(hidden + self.positions(hidden)))
+        for layer in self.transformer:
+            if self.config.is_checkpointed and torch.is_grad_enabled():
+                hidden = checkpoint(layer, hidden, may_see, use_reentrant=False)
+            else:
+                hidden = layer(hidden, may_see)
+        if n_valid is not None:
+            hidden = hidden.masked_fill(~is_token[..., None], 0.0)
+        return hidden, is_token
+
+
+class PostNormLayer(nn.Module):
+    """Attention and feed-forward part, each added to its input and then normalised."""
+
+    def __init__(self, *, dim: int, n_heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads, self.rate = n_heads, dropout
+        self.inward, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, tokens: Float[Tensor, "B N D"], may_see: Bool[Tensor, "B 1 1 N"] | None
+    ) -> Float[Tensor, "B N D"]:
+        """Mixes tokens among each other, then each within itself."""
+        q, k, v = self.inward(tokens).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        rate = self.rate if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, may_see, dropout_p=rate)
+        update = self.out(mixed.transpose(1, 2).flatten(2))
+        tokens = self.norm_attention(tokens + self.dropout(update))
+        return self.norm_mlp(tokens + self.dropout(self.mlp(tokens)))
+
+
+class Positions(nn.Module):
+    """A long grouped convolution over the tokens; what it adds tells neighbours apart."""
+
+    def __init__(self, dim: int, *, kernel_size: int, groups: int) -> None:
+        super().__init__()
+        conv = nn.Conv1d(dim, dim, kernel_size, padding=kernel_size // 2, groups=groups)
+        nn.init.normal_(conv.weight, std=(4.0 / (kernel_size * dim)) ** 0.5)
+        nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType] - there is one
+        self.conv = nn.utils.parametrizations.weight_norm(conv, name="weight", dim=2)
+
+    def forward(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
+        """Reads the tokens around each; an even kernel reaches one further back than ahead."""
+        return F.gelu(self.conv(tokens.transpose(1, 2))[..., : tokens.shape[1]]).transpose(1, 2)
+
+
+class NormOverTime(nn.Module):
+    """Brings each channel of a window to mean 0 and variance 1 over its valid samples, in fp32."""
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(dim)), nn.Parameter(torch.zeros(dim))
+        self.eps = eps
+
+    def forward(
+        self, hidden: Float[Tensor, "B C T"], n_valid: Int[Tensor, "B"] | None
+    ) -> Float[Tensor, "B C T"]:
+        """Normalises; what lies behind the last valid sample has no say."""
+        dim = hidden.shape[1]
+        if n_valid is None:
+            out = F.group_norm(
+                hidden.float(), dim, self.weight.float(), self.bias.float(), self.eps
+            )
+            return out.to(hidden.dtype)
+        values = hidden.float()
+        is_read = is_before(n_valid, hidden.shape[2])[:, None]
+        count = n_valid.clamp(min=1)[:, None, None]
+        mean = (values * is_read).sum(dim=2, keepdim=True) / count
+        centred = (values - mean) * is_read
+        variance = centred.square().sum(dim=2, keepdim=True) / count
+        out = centred * (variance + self.eps).rsqrt()
+        return (out * self.weight[:, None] + self.bias[:, None]).to(hidden.dtype)
+
+
+class ScaleGradient(torch.autograd.Function):
+    """The identity, with its gradient multiplied by a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, factor: float) -> Tensor:
+        """Passes the tokens on."""
+        ctx.factor = factor
+        return tokens.view_as(tokens)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None]:
+        """Scales the gradient."""
+        return grads[0] * ctx.factor, None

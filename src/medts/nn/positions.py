@@ -1,0 +1,20 @@
+"""Positions: sinusoids that say where a token lies, for any number of tokens.
+
+Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). They are computed and
+not learnt, so that no length is foreign.
+
+Axes: N tokens, D embedding width.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def positions(n_tokens: int, dim: int) -> Float[Tensor, "{n_tokens} {dim}"]:
+    """Returns the paper's sinusoids: sines and cosines of wavelengths from 2π to 20,000π."""
+    rate = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
+    angle = torch.arange(n_tokens)[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)

@@ -1,0 +1,161 @@
+"""Dual contrast: the two passes of a MedualTime agree with noisy views and with each other.
+
+The unsupervised objective of MedualTime (Ye et al., arXiv:2406.06620): the embedding of each pass
+should be found again when noise is added to the signal, and, once training has begun to settle, a
+window's signal pass should find its text pass among those of the batch, and the reverse:
+``NCE(T, T') + NCE(S, S') + weight (NCE(S, T) + NCE(T, S))``. Every pass has a small head of its
+own, which is thrown away.
+
+Many reports are equal, word for word. Windows whose reports are equal are each other's positives
+between passes, not negatives.
+
+Axes: B windows in the batch, D embedding width.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Losses
+from medts.core.config import Config
+from medts.core.errors import ConfigError
+from medts.losses.collapse import collapse_parts
+from medts.losses.contrastive import info_nce
+from medts.models.base import Encoder
+from medts.models.medualtime import MedualTime, Passes
+from medts.nn.views import keep_real
+from medts.objectives.base import Objective
+
+
+class DualContrastConfig(Config):
+    """Noise, temperature, and when the passes begin to be drawn together."""
+
+    kind: Literal["dual_contrast"] = "dual_contrast"
+    """Name of the objective in the registry."""
+
+    noise: float = Field(default=0.5, ge=0.0)
+    """Standard deviation of the noise on a view, in units of the prepared signal."""
+
+    temperature: float = Field(default=0.1, gt=0.0)
+    """Divides the cosine similarities."""
+
+    alignment: float = Field(default=0.1, ge=0.0)
+    """Weight of the terms between signal pass and text pass, once it is reached."""
+
+    n_alone: int = Field(default=100, ge=0)
+    """Training batches before these terms begin; a tenth of all in the paper."""
+
+    n_rising: int = Field(default=0, ge=0)
+    """Batches in which their weight rises from 0 in a line; 0 switches it on, as in the paper."""
+
+    equal_reports: Literal["positives", "negatives"] = "positives"
+    """What windows with the same report are to each other; ``negatives`` in the paper."""
+
+
+class DualContrast(Objective):
+    """InfoNCE within and between the passes, with a monitor of collapse.
+
+    Departures: the paper's terms within a pass look from the window to its noisy view only, ours
+    in both directions. The authors judge epochs by a loss that grows when alignment sets in;
+    here validation always has its full weight. Noise is drawn per sample and never falls on
+    padding; its size is in units of the prepared signal, 0.25 mV by default, where theirs is in
+    those of the stored series.
+
+    Args:
+        config: Noise, temperature and weights.
+        encoder: A `MedualTime` with both passes.
+
+    Raises:
+        ConfigError: If the encoder has not two passes.
+    """
+
+    n_seen: Tensor
+
+    def __init__(self, config: DualContrastConfig, *, encoder: Encoder) -> None:
+        super().__init__()
+        if not isinstance(encoder, MedualTime) or encoder.config.passes != "both":
+            raise ConfigError(
+                "dual_contrast needs an encoder with a signal pass and a text pass",
+                field="objective",
+                remedy="Take a 'medualtime' encoder with --encoder.passes both",
+            )
+        self.config, self.encoder = config, encoder
+        width = encoder.trunk.dim
+        self.signal_head, self.text_head = PassHead(width), PassHead(width)
+        self.register_buffer("n_seen", torch.zeros((), dtype=torch.long))
+
+    @property
+    def alignment(self) -> float:
+        """Weight of the terms between the passes at present."""
+        if not self.training:
+            return self.config.alignment
+        n_rising = max(1, self.config.n_rising)
+        risen = (int(self.n_seen) - self.config.n_alone + (self.config.n_rising == 0)) / n_rising
+        return self.config.alignment * min(1.0, max(0.0, risen))
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch; a pass counts for the windows that both views let it read."""
+        first, second = self.passes(batch), self.passes(add_noise(batch, self.config.noise))
+        has_signal = first.has_signal & second.has_signal
+        has_text = first.has_text & second.has_text
+        has_both = has_signal & has_text
+        signal, other_signal = self.signal_head(first.signal), self.signal_head(second.signal)
+        text, other_text = self.text_head(first.text), self.text_head(second.text)
+
+        within_signal = self.nce(signal[has_signal], other_signal[has_signal])
+        within_text = self.nce(text[has_text], other_text[has_text])
+        group = None
+        if self.config.equal_reports == "positives":
+            group = number_reports(batch).to(signal.device)[has_both]
+        between = 2 * self.nce(signal[has_both], text[has_both], group)
+        total = within_signal + within_text + self.alignment * between
+        if self.training:
+            self.n_seen += 1
+        parts = {"signal": within_signal, "text": within_text, "between": between}
+        parts = {name: part.detach() for name, part in parts.items()}
+        return Losses(total, parts | collapse_parts(first.signal[has_signal]))
+
+    def passes(self, batch: Batch) -> Passes:
+        """Returns the embeddings of both passes."""
+        return self.encoder(batch).intermediates["passes"]
+
+    def nce(self, first: Tensor, second: Tensor, group: Tensor | None = None) -> Tensor:
+        """Each row of one side among the rows of the other, averaged over both directions."""
+        return info_nce(
+            first, second, group, temperature=self.config.temperature, gather=self.training
+        )
+
+
+class PassHead(nn.Module):
+    """A linear layer, and the norm of its output added to it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear, self.norm = nn.Linear(dim, dim), nn.LayerNorm(dim)
+        nn.init.normal_(self.linear.weight, std=0.01)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Maps each row on its own."""
+        hidden = self.linear(embedding)
+        return self.norm(hidden) + hidden
+
+
+def add_noise(batch: Batch, std: float) -> Batch:
+    """Adds white noise to every real sample of every stream; reports stay as they are."""
+    streams = {
+        name: keep_real(replace(each, signal=each.signal + std * torch.randn_like(each.signal)))
+        for name, each in batch.streams.items()
+    }
+    return replace(batch, streams=streams)
+
+
+def number_reports(batch: Batch) -> Int[Tensor, "B"]:
+    """Gives equal reports equal numbers, the same in every process."""
+    texts = [(text or "").strip() for text in batch.text]
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
+    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])

@@ -1,0 +1,131 @@
+"""Label matching: one model learns from the label sets of many datasets at once.
+
+The training of MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, arXiv:2503.15578): the
+embedding of a signal is drawn to the words of the class that holds and away from those of the
+other classes of the same label set. Batches say which label set they belong to, and every batch
+belongs to one; which dataset a batch comes from is left to `medts.data.mixture`.
+
+Encoder and head are both kept.
+
+Axes: B windows in the batch, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from medts.core.batch import Batch, Losses, Prediction
+from medts.core.config import Config
+from medts.core.errors import ConfigError
+from medts.core.labels import LabelSet
+from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
+from medts.models.base import Encoder
+from medts.models.matching_head import MatchingHead, encode
+from medts.objectives.base import Objective
+from medts.objectives.classification import balancing_weight
+
+
+class LabelMatchingConfig(Config):
+    """How several datasets are mixed, and how labels become a loss."""
+
+    kind: Literal["label_matching"] = "label_matching"
+    """Name of the objective in the registry."""
+
+    dataset_balance: float = Field(default=0.5, ge=0.0, le=1.0)
+    """How alike datasets are drawn: 0 by their number of windows, 1 all equally often, one half
+    by its square root."""
+
+    class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
+    """How far rare classes of a label set are weighted up: 0 not at all, 1 to equal shares."""
+
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
+    """Share of certainty taken from the label."""
+
+
+class LabelMatching(Objective):
+    """Cross-entropy over the classes of the batch's label set.
+
+    Departures: the paper trains on ``single`` sets; for ``multi`` ones it is one binary
+    cross-entropy per class. Datasets of a joint training are drawn by the square root of their
+    size, where the paper is silent.
+
+    Args:
+        config: Weighting and smoothing.
+        encoder: Gives the pooled embedding.
+        head: Compares it with the words for the classes.
+        label_set: What is learnt.
+        prevalence: Share of its training records in which each class holds.
+        further: Label sets that are learnt besides, with their prevalences.
+    """
+
+    head: MatchingHead
+
+    def __init__(
+        self,
+        config: LabelMatchingConfig,
+        *,
+        encoder: Encoder,
+        head: MatchingHead,
+        label_set: LabelSet,
+        prevalence: Float[Tensor, "K"],
+        further: Sequence[tuple[LabelSet, Tensor]] = (),
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, self.head = encoder, head
+        learnt = [(label_set, prevalence), *further]
+        self.label_sets = {each.name: each for each, _ in learnt}
+        self._weights: dict[str, Tensor] = {}
+        if config.class_balance > 0:
+            self._weights = {
+                each.name: balancing_weight(shares, kind=each.kind) ** config.class_balance
+                for each, shares in learnt
+            }
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch.
+
+        Raises:
+            ConfigError: If its label set is not among those that are learnt.
+        """
+        return self._score(self.predict(batch), batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns how well each window matches each class of the batch's label set."""
+        label_set = self._asked(batch)
+        pooled = encode(self.encoder, self.head, batch, label_set).pooled
+        return Prediction(self.head(pooled, label_set), label_set)
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
+        """Returns loss and logits from one pass."""
+        prediction = self.predict(batch)
+        return self._score(prediction, batch), prediction
+
+    def _asked(self, batch: Batch) -> LabelSet:
+        """Returns what is learnt under the name of the batch's label set."""
+        given = next(iter(self.label_sets.values())) if batch.label_set is None else batch.label_set
+        learnt = self.label_sets.get(given.name)
+        if learnt is None or learnt.classes != given.classes:
+            raise ConfigError(
+                f"batch of label set {given.name!r}, whose classes are not learnt",
+                field="label_set",
+                remedy=f"Learnt: {', '.join(self.label_sets)}",
+            )
+        return learnt
+
+    def _score(self, prediction: Prediction, batch: Batch) -> Losses:
+        assert batch.target is not None
+        assert batch.is_labelled is not None
+        label_set, weight = prediction.label_set, self._weights.get(prediction.label_set.name)
+        is_single = label_set.kind == "single"
+        loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
+            prediction.logits,
+            batch.target,
+            batch.is_labelled,
+            None if weight is None else weight.to(prediction.logits),
+            smoothing=self.config.label_smoothing,
+        )
+        return Losses(total=loss, parts={"cross_entropy": loss.detach()})

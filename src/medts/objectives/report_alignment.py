@@ -1,0 +1,273 @@
+"""Report alignment: reports teach an ECG encoder at the level of token, beat and rhythm.
+
+MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803). The recording as a whole must find its report,
+its beats must find the sentences that speak of them, and a decoder must write the report from the
+signal. No label is looked at, and the epoch is chosen by the rhythm level on validation.
+
+Both towers, and the decoder that can draft, are parts of the encoder and are kept; only the
+temperature of the rhythm level is thrown away.
+
+Axes: B windows in the batch, L text tokens, C channels, D width of the shared space.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from medts.core.batch import Batch, Encoded, Losses, Prediction, StreamBatch
+from medts.core.config import Config
+from medts.core.errors import ConfigError, MedtsError
+from medts.losses.collapse import collapse_parts
+from medts.losses.gathering import gather_rows, is_distributed
+from medts.losses.report_alignment import beat_loss, rhythm_loss, token_loss
+from medts.models.base import Encoder
+from medts.models.melp import Melp, Reports
+from medts.nn.views import has_signal
+from medts.objectives.base import Objective
+
+
+class ReportAlignmentConfig(Config):
+    """Weights and temperatures of the three levels; the paper's, but where it says so."""
+
+    kind: Literal["report_alignment"] = "report_alignment"
+    """Name of the objective in the registry."""
+
+    rhythm: float = Field(default=1.0, ge=0.0)
+    """Weight of the whole report; 0 switches the level off."""
+
+    beat: float = Field(default=0.2, ge=0.0)
+    """Weight of the sentences; 0 switches the level off."""
+
+    token: float = Field(default=2.0, ge=0.0)
+    """Weight of the words; 0 switches the level off, and needs an encoder without a decoder."""
+
+    temperature: float = Field(default=0.07, gt=0.0)
+    """What the rhythm level's learnt temperature starts at; it never falls under 0.01."""
+
+    beat_temperature: float = Field(default=0.25, gt=0.0)
+    """Divides the cosines by which a sentence weighs beats; tau_1."""
+
+    sentence_temperature: float = Field(default=0.2, gt=0.0)
+    """Divides the cosines of sentences with what they gathered; tau_2, 0.1 in the paper's text and
+    0.2 in its code."""
+
+    score_temperature: float = Field(default=0.1, gt=0.0)
+    """Divides the score of a recording and a report at the beat level."""
+
+    beat_variant: Literal["clean", "code"] = "clean"
+    """Form of the beat level; ``code`` is the released one, with the defects named there."""
+
+    gathers_beats: bool = False
+    """Whether the beat level, too, compares the pairs of all processes."""
+
+    lead_hiding: float = Field(default=0.5, ge=0.0, lt=1.0)
+    """Probability of hiding each lead in training; one always stays."""
+
+    shuffles_pairs: bool = False
+    """A control: every recording is given the report of another one in the batch."""
+
+    collapse_after: int = Field(default=100, ge=1)
+    """Steps with constant embeddings in a row after which training stops with an error."""
+
+    @model_validator(mode="after")
+    def _some_level_is_on(self) -> "ReportAlignmentConfig":
+        if self.rhythm == self.beat == self.token == 0:
+            raise ValueError("all three levels are off: set rhythm, beat or token above 0")
+        return self
+
+
+class ReportAlignment(Objective):
+    """Contrast of whole reports, local alignment of sentences, and writing of words.
+
+    Windows without a signal or a report take no part; their share is logged as ``unpaired``. Equal
+    reports of a batch are read once and are positives of each other.
+
+    The collapse alarm counts steps in which all embeddings of a tower are the same; a run in which
+    they stay so ends with an error instead of with a useless encoder. ``chance_ratio`` is the loss
+    of the rhythm level over what guessing costs; near 1 nothing is being learnt, be it for want of
+    a warm-up or because the pairs are shuffled.
+
+    Departures: equal reports are no negatives of each other. The mean instead of the sum over
+    sentences, and one softmax over beats of cosines (see `medts.losses.report_alignment`). A
+    hidden lead is at the baseline, as our signals are centred, and never are all of them hidden.
+    The learning rate always warms up: without that the released settings collapse.
+
+    Args:
+        config: Weights and temperatures.
+        encoder: A `Melp` with a text side.
+
+    Raises:
+        ConfigError: If the encoder reads no texts, or has a decoder that would not be trained.
+        MedtsError: When the embeddings have collapsed.
+    """
+
+    encoder: Encoder
+
+    def __init__(self, config: ReportAlignmentConfig, *, encoder: Encoder) -> None:
+        super().__init__()
+        if not isinstance(encoder, Melp) or encoder.report is None:
+            raise ConfigError(
+                "report alignment needs an encoder with a text side",
+                field="encoder.kind",
+                remedy="Use encoder kind 'melp' with a text model; its tower can be any other",
+            )
+        if (config.token > 0) != (encoder.decoder is not None):
+            raise ConfigError(
+                f"weight {config.token:g} of the token level and {encoder.config.decoder_layers} "
+                "layers of the decoder contradict each other",
+                field="objective.token",
+                remedy="Set both to 0 or both above 0 (encoder.decoder_layers)",
+            )
+        self.config, self.encoder = config, encoder
+        self.log_scale = nn.Parameter(
+            torch.tensor(math.log(1 / config.temperature)), requires_grad=config.rhythm > 0
+        )
+        self.n_collapsed = 0
+
+    @property
+    def melp(self) -> Melp:
+        """The encoder, as what it is."""
+        assert isinstance(self.encoder, Melp)
+        return self.encoder
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        is_paired = has_signal(batch) & has_text(batch).to(self.log_scale.device)
+        if not is_paired.any():
+            return self._nothing_to_learn(batch)
+        if self.training and self.config.lead_hiding > 0:
+            batch = hide_leads(batch, self.config.lead_hiding)
+        kept = is_paired.nonzero()[:, 0]
+        texts = [batch.text[row] or "" for row in kept.tolist()]
+        if self.config.shuffles_pairs:
+            shift = int(torch.randint(1, max(2, len(texts)), ()))
+            texts = texts[shift:] + texts[:shift]
+        distinct = list(dict.fromkeys(texts))
+        number = torch.tensor([distinct.index(text) for text in texts], device=kept.device)
+
+        encoded = self.melp(batch)
+        reports = self.melp.read(distinct)
+        beats = encoded.tokens[kept]
+        recording, report = beats.mean(dim=1), reports.summary[number]
+        group = text_groups(texts).to(kept.device)
+        terms: dict[str, Tensor] = {}
+        parts: dict[str, Tensor] = {}
+        if self.config.rhythm > 0:
+            with torch.no_grad():
+                self.log_scale.clamp_(0.0, math.log(100.0))
+            terms["rhythm"] = rhythm_loss(
+                recording, report, group, self.log_scale.exp(), gather=self.training
+            )
+            n_compared = len(gather_rows(group)) if self.training else len(group)
+            parts["chance_ratio"] = terms["rhythm"].detach() / math.log(max(2, n_compared))
+        if self.config.beat > 0:
+            terms["beat"] = beat_loss(
+                beats,
+                reports.sentences[number],
+                reports.is_sentence[number],
+                group,
+                beat_temperature=self.config.beat_temperature,
+                sentence_temperature=self.config.sentence_temperature,
+                score_temperature=self.config.score_temperature,
+                variant=self.config.beat_variant,
+                gather=self.training and self.config.gathers_beats,
+            )
+        if self.config.token > 0:
+            terms["token"] = self._write(encoded, kept, reports, number)
+        total = torch.stack([getattr(self.config, name) * term for name, term in terms.items()])
+        parts |= {name: term.detach() for name, term in terms.items()}
+        parts |= collapse_parts(recording)
+        parts["unpaired"] = 1.0 - is_paired.float().mean()
+        self._watch(recording, report, len(distinct))
+        return Losses(total.sum(), parts)
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
+        """Returns the rhythm level alone, which the epoch is chosen by, where it is on.
+
+        The other levels are means to it: a decoder learns words by heart long after the towers
+        have stopped to agree better on reports they have not seen.
+        """
+        losses = self(batch)
+        chosen = losses.parts.get("rhythm", losses.total)
+        return Losses(chosen, losses.parts), None
+
+    def _write(
+        self, encoded: Encoded, kept: Tensor, reports: Reports, number: Tensor
+    ) -> Float[Tensor, ""]:
+        """Predicts every word from those before it and the signal; padding costs nothing."""
+        assert self.melp.decoder is not None
+        ids, is_token = reports.tokens.ids[number], reports.tokens.is_token[number]
+        memory = self.melp.gather_captions(encoded)[kept]
+        hidden = self.melp.decoder(reports.states[number, :-1], memory)
+        is_scored = is_token[:, 1:]
+        return token_loss(self.melp.decoder.score(hidden[is_scored]), ids[:, 1:][is_scored])
+
+    def _watch(self, recording: Tensor, report: Tensor, n_distinct: int) -> None:
+        """Ends a run whose embeddings have been the same for too many steps.
+
+        Raises:
+            MedtsError: If they have.
+        """
+        if not self.training or n_distinct < 2:
+            return
+        is_flat = is_constant(recording) | is_constant(report)
+        self.n_collapsed = self.n_collapsed + 1 if bool(is_flat) else 0
+        if self.n_collapsed >= self.config.collapse_after:
+            raise MedtsError(
+                f"the embeddings of {'recordings' if is_constant(recording) else 'reports'} have "
+                f"been the same for {self.n_collapsed} steps: the towers have collapsed",
+                field="training",
+                remedy="Lower --training.learning-rate or raise --training.warmup-ratio",
+            )
+
+    def _nothing_to_learn(self, batch: Batch) -> Losses:
+        if self.training and is_distributed():
+            raise MedtsError(
+                "a batch has no recording with a report, and the other processes wait for it",
+                remedy="Train on records with reports, or with larger batches",
+            )
+        total = self.melp(batch).tokens.sum() * 0.0
+        return Losses(total, {"unpaired": torch.ones((), device=total.device)})
+
+
+def has_text(batch: Batch) -> Bool[Tensor, "B"]:
+    """Finds the windows whose report has words in it."""
+    return torch.tensor([any(map(str.isalnum, text or "")) for text in batch.text])
+
+
+def text_groups(texts: Sequence[str]) -> Int[Tensor, "B"]:
+    """Numbers texts so that equal ones, and only they, have one number, on every process alike."""
+    digests = [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
+    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])
+
+
+@torch.no_grad()
+def is_constant(embedding: Float[Tensor, "B D"], tolerance: float = 1e-3) -> Bool[Tensor, ""]:
+    """True where rows differ from their mean by next to nothing, measured by its length."""
+    z = embedding.float()
+    spread = (z - z.mean(dim=0)).norm(dim=1).mean()
+    return spread <= tolerance * z.norm(dim=1).mean()
+
+
+def hide_leads(batch: Batch, probability: float) -> Batch:
+    """Takes each recorded lead away with this probability, but never the last one of a window."""
+    return replace(
+        batch,
+        streams={name: _hide(stream, probability) for name, stream in batch.streams.items()},
+    )
+
+
+def _hide(stream: StreamBatch, probability: float) -> StreamBatch:
+    is_there = stream.is_channel_present
+    draw = torch.rand(is_there.shape, device=is_there.device).masked_fill(~is_there, -1.0)
+    is_last = nn.functional.one_hot(draw.argmax(dim=1), draw.shape[1]).bool()
+    is_left = is_there & ((draw >= probability) | is_last)
+    signal = stream.signal.masked_fill(~is_left[:, :, None], 0.0)
+    return replace(stream, signal=signal, is_channel_present=is_left)

@@ -1,0 +1,271 @@
+"""Ledger: what the jobs of a suite found, as one table and one page.
+
+``ledger.parquet`` has a row for every number of every job and for every comparison; the page shows
+the same with intervals. Runs of one cell differ in draw and seed, and methods are compared on
+common resamples of the test subjects.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import stats
+
+from medts.core.files import write_whole
+from medts.evaluation.bench_report import BenchRow, write_bench_report
+from medts.evaluation.result import Measure
+from medts.metrics.comparison import holm
+from medts.metrics.components import split_variance
+from medts.recipes.jobs import Outcome
+from medts.recipes.suites import Suite, labels_in_words
+
+LEDGER = pa.schema(
+    [
+        ("suite", pa.string()),
+        ("method", pa.string()),
+        ("corpus", pa.string()),
+        ("label_set", pa.string()),
+        ("protocol", pa.string()),
+        ("label_fraction", pa.float64()),
+        ("shots", pa.int64()),
+        ("draw", pa.int64()),
+        ("seed", pa.int64()),
+        ("condition", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("comparison", pa.string()),
+        ("p_value", pa.float64()),
+        ("n_subjects", pa.int64()),
+        ("control", pa.bool_()),
+        ("recipe_digest", pa.string()),
+        ("data_digest", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+
+
+@dataclass
+class Bench:
+    """The state of a suite in a folder.
+
+    Args:
+        suite: What is asked.
+        folder: Where outcomes and the ledger are.
+        outcomes: By name of their job.
+        skipped: Jobs that did not run, and why.
+    """
+
+    suite: Suite
+    folder: Path
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def write_ledger(bench: Bench) -> None:
+    """Writes every number of every job, and the comparisons, as one table."""
+    rows = [row for outcome in bench.outcomes.values() for row in _rows(outcome)]
+    rows += comparisons(bench)
+    with write_whole(bench.folder / "ledger.parquet") as target:
+        pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), target)
+
+
+def _rows(outcome: Outcome) -> list[dict[str, object]]:
+    job = outcome.job
+    fixed = {
+        "suite": job.suite,
+        "corpus": job.question.corpus,
+        "label_set": job.question.label_set,
+        "protocol": "linear_probe" if job.method.kind != "finetune" else "fine_tune",
+        "label_fraction": job.label_fraction,
+        "draw": job.draw,
+        "seed": job.seed,
+        "condition": "" if job.rate_factor is None else f"tuning, rate x {job.rate_factor:g}",
+        "n_subjects": outcome.n_subjects,
+        "recipe_digest": outcome.recipe_digest,
+        "data_digest": outcome.data_digest,
+        "seconds": outcome.seconds,
+    }
+    named = [(job.method.name, job.method.is_control, outcome.metrics)]
+    named += [(f"{job.method.name}: {k}", True, m) for k, m in outcome.controls.items()]
+    return [
+        {
+            **fixed,
+            "method": method,
+            "control": is_control,
+            "metric": metric,
+            "value": measure.value,
+            "low": measure.low,
+            "high": measure.high,
+        }
+        for method, is_control, measures in named
+        for metric, measure in measures.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method's macro AUROC over its draws and seeds, on common resamples of test subjects."""
+
+    mean: float
+    low: float
+    high: float
+    n_runs: int
+    n_labelled: int | None
+    resamples: np.ndarray
+    spread: float
+    latency_ms: float | None
+    recipe_digest: str
+    data_digest: str
+
+
+def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
+    """Returns a cell for each label set, label fraction and method."""
+    groups: dict[tuple[str, float, str], list[Outcome]] = {}
+    for outcome in bench.outcomes.values():
+        job = outcome.job
+        if job.rate_factor is None:
+            key = (job.question.label_set, job.label_fraction, job.method.name)
+            groups.setdefault(key, []).append(outcome)
+    return {key: _cell(group) for key, group in groups.items()}
+
+
+def _cell(outcomes: list[Outcome]) -> Cell:
+    """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean.
+
+    One run knows nothing of the spread of draws and seeds: its interval is of subjects alone.
+    """
+    values = np.array([outcome.metrics["macro_auroc"].value for outcome in outcomes], float)
+    resamples = np.array([outcome.resamples for outcome in outcomes]).T
+    parts = split_variance(values, [outcome.job.draw for outcome in outcomes], resamples)
+    n_runs = len(outcomes)
+    n_draws = len({outcome.job.draw for outcome in outcomes})
+    of_runs = np.nansum([parts.seed / n_runs, parts.draw / n_draws])
+    mean, error = float(values.mean()), float(np.sqrt(parts.subject + of_runs))
+    reach = float(stats.norm.ppf(0.975)) * error
+    low, high = mean - reach, min(1.0, mean + reach)
+    latencies = [each.latency_ms for each in outcomes if each.latency_ms is not None]
+    return Cell(
+        mean=mean,
+        low=low,
+        high=high,
+        n_runs=n_runs,
+        n_labelled=outcomes[0].n_labelled,
+        resamples=resamples.mean(axis=1),
+        spread=float(of_runs),
+        latency_ms=float(np.median(latencies)) if latencies else None,
+        recipe_digest=outcomes[0].recipe_digest,
+        data_digest=outcomes[0].data_digest,
+    )
+
+
+def majority(bench: Bench) -> dict[tuple[str, float], Measure]:
+    """Returns what always answering the commonest scores, once for each block of the table."""
+    return {
+        (outcome.job.question.label_set, outcome.job.label_fraction): outcome.controls["majority"][
+            "macro_auroc"
+        ]
+        for outcome in bench.outcomes.values()
+        if outcome.controls
+    }
+
+
+def comparisons(bench: Bench) -> list[dict[str, Any]]:
+    """Compares every method with the reference on the same resamples; p-values after Holm."""
+    table, rows = cells(bench), []
+    corpus_of = {each.label_set: each.corpus for each in bench.suite.questions}
+    are_controls = {method.name: method.is_control for method in bench.suite.methods}
+    for label_set, fraction in sorted({key[:2] for key in table}):
+        reference = table.get((label_set, fraction, bench.suite.reference))
+        others = [
+            (method, cell)
+            for (of_set, of_fraction, method), cell in table.items()
+            if (of_set, of_fraction) == (label_set, fraction) and method != bench.suite.reference
+        ]
+        if reference is None or not others:
+            continue
+        found = [_difference(cell, reference) for _, cell in others]
+        adjusted = holm(np.array([p for _, _, p in found]))
+        for (method, _), (difference, error, _), p_value in zip(
+            others, found, adjusted, strict=True
+        ):
+            rows.append(
+                {
+                    "suite": bench.suite.name,
+                    "method": method,
+                    "control": are_controls.get(method, False),
+                    "corpus": corpus_of.get(label_set, ""),
+                    "label_set": label_set,
+                    "label_fraction": fraction,
+                    "metric": "macro_auroc",
+                    "value": difference,
+                    "low": difference - 1.96 * error,
+                    "high": difference + 1.96 * error,
+                    "comparison": f"minus {bench.suite.reference}, paired bootstrap, Holm",
+                    "p_value": float(p_value),
+                }
+            )
+    return rows
+
+
+def write_page(bench: Bench, *, command: str = "") -> Path:
+    """Writes ``report.html`` beside the ledger and returns where it is."""
+    against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}
+    are_controls = {method.name: method.is_control for method in bench.suite.methods}
+    rows = []
+    for key, cell in cells(bench).items():
+        row: dict[str, Any] | None = against.get(key)
+        difference = None
+        if row is not None:
+            difference = Measure(value=row["value"], low=row["low"], high=row["high"])
+        rows.append(
+            BenchRow(
+                label_set=key[0],
+                label_fraction=key[1],
+                labels=labels_in_words(key[1]),
+                n_labelled=cell.n_labelled,
+                method=key[2],
+                is_control=are_controls[key[2]],
+                score=Measure(value=cell.mean, low=cell.low, high=cell.high),
+                n_runs=cell.n_runs,
+                difference=difference,
+                p_value=None if row is None else row["p_value"],
+                latency_ms=cell.latency_ms,
+                recipe_digest=cell.recipe_digest,
+                data_digest=cell.data_digest,
+            )
+        )
+    rows += [
+        BenchRow(
+            label_set=label_set,
+            label_fraction=fraction,
+            labels=labels_in_words(fraction),
+            method="majority",
+            is_control=True,
+            score=score,
+        )
+        for (label_set, fraction), score in majority(bench).items()
+    ]
+    path = bench.folder / "report.html"
+    write_bench_report(
+        path,
+        bench.suite.name,
+        rows,
+        reference=bench.suite.reference,
+        skipped=list(bench.skipped.items()),
+        synthetic=all(row.label_set.startswith("synthetic/") for row in rows),
+        command=command,
+    )
+    return path
+
+
+def _difference(cell: Cell, reference: Cell) -> tuple[float, float, float]:
+    drawn = cell.resamples - reference.resamples
+    error = float(np.sqrt(np.nanvar(drawn, ddof=1) + cell.spread + reference.spread))
+    difference = cell.mean - reference.mean
+    p_value = 2 * float(stats.norm.sf(abs(difference) / error)) if error > 0 else 1.0
+    return difference, error, p_value

@@ -1,0 +1,206 @@
+"""Recipes of MedualTime, of its ablations and controls, and of the baselines that read reports.
+
+``medualtime_paper`` has the sizes of the authors' code and wants GPT-2 and ClinicalBERT; all
+others read with ``minilm``, which comes in a package. Every report tells something about the
+labels: never state a fused score without ``medualtime_text_only`` and ``medualtime_signal_only``
+beside it, and the scores of `medts.evaluation.text_controls`.
+"""
+
+from medts.core.reports import ReportSettings
+from medts.data.windows import Windowing
+from medts.models.baselines.gpt4ts import Gpt4tsConfig
+from medts.models.baselines.text_linear import TextLinearConfig
+from medts.models.heads import HeadConfig
+from medts.models.medualtime import MedualTimeConfig
+from medts.nn.text import TextConfig
+from medts.objectives.dual_contrast import DualContrastConfig
+from medts.recipes.base import Pretraining, Recipe
+from medts.signal.preprocess import Preprocessing
+from medts.training.settings import Training
+
+_CLEANED = Preprocessing(reports=ReportSettings())
+_REDACTED = Preprocessing(reports=ReportSettings(is_redacted=True))
+_LINEAR = HeadConfig(hidden=0, dropout=0.0, normalise=False)
+_TINY = TextConfig(name="random-tiny-gpt2", max_tokens=32)
+
+
+def medualtime() -> Recipe:
+    """All blocks but the lowest adapted, gates of their own, sometimes one modality left out."""
+    return Recipe(
+        name="medualtime",
+        encoder=MedualTimeConfig(),
+        head=_LINEAR,
+        preprocessing=_CLEANED,
+        windowing=Windowing(window_s=10.0, stride_s=10.0),
+        training=Training(epochs=20, batch_size=32, learning_rate=1e-3, schedule="cosine"),
+    )
+
+
+def medualtime_paper() -> Recipe:
+    """GPT-2 small and ClinicalBERT, 907,145 trained parameters for five classes; a GPU is advised.
+
+    The authors halve the learning rate after every epoch; ours falls by a cosine. Reports are
+    read as they were written, as theirs are, codes of annotators included.
+    """
+    return medualtime().but(
+        name="medualtime_paper",
+        preprocessing=Preprocessing(),
+        encoder=MedualTimeConfig(
+            trunk=TextConfig(name="gpt2", max_tokens=1024),
+            text_encoder=TextConfig(name="medicalai/ClinicalBERT", max_tokens=512),
+            text_pool="first",
+            n_adapted=11,
+            is_gate_shared=True,
+            is_message_normed=False,
+            pool="last",
+            modality_dropout=0.0,
+        ),
+        training=Training(
+            epochs=40,
+            batch_size=32,
+            learning_rate=1e-3,
+            schedule="cosine",
+            warmup_ratio=0.0,
+            gradient_clip=0.0,
+            monitor="loss",
+        ),
+    )
+
+
+def medualtime_small() -> Recipe:
+    """Longer patches, short reports, half the blocks adapted, thin convolutions: for two cores."""
+    base = medualtime()
+    return base.but(
+        name="medualtime_small",
+        encoder=MedualTimeConfig(
+            trunk=TextConfig(name="minilm", max_tokens=64),
+            n_adapted=3,
+            patch=50,
+            conv_widths=(32, 64, 64),
+            conv_stride=4,
+        ),
+        training=base.training.but(epochs=8),
+    )
+
+
+def medualtime_test() -> Recipe:
+    """Seconds on one core, with a trunk that has read nothing; for tests."""
+    base = medualtime()
+    return base.but(
+        name="medualtime_test",
+        encoder=MedualTimeConfig(trunk=_TINY, patch=50, conv_widths=(4, 8), conv_stride=4),
+        windowing=Windowing(window_s=5.0, stride_s=5.0),
+        training=base.training.but(epochs=2, batch_size=16),
+    )
+
+
+def medualtime_signal_pass() -> Recipe:
+    """An ablation: the signal pass alone, which hears of the report."""
+    return _variant("medualtime_signal_pass", passes="signal")
+
+
+def medualtime_text_pass() -> Recipe:
+    """An ablation: the text pass alone, which hears of the signal."""
+    return _variant("medualtime_text_pass", passes="text")
+
+
+def medualtime_unadapted() -> Recipe:
+    """An ablation: both passes, neither of which hears of the other."""
+    return _variant("medualtime_unadapted", n_adapted=0)
+
+
+def medualtime_gated() -> Recipe:
+    """An ablation: the weights of the two passes are learnt, in place of their mean."""
+    return _variant("medualtime_gated", fusion="gate")
+
+
+def medualtime_concatenated() -> Recipe:
+    """An ablation: the two passes side by side, in place of their mean."""
+    return _variant("medualtime_concatenated", fusion="concat")
+
+
+def medualtime_signal_only() -> Recipe:
+    """A control: the same model, from which every report is hidden."""
+    return _variant("medualtime_signal_only", reads="signal")
+
+
+def medualtime_text_only() -> Recipe:
+    """A control: the same model, from which every signal is hidden."""
+    return _variant("medualtime_text_only", reads="text")
+
+
+def medualtime_redacted() -> Recipe:
+    """A control: no sentence that names a class of the label set is read."""
+    return medualtime().but(name="medualtime_redacted", preprocessing=_REDACTED)
+
+
+def medualtime_text_only_redacted() -> Recipe:
+    """A control: neither a signal nor a sentence that names a class."""
+    return medualtime_text_only().but(name="medualtime_text_only_redacted", preprocessing=_REDACTED)
+
+
+def medualtime_random_trunk() -> Recipe:
+    """A control: a trunk of minilm's shape that has read nothing."""
+    return _variant("medualtime_random_trunk", trunk=TextConfig(name="random-minilm"))
+
+
+def medualtime_trained_trunk() -> Recipe:
+    """A control: the trunk is trained too, thirty times as many parameters."""
+    base = _variant("medualtime_trained_trunk", is_trunk_trained=True)
+    return base.but(training=base.training.but(learning_rate=5e-5))
+
+
+def text_linear() -> Recipe:
+    """A baseline: the frozen vector of the report under a linear head; no signal at all."""
+    return medualtime().but(
+        name="text_linear",
+        encoder=TextLinearConfig(),
+        head=HeadConfig(hidden=0, dropout=0.0, normalise=True),
+        training=Training(epochs=20, batch_size=64, learning_rate=1e-2, schedule="cosine"),
+    )
+
+
+def text_linear_redacted() -> Recipe:
+    """The same without sentences that name a class."""
+    return text_linear().but(name="text_linear_redacted", preprocessing=_REDACTED)
+
+
+def gpt4ts() -> Recipe:
+    """A baseline: patches through a language model whose norms learn; no report at all."""
+    return medualtime().but(name="gpt4ts", encoder=Gpt4tsConfig())
+
+
+def gpt4ts_prompt() -> Recipe:
+    """A baseline: the report as a prompt before the patches, the plainest fusion."""
+    return gpt4ts().but(name="gpt4ts_prompt", encoder=Gpt4tsConfig(prompt="report"))
+
+
+def medualtime_pretraining() -> Pretraining:
+    """Passes agree with noisy views, then with each other; four epochs, as in the paper."""
+    return Pretraining(
+        name="medualtime",
+        encoder=MedualTimeConfig(),
+        objective=DualContrastConfig(),
+        preprocessing=_CLEANED,
+        windowing=Windowing(window_s=10.0, stride_s=10.0),
+        training=Training(
+            epochs=4, batch_size=64, learning_rate=1e-3, schedule="cosine", monitor="loss"
+        ),
+    )
+
+
+def medualtime_pretraining_test() -> Pretraining:
+    """Seconds on one core; for tests."""
+    base = medualtime_pretraining()
+    return base.but(
+        name="medualtime_test",
+        encoder=medualtime_test().encoder,
+        objective=DualContrastConfig(n_alone=2),
+        windowing=Windowing(window_s=5.0, stride_s=5.0),
+        training=base.training.but(epochs=2, batch_size=16),
+    )
+
+
+def _variant(name: str, **changes: object) -> Recipe:
+    """Returns ``medualtime`` with an encoder that differs in what is named."""
+    return medualtime().but(name=name, encoder=MedualTimeConfig(**changes))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,197 @@
+"""Recipes of Sparseformer: the paper's, ours, a small one for two cores, and the ablations.
+
+MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, arXiv:2503.15578). The paper prints AdamW, a
+cosine, batch 32, at most 60 epochs and patience 7; learning rate, decay and dropout are not in the
+main text and ours. It chooses the epoch by macro F1, we by macro AUROC. Classes are known by their
+words unless a recipe says otherwise; reading these needs the extra [text], and the texts' vectors
+are then kept with the model.
+"""
+
+from medts.core.montage import MONTAGES
+from medts.data.windows import Windowing
+from medts.models.base import StreamInput
+from medts.models.heads import HeadConfig
+from medts.models.matching_head import MatchingHeadConfig
+from medts.models.sparseformer import SparseformerConfig
+from medts.nn.text import TextConfig
+from medts.objectives.classification import ClassificationConfig
+from medts.objectives.label_matching import LabelMatchingConfig
+from medts.recipes.base import Recipe
+from medts.signal.preprocess import Preprocessing, StreamPreprocessing
+from medts.training.settings import Training
+
+_WHOLE = Windowing(window_s=10.0, stride_s=10.0)
+_HEAD = MatchingHeadConfig(dim=None)
+
+
+def sparseformer() -> Recipe:
+    """The published sizes with capped token counts, on ten seconds of twelve leads."""
+    return Recipe(
+        name="sparseformer",
+        encoder=SparseformerConfig(),
+        head=_HEAD,
+        objective=LabelMatchingConfig(),
+        windowing=_WHOLE,
+        training=Training(
+            epochs=60,
+            batch_size=32,
+            learning_rate=1e-4,
+            weight_decay=1e-4,
+            schedule="cosine",
+            patience=7,
+        ),
+    )
+
+
+def sparseformer_paper() -> Recipe:
+    """The printed token counts, no granularity vectors, and ClinicalBERT; a GPU is advised."""
+    return sparseformer().but(
+        name="sparseformer_paper",
+        encoder=SparseformerConfig(
+            token_counts="paper", has_granularity_embedding=False, prior_dim=768
+        ),
+        head=_HEAD.but(text=TextConfig(name="medicalai/ClinicalBERT")),
+    )
+
+
+def sparseformer_small() -> Recipe:
+    """Half the width, two blocks and a quarter of the queries, for two cores."""
+    return sparseformer().but(
+        name="sparseformer_small",
+        encoder=SparseformerConfig(
+            dim=64,
+            n_heads=4,
+            tokens_per_block=(32, 16),
+            cap_ratios=(0.5, 0.25),
+            mlp_ratio=2.0,
+            hidden=128,
+        ),
+        head=_HEAD.but(hidden=128),
+        training=Training(
+            epochs=20,
+            min_updates=600,
+            batch_size=32,
+            learning_rate=1e-3,
+            weight_decay=1e-2,
+            schedule="cosine",
+        ),
+    )
+
+
+def sparseformer_test() -> Recipe:
+    """Seconds on one core and without a language model, on drawn vectors; for tests."""
+    return sparseformer_small().but(
+        name="sparseformer_test",
+        encoder=SparseformerConfig(
+            patch_lengths=(25, 100),
+            dim=16,
+            n_heads=2,
+            tokens_per_block=(8, 4),
+            cap_ratios=(0.5, 0.25),
+            tokens_per_channel=2,
+            tokens_per_window=2,
+            mlp_ratio=2.0,
+            hidden=16,
+            dropout=0.0,
+        ),
+        head=_HEAD.but(words="random", hidden=16),
+        windowing=Windowing(window_s=5.0, stride_s=5.0),
+        training=Training(epochs=2, batch_size=16, learning_rate=3e-3, schedule="cosine"),
+    )
+
+
+def sparseformer_small_paper_counts() -> Recipe:
+    """Ablation: every query is used, also where that turns few tokens into many."""
+    return _changed("paper_counts", token_counts="paper")
+
+
+def sparseformer_small_single_granularity() -> Recipe:
+    """Ablation of the paper: patches of 25 samples alone."""
+    return _changed("single_granularity", patch_lengths=(25,))
+
+
+def sparseformer_small_channel_mean() -> Recipe:
+    """Ablation after the paper: the mean over channels in place of attention between them."""
+    return _changed("channel_mean", has_channel_attention=False)
+
+
+def sparseformer_small_dense() -> Recipe:
+    """Ablation of the paper: self-attention only, no token is ever given up."""
+    return _changed("dense", is_sparse=False)
+
+
+def sparseformer_small_no_prior() -> Recipe:
+    """Ablation: queries are not told about the dataset."""
+    return _changed("no_prior", prior_dim=0)
+
+
+def sparseformer_small_named_channels() -> Recipe:
+    """Channels are known by their names, which the paper leaves out."""
+    return _changed("named_channels", channel_identity="name")
+
+
+def sparseformer_small_one_hot() -> Recipe:
+    """Ablation of the paper: an ordinary linear head with one row per class."""
+    return sparseformer_small().but(
+        name="sparseformer_small_one_hot",
+        head=HeadConfig(hidden=0, dropout=0.0, normalise=False),
+        objective=ClassificationConfig(),
+    )
+
+
+def sparseformer_small_shuffled_texts() -> Recipe:
+    """Control: every class has the words of another one of its label set."""
+    return sparseformer_small().but(
+        name="sparseformer_small_shuffled_texts", head=_HEAD.but(hidden=128, words="shuffled")
+    )
+
+
+def sparseformer_small_random_texts() -> Recipe:
+    """Control: a drawn vector in place of every text."""
+    return sparseformer_small().but(
+        name="sparseformer_small_random_texts", head=_HEAD.but(hidden=128, words="random")
+    )
+
+
+def sparseformer_small_eeg() -> Recipe:
+    """Windows of four seconds of the 10-20 electrodes at 100 Hz."""
+    spec = StreamPreprocessing(
+        modality="eeg", channels=MONTAGES["eeg-10-20"].channels, unit="µV", scale=20.0
+    )
+    windowing = Windowing(window_s=4.0, stride_s=4.0, crops_per_record=None)
+    return reading(sparseformer_small(), {"eeg": spec}, windowing).but(
+        name="sparseformer_small_eeg"
+    )
+
+
+def sparseformer_small_acc() -> Recipe:
+    """Windows of ten seconds of a watch's accelerometer at 20 Hz, as WISDM has them."""
+    spec = StreamPreprocessing(
+        modality="acc", channels=("x", "y", "z"), unit="g", sampling_rate=20.0, low_hz=None
+    )
+    return reading(sparseformer_small(), {"watch-acc": spec}, _WHOLE).but(
+        name="sparseformer_small_acc"
+    )
+
+
+def reading(
+    recipe: Recipe, streams: dict[str, StreamPreprocessing], windowing: Windowing
+) -> Recipe:
+    """Returns a recipe of Sparseformer that reads other streams, with the same network.
+
+    Args:
+        recipe: One of those above.
+        streams: What is prepared, by the name of the stream.
+        windowing: How records are cut; no window may be shorter than the shortest patch.
+    """
+    inputs = {name: StreamInput(channels=spec.channels) for name, spec in streams.items()}
+    return recipe.but(
+        encoder=recipe.encoder.but(streams=inputs),
+        preprocessing=Preprocessing(streams=streams),
+        windowing=windowing,
+    )
+
+
+def _changed(name: str, **changes: object) -> Recipe:
+    base = sparseformer_small()
+    return base.but(name=f"sparseformer_small_{name}", encoder=base.encoder.but(**changes))

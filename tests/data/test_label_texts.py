@@ -1,0 +1,35 @@
+import pytest
+
+from medts.core.errors import UnknownNameError
+from medts.core.labels import LabelSet
+from medts.data.label_texts import in_words, with_wordings
+from medts.data.sources import SOURCES
+
+
+def test_recordings_are_described_by_what_they_are_and_what_is_asked(synthetic_store):
+    assert in_words(synthetic_store, "synthetic/rhythm").description == (
+        "ECG, 12 channels at 250 Hz, about 5 s, of medts synthetic 12-lead ECG; "
+        "rhythm, one of 6 classes"
+    )
+
+
+def test_a_set_that_is_not_in_the_store_is_unknown(synthetic_store):
+    with pytest.raises(UnknownNameError):
+        in_words(synthetic_store, "ptb-xl/super")
+
+
+def test_wordings_come_from_the_set_then_from_the_ontology():
+    bare = LabelSet(
+        name="ptb-xl/sub", classes=("CRBBB", "XYZ"), kind="multi", system="scp-ecg",
+        phrases={},
+    )  # fmt: skip
+    assert with_wordings(bare).texts() == ("complete right bundle branch block", "XYZ")
+    own = bare.but(phrases={"CRBBB": ("a block",)})
+    assert with_wordings(own).texts() == ("a block", "XYZ")
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_every_label_set_of_every_corpus_can_be_told_in_words_that_differ(name):
+    for label_set in SOURCES[name]().label_sets:
+        texts = with_wordings(label_set).texts()
+        assert len(set(texts)) == len(label_set)

@@ -1,0 +1,117 @@
+"""Prompts: from the ontology for every published task, and from files in MERL's format."""
+
+import json
+
+import pytest
+
+from medts.core.errors import MedtsError, ReadError, UnknownNameError
+from medts.core.labels import LabelSet
+from medts.data.prompts import (
+    TEMPLATES,
+    as_one_text,
+    class_prompts,
+    n_long_prompts,
+    read_prompts,
+    write_prompts,
+)
+from medts.data.sources import SOURCES
+
+TASKS = {
+    "ptb-xl/super": 5,
+    "ptb-xl/sub": 23,
+    "ptb-xl/form": 19,
+    "ptb-xl/rhythm": 12,
+    "cpsc-2018/rhythm-or-finding": 9,
+    "chapman-shaoxing/findings": 38,
+}
+
+
+def label_set_of(name):
+    source = SOURCES[name.split("/")[0]]()
+    return next(each for each in source.label_sets if each.name == name)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_class_of_the_papers_tasks_has_prompts_of_its_own(name, language):
+    label_set = label_set_of(name)
+    found = class_prompts(label_set, language=language)
+    assert tuple(found) == label_set.classes
+    assert len(found) == TASKS[name]
+    assert all(len(texts) % len(TEMPLATES) == 0 and texts for texts in found.values())
+    if language == "en":
+        assert min(map(len, found.values())) >= 2 * len(TEMPLATES), "several wordings each"
+
+
+def test_phrases_go_into_every_template_the_plainest_first():
+    rhythm = label_set_of("ptb-xl/rhythm")
+    found = class_prompts(rhythm, templates=("{}", "an ECG of {}"), n_phrases=1)
+    assert found["AFIB"] == ("atrial fibrillation", "an ECG of atrial fibrillation")
+    with pytest.raises(MedtsError, match=r"template 'x' needs one"):
+        class_prompts(rhythm, templates=("x",))
+
+
+def test_a_class_without_words_and_two_classes_with_the_same_are_refused():
+    unknown = LabelSet(name="x/y", classes=("zork",), kind="multi")
+    with pytest.raises(MedtsError, match="nothing is known of class 'zork'"):
+        class_prompts(unknown)
+    own = unknown.but(phrases={"zork": ("a zork",)})
+    assert class_prompts(own, templates=("{}",)) == {"zork": ("a zork",)}
+    same = LabelSet(name="x/y", classes=("sinus rhythm", "Sinus Rhythm"), kind="multi")
+    with pytest.raises(MedtsError, match="have the same prompt"):
+        class_prompts(same)
+
+
+def test_what_is_written_is_read_again_by_name_and_in_any_order(tmp_path):
+    path = tmp_path / "prompts.json"
+    given = {"AFIB": ("Vorhofflimmern", "atrial fibrillation"), "SR": ("sinus rhythm",)}
+    write_prompts(path, given)
+    assert json.loads(path.read_text())["SR"] == "sinus rhythm"
+    assert read_prompts(path) == given
+    assert list(read_prompts(path, ["SR", "AFIB"])) == ["SR", "AFIB"]
+    with pytest.raises(UnknownNameError, match="AFIB"):
+        read_prompts(path, ["AFIBB"])
+
+
+def test_merls_format_is_one_text_per_class(tmp_path):
+    path = tmp_path / "CKEPE_prompt.json"
+    text = as_one_text(["first degree AV block", "first-degree atrioventricular block."])
+    assert text == "first degree AV block, first-degree atrioventricular block."
+    path.write_text(json.dumps({"1AVB": text}))
+    assert read_prompts(path) == {"1AVB": (text,)}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "Expecting value"),
+        ("[]", "not an object"),
+        ("{}", "not an object"),
+        ('{"A": 1}', "A: neither a text nor a list"),
+        ('{"A": ["x", 2]}', "A: neither a text nor a list"),
+        ('{"A": "x", "A": "y"}', "class A occurs twice"),
+        ('{"A": " . "}', "the prompt of 'A' is empty"),
+        ('{"A": []}', "the prompt of 'A' is empty"),
+        ('{"A": "sinus rhythm.", "B": "Sinus  rhythm"}', "'A' and 'B' have the same prompt"),
+        ('{"A": ["x", "X."]}', "'A' has a prompt twice"),
+    ],
+)
+def test_files_that_cannot_be_meant_are_refused(tmp_path, content, message):
+    path = tmp_path / "prompts.json"
+    path.write_text(content)
+    with pytest.raises(MedtsError, match=message):
+        read_prompts(path)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(ReadError, match="no such file"):
+        read_prompts(tmp_path / "absent.json")
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ReadError, match=r"binary\.json"):
+        read_prompts(tmp_path / "binary.json")
+
+
+def test_prompts_a_thousand_words_long_are_allowed_and_counted(tmp_path):
+    path = tmp_path / "prompts.json"
+    write_prompts(path, {"A": (" ".join(f"word{n}" for n in range(1000)),), "B": ("short",)})
+    assert n_long_prompts(read_prompts(path)) == 1

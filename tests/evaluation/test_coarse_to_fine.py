@@ -1,0 +1,70 @@
+"""Coarse to fine: rare classes are left out by name, the rest is few-shot."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from medts.core.errors import ConfigError
+from medts.evaluation import coarse_to_fine, few_shot
+from medts.evaluation.coarse_to_fine import CoarseToFineConfig, restrict
+from medts.evaluation.few_shot import FewShotConfig
+from medts.evaluation.task import make_task
+
+
+@pytest.fixture(scope="module")
+def fine(synthetic_store):
+    """A label set that the model was not taught."""
+    return make_task(
+        synthetic_store,
+        "synthetic/morphology",
+        test_folds=["9", "10"],
+        train_folds=[str(fold) for fold in range(1, 8)],
+        val_folds=["8"],
+    )
+
+
+def test_classes_with_too_few_examples_are_left_out_by_name(fine):
+    counts = fine.training().target.sum(axis=0)
+    limit = int(np.median(counts))
+    kept, left_out = restrict(fine, min_train=limit, min_test=1)
+    names = [c for c, n in zip(fine.label_set.classes, counts, strict=True) if n >= limit]
+    tested = fine.test.target.sum(axis=0)
+    position = {name: k for k, name in enumerate(fine.label_set.classes)}
+    names = [name for name in names if tested[position[name]] >= 1]
+    assert list(kept.label_set.classes) == names
+    assert len(left_out) == len(fine.label_set) - len(names)
+    columns = [position[name] for name in names]
+    assert np.array_equal(kept.test.target, fine.test.target[:, columns])
+    assert np.array_equal(kept.training().target, fine.training().target[:, columns])
+    assert len(kept.test) == len(fine.test)
+
+
+def test_records_of_a_class_left_out_of_a_single_set_go_with_it(fine):
+    single = replace(fine, label_set=fine.label_set.but(kind="single"))
+    counts = single.training().target.sum(axis=0)
+    kept, _ = restrict(single, min_train=int(np.median(counts)), min_test=1)
+    assert kept.test.target.any(axis=1).all()
+    assert len(kept.test) < len(single.test)
+
+
+def test_it_is_few_shot_on_what_is_left(model, fine):
+    settings = CoarseToFineConfig(
+        shots=(2,), episodes=10, controls=(), classifier="centroid", min_train=5, min_test=2
+    )
+    result = coarse_to_fine.run(model, fine, settings, seed=3)
+    kept, left_out = restrict(fine, min_train=5, min_test=2)
+    plain = FewShotConfig(shots=(2,), episodes=10, controls=(), classifier="centroid")
+    expected = few_shot.run(model, kept, plain, seed=3)
+    assert result.metrics == expected.metrics
+    assert result.protocol == "coarse_to_fine"
+    assert result.settings["min_train"] == 5
+    assert any("taught with synthetic/findings" in note for note in result.notes)
+    assert any("left out" in note for note in result.notes) == bool(left_out)
+
+
+def test_the_label_set_that_was_taught_is_no_finer_one(model, task, fine):
+    with pytest.raises(ConfigError, match="taught synthetic/findings itself"):
+        coarse_to_fine.run(model, task)
+    with pytest.raises(ConfigError, match=r"0 classes .* 9000 training"):
+        restrict(fine, min_train=9000, min_test=1)

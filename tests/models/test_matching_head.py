@@ -1,0 +1,162 @@
+import pytest
+import torch
+
+from medts.core.batch import Batch, Encoded
+from medts.core.errors import ConfigError
+from medts.core.labels import LabelSet
+from medts.models.base import Encoder
+from medts.models.matching_head import (
+    MatchingHead,
+    MatchingHeadConfig,
+    encode,
+    exchanged,
+    read_texts,
+    takes_prior,
+    texts_of,
+)
+from medts.nn.text import FrozenText, random_language_model
+
+RHYTHM = LabelSet(
+    name="made-up/rhythm",
+    classes=("SR", "AF", "ST"),
+    kind="single",
+    phrases={"SR": ("sinus rhythm",), "AF": ("atrial fibrillation",)},
+    description="ECG of nobody; rhythm",
+)
+FINDINGS = LabelSet(name="made-up/findings", classes=("AF", "MI"), kind="multi")
+
+
+def make_head(**changes):
+    config = MatchingHeadConfig(**{"words": "random", "hidden": 24, "dim": 8, **changes})
+    texts = texts_of([RHYTHM, FINDINGS])
+    torch.manual_seed(0)
+    read = read_texts(MatchingHeadConfig(words="random"), texts)
+    head = MatchingHead(config, dim=16, text_dim=read.vectors.shape[1], texts=texts)
+    head.learn(texts, read.vectors)
+    return head
+
+
+@pytest.fixture
+def pooled():
+    return torch.randn(5, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_texts_are_those_of_classes_then_descriptions_each_once():
+    assert texts_of([RHYTHM, FINDINGS, FINDINGS]) == (
+        "sinus rhythm", "atrial fibrillation", "ST", "AF", "MI", "ECG of nobody; rhythm",
+    )  # fmt: skip
+
+
+def test_a_logit_is_the_inner_product_of_signal_and_class(pooled):
+    head = make_head()
+    expected = head.projector(pooled) @ head.label_encoder(head.vectors[:3]).T
+    torch.testing.assert_close(head(pooled, RHYTHM), expected)
+
+
+def test_the_paper_compares_the_embedding_as_it_is(pooled):
+    head = make_head(dim=None)
+    torch.testing.assert_close(head(pooled, RHYTHM), pooled @ head.classes(RHYTHM).T)
+
+
+def test_classes_of_a_multi_set_share_one_bias_and_those_of_a_single_set_have_none(pooled):
+    head = make_head()
+    before = {each.name: head(pooled, each) for each in (RHYTHM, FINDINGS)}
+    head.bias.data.fill_(-3.0)
+    assert torch.equal(head(pooled, RHYTHM), before[RHYTHM.name])
+    torch.testing.assert_close(head(pooled, FINDINGS), before[FINDINGS.name] - 3.0)
+
+
+def test_a_cosine_does_not_depend_on_the_length_of_the_embedding(pooled):
+    head = make_head(similarity="cosine", dim=None)
+    torch.testing.assert_close(head(pooled, RHYTHM), head(3 * pooled, RHYTHM))
+    assert head(pooled, RHYTHM).abs().max() <= 10.0
+
+
+def test_another_order_of_the_classes_permutes_the_logits(pooled):
+    head, turned = make_head(), RHYTHM.but(classes=("ST", "SR", "AF"))
+    torch.testing.assert_close(head(pooled, turned), head(pooled, RHYTHM)[:, [2, 0, 1]])
+
+
+def test_a_further_class_leaves_the_other_logits_as_they_are_and_needs_no_weights(pooled):
+    head, before = make_head(), make_head().state_dict().keys()
+    more = RHYTHM.but(classes=(*RHYTHM.classes, "VT"), phrases={**RHYTHM.phrases, "VT": ("fast",)})
+    assert head.missing(more) == ["fast"]
+    head.learn(["fast"], read_texts(head.config, ["fast"]).vectors)
+    assert head.missing(more) == []
+    torch.testing.assert_close(head(pooled, more)[:, :3], head(pooled, RHYTHM))
+    assert head.state_dict().keys() == before
+
+
+def test_gradients_reach_every_parameter_and_no_vector_of_a_text(pooled):
+    head = make_head(similarity="cosine")
+    (head(pooled, RHYTHM).sum() + head(pooled, FINDINGS).sum()).backward()
+    assert all(each.grad is not None for each in head.parameters())
+    assert not head.vectors.requires_grad
+    assert "vectors" in dict(head.named_buffers())
+
+
+def test_shuffled_words_are_those_of_another_class_and_always_the_same(pooled):
+    head, shuffled = make_head(), make_head(words="shuffled")
+    shuffled.load_state_dict(head.state_dict())
+    order = exchanged(RHYTHM)
+    assert all(k != other for k, other in enumerate(order))
+    assert sorted(order) == [0, 1, 2]
+    assert order == exchanged(RHYTHM)
+    torch.testing.assert_close(shuffled(pooled, RHYTHM), head(pooled, RHYTHM)[:, order])
+
+
+def test_random_words_are_the_same_for_the_same_text_and_unrelated_otherwise():
+    config = MatchingHeadConfig(words="random")
+    one, two = read_texts(config, ["a", "b"]), read_texts(config, ["b"])
+    assert torch.equal(one.vectors[1], two.vectors[0])
+    assert abs(float(one.vectors[0] @ one.vectors[1])) < 0.2
+    assert one.digest == "random"
+
+
+def test_classes_with_the_same_words_are_refused_by_name():
+    twins = RHYTHM.but(phrases={"SR": ("normal",), "AF": ("normal",)})
+    with pytest.raises(ConfigError, match="'SR' and 'AF' are both called 'normal'"):
+        texts_of([twins])
+
+
+def test_a_label_set_without_classes_cannot_be_made():
+    with pytest.raises(ValueError, match="classes"):
+        LabelSet(name="made-up/empty", classes=(), kind="single")
+
+
+class Told(Encoder):
+    """Gives back what it was told about the dataset."""
+
+    dim = 4
+
+    def forward(self, batch, prior=None):
+        value = torch.zeros(()) if prior is None else prior.sum()
+        return Encoded(torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool), value.expand(1, 4))
+
+
+class Untold(Encoder):
+    dim = 4
+
+    def forward(self, batch):
+        return Encoded(torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 4))
+
+
+def test_an_encoder_is_told_about_the_dataset_only_if_it_listens():
+    head = make_head()
+    batch = Batch(streams={}, record_ids=("a",), subject_ids=("a",), text=(None,))
+    assert takes_prior(Told())
+    assert not takes_prior(Untold())
+    told = encode(Told(), head, batch, RHYTHM).pooled
+    torch.testing.assert_close(told[0, 0], head.vectors[-1].sum())
+    assert encode(Told(), head, batch, FINDINGS).pooled.sum() == 0
+    assert encode(Untold(), head, batch, RHYTHM).pooled.sum() == 4
+
+
+def test_texts_are_read_by_the_language_model_that_the_head_names(monkeypatch):
+    pytest.importorskip("transformers")
+    model = random_language_model("bert", layers=1, dim=16, heads=2, vocabulary_size=128)
+    reader = FrozenText(model, max_tokens=8)
+    monkeypatch.setattr("medts.models.matching_head.frozen_text", lambda _: reader)
+    read = read_texts(MatchingHeadConfig(), ["short", "too long for it"])
+    assert torch.equal(read.vectors, reader.encode(["short", "too long for it"]))
+    assert (read.digest, read.n_truncated) == (model.digest, 1)

@@ -1,0 +1,170 @@
+"""CroSSL from recordings to a fine-tuned bundle that is measured with sensors missing."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from medts.core.records import Record, Stream
+from medts.data.windows import collate, windows_of
+from medts.evaluation import robustness
+from medts.evaluation.missing_modalities import MissingModalitiesConfig
+from medts.evaluation.missing_modalities import run as measure_missing
+from medts.evaluation.robustness import RobustnessConfig
+from medts.evaluation.task import make_task
+from medts.inference.bundle import load_bundle
+from medts.inference.predictor import predict_record
+from medts.models import build_encoder
+from medts.models.crossl import CrosslConfig
+from medts.objectives.cross_modal import CrossModalConfig
+from medts.objectives.latent_masking import LatentMaskingConfig
+from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_pretraining, find_recipe
+from medts.recipes.pretrain import pretrain
+from medts.recipes.run import finetune
+from medts.signal.perturb import drop_channels
+
+CORPORA = ("eegmat", "ptb_xl", "wisdm")
+
+
+@pytest.fixture(scope="module")
+def pretrained(synthetic_store, tmp_path_factory):
+    return pretrain(
+        find_pretraining("crossl_test"), synthetic_store, train_folds=["1", "2", "3"],
+        val_folds=["8"], out=tmp_path_factory.mktemp("crossl") / "run", show_progress=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tuned(pretrained, synthetic_store, tmp_path_factory):
+    return finetune(
+        find_recipe("crossl_test"), synthetic_store, label_set="synthetic/findings",
+        train_folds=["1", "2", "3", "4"], val_folds=["8"], init=pretrained,
+        out=tmp_path_factory.mktemp("crossl") / "tuned", show_progress=False,
+    )  # fmt: skip
+
+
+def test_pretraining_logs_its_terms_and_the_monitor_of_collapse(pretrained):
+    header = (pretrained.parent / "log" / "metrics.csv").read_text().splitlines()[0]
+    wanted = {"train_invariance", "train_variance", "train_covariance", "train_effective_rank",
+              "train_embedding_std", "train_collapsed_ratio", "validation_loss"}  # fmt: skip
+    assert wanted <= set(header.split(","))
+    bundle = load_bundle(pretrained)
+    assert bundle.encoder.is_trained.all()
+    assert bundle.encoder.modalities == ("limb", "augmented", "v1-v3", "v4-v6")
+
+
+def test_a_tuned_bundle_answers_recordings_that_lack_lead_groups(tuned, synthetic_store):
+    bundle = load_bundle(tuned)
+    record = synthetic_store.record(0)
+    ecg = record.streams["ecg"]
+    others = [name for name in ecg.channels if name not in ("I", "II", "III")]
+    limb_only = Record("limb", {"ecg": drop_channels(ecg, others)})
+    found = predict_record(bundle, limb_only)
+    assert set(found.probability) == set(bundle.label_set.classes)
+    windows = windows_of(limb_only, bundle.preprocessing, bundle.config.windowing)
+    encoded = bundle.encode(collate(windows, bundle.preprocessing))
+    assert encoded.is_valid.tolist() == [[True, False, False, False]] * len(windows)
+
+
+def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synthetic_store):
+    bundle = load_bundle(tuned)
+    task = make_task(synthetic_store, "synthetic/findings", test_folds=["9", "10"])
+    result = measure_missing(bundle, task, MissingModalitiesConfig(n_resamples=20))
+    assert len(result.conditions) == (2**4 - 2) + 3
+    settings = RobustnessConfig(
+        noise=(), sampling_rates=(), durations_s=(), gains=(), inverted=False, swaps=()
+    )
+    rows = task.test.rows
+    names = [
+        each.name for each in robustness.perturbations(bundle, synthetic_store, rows, settings)
+    ]
+    for each in result.conditions:
+        if each.n_missing is None:
+            assert f"streams: {each.name.split(': ')[1]}" in names
+    # Both ways of taking a group away, before and after preprocessing, answer alike.
+    gone = next(
+        each for each in robustness.perturbations(bundle, synthetic_store, rows, settings)
+        if each.name == "streams: without limb"
+    )  # fmt: skip
+    scored = robustness._predict(bundle, synthetic_store, rows, gone, 0)[1]
+    target = task.test.target
+    kept = [k for k in range(target.shape[1]) if 0 < target[:, k].sum() < len(target)]
+    areas = roc_auc_score(target[:, kept], scored[:, kept], average="macro")
+    own = next(each for each in result.conditions if each.name.endswith(": without limb"))
+    assert own.metrics["macro_auroc"].value == pytest.approx(areas, abs=1e-6)
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_all_baselines_of_a_corpus_share_streams_windows_and_budget(corpus):
+    base, tuned = find_pretraining(f"crossl_{corpus}"), find_recipe(f"crossl_{corpus}")
+    assert isinstance(base.objective, LatentMaskingConfig)
+    assert build_encoder(base.encoder).state_dict().keys() == set(
+        build_encoder(tuned.encoder).state_dict()
+    )
+    others = [name for name in PRETRAINING_RECIPES if name.startswith(f"crossl_{corpus}_")]
+    assert len(others) == 5
+    for name in others:
+        other = find_pretraining(name)
+        assert other.preprocessing == base.preprocessing
+        assert other.windowing == base.windowing
+        if not name.endswith("_paper"):
+            assert other.training == base.training
+            is_beside = isinstance(other.objective, CrossModalConfig)
+            features = "encoder" if is_beside else "aggregate"
+            assert other.encoder == base.encoder.but(features=features)
+    for name in (f"crossl_{corpus}_modality_dropout", f"deep_conv_lstm_{corpus}"):
+        other = RECIPES[name]()
+        assert other.preprocessing == tuned.preprocessing
+        assert other.training == tuned.training
+    dropped = RECIPES[f"crossl_{corpus}_modality_dropout"]().encoder
+    assert dropped == tuned.encoder.but(modality_dropout=0.5)
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_the_paper_settings_are_those_of_the_released_code(corpus):
+    recipe = find_pretraining(f"crossl_{corpus}_paper")
+    encoder, objective = recipe.encoder, recipe.objective
+    assert (encoder.latent_dim, encoder.dim, encoder.kernels) == (96, 32, (24, 16, 8))
+    assert (encoder.aggregator, encoder.missing, encoder.strides) == ("mlp", "zero", (1, 1, 1))
+    weights = (objective.invariance, objective.variance, objective.covariance)
+    assert weights == (10.0, 10.0, 100.0)
+    assert (objective.hide_ratio, objective.min_visible, objective.expander_ratio) == (0.1, 0, 0)
+    training = recipe.training
+    assert (training.batch_size, training.epochs, training.learning_rate) == (8, 50, 1e-4)
+    tuned = find_recipe(f"crossl_{corpus}_paper")
+    assert tuned.training == training
+    assert (training.schedule, training.patience, training.monitor) == ("constant", 5, "loss")
+    assert (encoder.dropout, tuned.encoder.dropout) == (0.0, 0.1)
+    head = tuned.head
+    assert (head.hidden, head.dropout, head.normalise) == (128, 0.1, False)
+
+
+def test_a_rate_that_preprocessing_does_not_make_is_refused():
+    recipe = find_pretraining("crossl_wisdm")
+    streams = dict(recipe.encoder.streams)
+    streams["watch-acc"] = streams["watch-acc"].but(sampling_rate=50.0)
+    with pytest.raises(ValueError, match="reads 'watch-acc' at 50 Hz, preprocessing makes 20 Hz"):
+        recipe.but(encoder=CrosslConfig(streams=streams))
+    streams["gone"] = streams.pop("watch-acc")
+    with pytest.raises(ValueError, match="preprocessing makes no stream 'gone'"):
+        recipe.but(encoder=CrosslConfig(streams=streams))
+
+
+def test_a_corpus_without_blood_pressure_leaves_it_out_of_what_is_known():
+    recipe = find_pretraining("crossl_bidmc")
+    encoder = build_encoder(recipe.encoder).train()
+    rng = np.random.default_rng(0)
+    streams = {
+        name: Stream(
+            rng.normal(size=(1, 20 * 125)).astype(np.float32), spec.channels, 125.0,
+            spec.modality, spec.unit,
+        )
+        for name, spec in recipe.preprocessing.streams.items()
+        if name != "abp"
+    }  # fmt: skip
+    windows = windows_of(Record("x", streams), recipe.preprocessing, recipe.windowing)
+    batch = collate(windows, recipe.preprocessing)
+    assert {name: each.sampling_rate for name, each in batch.streams.items()} == {
+        "ecg": 125.0, "ppg": 62.5, "resp": 25.0, "abp": 62.5,
+    }  # fmt: skip
+    encoder(batch)
+    assert encoder.is_trained.tolist() == [True, True, True, False]

@@ -1,0 +1,185 @@
+import json
+
+import numpy as np
+import pytest
+
+from medts.core.errors import BundleError, ConfigError, LeakError, MedtsError, UnknownNameError
+from medts.core.labels import LabelSet
+from medts.inference.bundle import bundle_digest, load_bundle
+from medts.inference.manifest import Labels, ModelConfig
+from medts.inference.predictor import load, predict_store
+from medts.models.matching_head import MatchingHeadConfig
+from medts.recipes import find_recipe
+from medts.recipes.joint import JointRequest, learnt_sets, train_jointly, union
+from medts.recipes.label_matching import matching
+
+RHYTHM, MORPHOLOGY = "synthetic/rhythm", "synthetic/morphology"
+NEW = LabelSet(name="my/question", classes=("slow", "fast"), kind="single")
+
+
+def again(store, out, **changes):
+    settings = {
+        "label_sets": (RHYTHM, MORPHOLOGY),
+        "train_folds": [str(fold) for fold in range(1, 8)],
+        "val_folds": ["8"],
+        "show_progress": False,
+        **changes,
+    }
+    recipe = settings.pop("recipe", None) or find_recipe("xresnet1d_matching_test")
+    return train_jointly(recipe, store, out=out, **settings)
+
+
+@pytest.fixture
+def bundle(joint_run):
+    return load_bundle(joint_run)
+
+
+def test_one_bundle_answers_every_label_set(bundle, synthetic_store):
+    assert tuple(bundle.label_sets) == (RHYTHM, MORPHOLOGY)
+    assert bundle.label_set.name == RHYTHM
+    rhythm = predict_store(bundle, synthetic_store, [0, 1])
+    morphology = predict_store(bundle.answering(MORPHOLOGY), synthetic_store, [0, 1])
+    assert rhythm.shape == (2, len(bundle.label_sets[RHYTHM]))
+    np.testing.assert_allclose(rhythm.sum(axis=1), 1, atol=1e-5)
+    assert morphology.shape == (2, len(bundle.label_sets[MORPHOLOGY]))
+
+
+def test_every_label_set_has_its_own_operating_points_and_shares(bundle):
+    view = bundle.answering(MORPHOLOGY)
+    assert bundle.thresholds == {}
+    assert view.thresholds.keys() == set(view.label_set.classes)
+    assert view.provenance.prevalence.keys() == set(view.label_set.classes)
+    assert bundle.provenance.prevalence.keys() == set(bundle.label_set.classes)
+
+
+def test_a_view_has_the_same_weights_and_the_same_digest(bundle, joint_run):
+    from medts.evaluation.task import model_digest
+
+    assert model_digest(bundle.answering(MORPHOLOGY)) == bundle_digest(joint_run)
+    assert bundle.label_set.name == RHYTHM
+
+
+def test_the_bundle_says_its_language_model_and_keeps_the_vectors(bundle):
+    text = bundle.config.text
+    assert (text.digest, text.dim) == ("random", 384)
+    texts = [text for each in bundle.label_sets.values() for text in each.texts()]
+    assert set(texts) < set(bundle.head.texts)
+    assert bundle.head.vectors.norm(dim=1).min() > 0.99
+
+
+def test_it_loads_to_the_same_answers_and_saves_to_the_same_files(bundle, joint_run, tmp_path):
+    bundle.answering(MORPHOLOGY).save(tmp_path / "again")
+    assert bundle_digest(tmp_path / "again") == bundle_digest(joint_run)
+    loaded = load_bundle(tmp_path / "again")
+    assert loaded.label_set.name == RHYTHM
+    assert loaded.provenance == bundle.provenance
+
+
+def test_new_classes_are_answered_by_their_words_on_request_only(bundle, synthetic_store):
+    with pytest.raises(UnknownNameError, match="label set of this model 'my/question'"):
+        bundle.answering(NEW)
+    view = bundle.answering(NEW, allow_new=True)
+    assert predict_store(view, synthetic_store, [0]).shape == (1, 2)
+    assert view.thresholds == {}
+
+
+def test_a_set_of_the_same_name_with_other_classes_is_another_one(bundle):
+    other = bundle.label_set.but(classes=("SR", "VT"), phrases={})
+    with pytest.raises(ConfigError, match="'SR, VT' are not the classes that were learnt"):
+        bundle.answering(other)
+    view = bundle.answering(other, allow_new=True)
+    assert view.label_set == other
+    assert view.thresholds == {}
+
+
+def test_in_python_a_model_is_asked_another_question(joint_run, synthetic_store):
+    model, record = load(joint_run), synthetic_store.record(0)
+    assert model.answering(NEW).predict(record).probability.keys() == {"slow", "fast"}
+    multi = NEW.but(name="my/multi", kind="multi")
+    assert model.answering(multi).predict(record).stated == ()
+
+
+def test_a_model_with_a_fixed_list_of_classes_answers_no_other(tiny_run):
+    bundle = load_bundle(tiny_run)
+    assert bundle.answering("synthetic/findings").label_set == bundle.label_set
+    with pytest.raises(BundleError, match="its classes are fixed"):
+        bundle.answering(NEW, allow_new=True)
+    renamed = bundle.label_set.but(classes=bundle.label_set.classes[::-1])
+    with pytest.raises(BundleError, match="its classes are fixed"):
+        bundle.answering(renamed, allow_new=True)
+
+
+def test_another_language_model_than_in_training_is_refused(bundle):
+    bundle.config = bundle.config.but(text=bundle.config.text.but(digest="f" * 64))
+    with pytest.raises(MedtsError, match="other weights than in training"):
+        bundle.answering(NEW, allow_new=True)
+
+
+def test_what_came_later_is_not_written_where_it_is_unused(tiny_run):
+    config = load_bundle(tiny_run).config
+    assert "text" not in json.loads(config.model_dump_json())
+    labels = load_bundle(tiny_run).labels.model_dump_json()
+    assert "further" not in json.loads(labels)
+    assert "description" not in labels
+    assert ModelConfig.model_validate_json(config.model_dump_json()) == config
+    assert Labels.model_validate_json(labels).further == ()
+
+
+def test_training_moved_the_weights_and_chose_by_the_mean_score_of_the_sets(bundle, joint_run):
+    history = json.loads((joint_run / "history.json").read_text())
+    assert set(bundle.provenance.selection) == {"epoch", "score"}
+    best = max(row["validation_score"] for row in history)
+    assert bundle.provenance.selection["score"] == pytest.approx(best)
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_a_finished_run_is_not_trained_again_and_another_is_refused(joint_run, synthetic_store):
+    before = bundle_digest(joint_run)
+    assert again(synthetic_store, joint_run) == joint_run / "bundle"
+    assert bundle_digest(joint_run) == before
+    with pytest.raises(ConfigError, match="another run: label_sets"):
+        again(synthetic_store, joint_run, label_sets=(RHYTHM,))
+
+
+def test_a_recipe_with_fixed_classes_is_refused(synthetic_store, tmp_path):
+    with pytest.raises(ConfigError, match="a head with a fixed list of classes"):
+        again(synthetic_store, tmp_path, recipe=find_recipe("xresnet1d_test"))
+
+
+@pytest.mark.parametrize("names", [(), (RHYTHM, RHYTHM)])
+def test_no_label_set_and_one_named_twice_are_refused(synthetic_store, tmp_path, names):
+    with pytest.raises(ValueError, match=r"label_sets|named twice"):
+        again(synthetic_store, tmp_path, label_sets=names)
+
+
+def test_folds_that_a_corpus_lacks_are_named(synthetic_store, tmp_path):
+    with pytest.raises(ConfigError, match="train_folds: synthetic has none of the folds given"):
+        again(synthetic_store, tmp_path, train_folds=["train"])
+
+
+def test_a_subject_that_trains_in_one_set_may_not_choose_in_another(synthetic_store):
+    request = JointRequest(
+        recipe=find_recipe("xresnet1d_matching_test"),
+        label_sets=(RHYTHM, MORPHOLOGY),
+        train_folds=("1",),
+        val_folds=("8",),
+    )
+    learnt = learnt_sets(synthetic_store, request)
+    assert len(union(synthetic_store, learnt, request).train) <= 20
+    other = learnt_sets(synthetic_store, request.but(train_folds=("8",), val_folds=("1",)))
+    with pytest.raises(LeakError, match="are in both train and validation"):
+        union(synthetic_store, [learnt[0], other[1]], request)
+
+
+def test_any_recipe_becomes_one_with_a_matching_head():
+    for name in ("xresnet1d", "ecg_nat", "dlinear"):
+        recipe = matching(find_recipe(name))
+        assert recipe.name == f"{name}_matching"
+        assert isinstance(recipe.head, MatchingHeadConfig)
+        assert type(recipe).model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_a_matching_head_and_its_objective_need_each_other():
+    recipe = find_recipe("xresnet1d_test")
+    with pytest.raises(ValueError, match="need each other"):
+        recipe.but(head=MatchingHeadConfig())

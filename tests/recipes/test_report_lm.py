@@ -1,0 +1,120 @@
+"""Report language model: from a store to a folder that can be read again, and resumed."""
+
+import json
+
+import pytest
+
+from medts.cli.main import main
+from medts.core.errors import ConfigError, LeakError, StoreError
+from medts.data.splits import subject_tokens
+from medts.nn.text import FrozenText, load_language_model, random_language_model
+from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
+from medts.recipes.report_lm import ReportModelling
+from medts.recipes.report_modelling import model_reports, seen_by
+
+FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"], "show_progress": False}
+
+
+@pytest.fixture(scope="module")
+def small_encoder(tmp_path_factory):
+    """Folder of an untrained encoder that reads characters."""
+    folder = tmp_path_factory.mktemp("encoder")
+    made = random_language_model("bert", layers=1, dim=32, heads=2, vocabulary_size=128)
+    made.model.save_pretrained(folder)
+    made.tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(synthetic_store, small_encoder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report_lm") / "run"
+    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    return model_reports(recipe, synthetic_store, out=out, **FOLDS)
+
+
+@pytest.mark.parametrize("name", sorted(REPORT_RECIPES))
+def test_every_recipe_says_what_it_is_and_survives_json(name):
+    recipe = REPORT_RECIPES[name]()
+    assert recipe.name == name
+    assert name not in PRETRAINING_RECIPES
+    assert len(REPORT_RECIPES[name].__doc__) > 20
+    assert ReportModelling.model_validate_json(recipe.model_dump_json()) == recipe
+    assert all(info.description for info in ReportModelling.model_fields.values())
+
+
+def test_the_folder_is_a_language_model_that_reads_texts(trained, small_encoder):
+    found = load_language_model(str(trained))
+    assert found.digest != load_language_model(small_encoder).digest
+    vectors = FrozenText(found).encode(["sinus rhythm.", "atrial fibrillation."])
+    assert vectors.shape == (2, 32)
+
+
+def test_it_says_whose_reports_it_has_seen_and_how_well_it_foresees_others(
+    trained, synthetic_store
+):
+    provenance = seen_by(trained)
+    rows = synthetic_store.select(["1", "2", "3", "8"])
+    assert list(provenance.seen_subjects) == subject_tokens(synthetic_store.subject_ids[rows])
+    chosen = provenance.selection
+    assert chosen["perplexity_after"] < chosen["perplexity_before"]
+    assert chosen["perplexity_before"] == pytest.approx(128, rel=0.15)
+    assert chosen["head_was_fresh"] == 1
+    assert provenance.splits["train"]["folds"] == ["1", "2", "3"]
+    assert provenance.synthetic
+    run = json.loads((trained.parent / "run.json").read_text())
+    assert len(run["data_digest"]) == len(run["init_digest"]) == len(run["validation_digest"]) == 64
+    assert run["seen_subjects"] == list(provenance.seen_subjects)
+    account = run["reports"]["train"]
+    assert account["languages"]["en"] >= 0.9 * account["n_records"]
+    n_accounted = sum(account["languages"].values()) + sum(account["excluded"].values())
+    assert n_accounted == account["n_records"] == 30
+    with pytest.raises(StoreError, match=r"no provenance\.json"):
+        seen_by(trained.parent)
+
+
+def test_a_finished_run_is_not_run_again_and_another_one_is_refused(
+    trained, synthetic_store, small_encoder
+):
+    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    before = (trained / "model.safetensors").stat().st_mtime_ns
+    assert model_reports(recipe, synthetic_store, out=trained.parent, **FOLDS) == trained
+    assert (trained / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match="holds another run: seed"):
+        model_reports(recipe, synthetic_store, out=trained.parent, seed=1, **FOLDS)
+
+
+def test_a_killed_run_goes_on_and_ends_where_it_would_have(
+    trained, synthetic_store, small_encoder, tmp_path
+):
+    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    out = tmp_path / "run"
+    model_reports(recipe, synthetic_store, out=out, **FOLDS)
+    (out / "model" / "provenance.json").unlink()
+    again = model_reports(recipe, synthetic_store, out=out, **FOLDS)
+    assert seen_by(again).selection == seen_by(trained).selection
+
+
+def test_shared_subjects_and_missing_reports_are_refused(synthetic_store, small_encoder, tmp_path):
+    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    with pytest.raises(LeakError):
+        model_reports(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
+    strict = recipe.but(reports=recipe.reports.but(min_words=500))
+    with pytest.raises(StoreError, match="has a usable report"):
+        model_reports(strict, synthetic_store, out=tmp_path, **FOLDS)
+    with pytest.raises(ValueError, match="monitor must be 'loss'"):
+        recipe.but(training=recipe.training.but(monitor="score"))
+
+
+def test_the_verb_trains_and_prints_the_perplexity(
+    synthetic_store, small_encoder, tmp_path, capsys
+):
+    arguments = ["pretrain", "report_lm_test", "--data", str(synthetic_store.paths[0])]
+    arguments += ["--out", str(tmp_path / "run"), "--text", small_encoder]
+    arguments += ["--train-folds", "1-2", "--val-folds", "8", "--training.epochs", "1"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "perplexity of hidden words on validation" in printed
+    assert "with a fresh head" in printed
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+    assert main(["pretrain", "report_lmm", "--out", "x"]) == 2
+    assert "Did you mean 'report_lm'" in capsys.readouterr().err

@@ -1,0 +1,34 @@
+"""Recipes of the sequence baselines: windows fit, all are small, and all are trained alike."""
+
+import pytest
+import torch
+
+from medts.inference.bundle import seeded_batch
+from medts.models import build_encoder
+from medts.recipes import RECIPES
+
+NAMES = [
+    f"{name}_small"
+    for name in ("crossformer", "itransformer", "lightts", "medformer", "mtst", "timesnet")
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_encoder_reads_the_window_that_is_cut_and_is_small(name):
+    recipe = RECIPES[name]()
+    rate = recipe.preprocessing.streams[recipe.encoder.stream].sampling_rate
+    assert recipe.windowing.window_s * rate == getattr(recipe.encoder, "window", 250) == 250
+    encoder = build_encoder(recipe.encoder).eval()
+    assert sum(p.numel() for p in encoder.parameters()) < 120_000
+    with torch.inference_mode():
+        encoded = encoder(seeded_batch(recipe.preprocessing, recipe.windowing))
+    assert encoded.pooled.shape == (2, encoder.dim)
+    assert encoded.pooled.isfinite().all()
+
+
+def test_all_of_them_are_cut_and_trained_alike():
+    first, *others = (RECIPES[name]() for name in NAMES)
+    for recipe in others:
+        assert recipe.windowing == first.windowing
+        assert recipe.training == first.training
+        assert recipe.head == first.head
