@@ -13,7 +13,7 @@ from medts.data.reports import (
     as_read,
     clean_report,
     distinct,
-    mask_persons,
+    hide_persons,
     prepare,
     without_classes,
 )
@@ -51,7 +51,7 @@ def test_codes_paperwork_and_marks_are_cut_off(text, clean):
     ],
 )
 def test_what_may_name_a_person_is_found_and_blotted_out(text, kinds):
-    masked, counts = mask_persons(text)
+    masked, counts = hide_persons(text)
     assert counts == kinds
     assert masked.count("[") == sum(kinds.values())
     assert (masked == text) == (not kinds)
@@ -75,7 +75,7 @@ def test_what_cannot_be_used_keeps_its_place_and_is_counted():
     assert found.texts[6:] == ["ritmo sinusal.", "sinus rhythm. left axis deviation."]
     assert found.coverage.n_known_words == found.coverage.n_words == 2
 
-    strict = ReportSettings(keep_unknown=False, min_words=3, translate=False, mask=False)
+    strict = ReportSettings(keep_unknown=False, min_words=3, translate=False, hides_persons=False)
     found = prepare([*texts, "sinus rhythm of 3:3:92"], strict)
     assert found.excluded == {"empty": 3, "says nothing": 1, "too long": 1, "too short": 2}
     assert [report is not None for report in found.reports] == [1, 0, 0, 0, 0, 0, 0, 0, 1]
@@ -147,8 +147,8 @@ def test_a_redacted_report_names_no_class_and_may_have_nothing_left():
     classes = ("NORM", "MI", "STTC", "CD", "HYP")
     learnt = LabelSet(name="ptb-xl/super", classes=classes, kind="multi")
     settings = ReportSettings(is_redacted=True)
-    assert settings.hiding([]).hidden == ()
-    assert ReportSettings().hiding([learnt]).hidden == ()
+    assert settings.hiding([]).hidden_classes_of == ()
+    assert ReportSettings().hiding([learnt]).hidden_classes_of == ()
     written = ["sinus rhythm. left bundle branch block.", "myocardial infarction.", None]
     found = prepare(written, settings.hiding([learnt]))
     assert found.texts == ["sinus rhythm.", None, None]
@@ -161,7 +161,7 @@ def test_a_sentence_is_redacted_by_what_it_says_in_either_language():
     learnt = LabelSet(name="ptb-xl/super", classes=classes, kind="multi")
     german = "unspezifisches abnormales t"
     assert without_classes([german], learnt) == ()
-    settings = ReportSettings(is_redacted=True, hidden=(learnt,))
+    settings = ReportSettings(is_redacted=True, hidden_classes_of=(learnt,))
     found = prepare([f"sinusrhythmus. {german}."], settings)
     assert found.texts == ["sinus rhythm."]
     assert found.coverage.n_sentences == 2
@@ -172,7 +172,7 @@ def test_reports_are_not_redacted_in_silence_when_nothing_can_be_hidden():
         prepare(["normal ecg"], ReportSettings(is_redacted=True))
     strange = LabelSet(name="x/strange", classes=("zork", "blorp"), kind="multi")
     with pytest.raises(ConfigError, match="knows no class of x/strange"):
-        prepare(["normal ecg"], ReportSettings(is_redacted=True, hidden=(strange,)))
+        prepare(["normal ecg"], ReportSettings(is_redacted=True, hidden_classes_of=(strange,)))
 
 
 def test_a_model_reads_each_report_in_its_place_under_its_own_settings():

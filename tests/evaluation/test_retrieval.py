@@ -1,9 +1,12 @@
+import copy
 from math import comb
 
 import numpy as np
 import pytest
 
 from medts.core.errors import LeakError, MedtsError
+from medts.core.reports import ReportSettings
+from medts.data.reports import as_read
 from medts.evaluation import retrieval
 from medts.evaluation.embeddings import embed
 from medts.evaluation.retrieval import RetrievalConfig, match_reports, match_subjects, retrieve
@@ -107,6 +110,22 @@ def test_a_model_with_a_text_side_finds_reports_both_ways(bundle, task, make_ali
     assert result.metrics["record_recall@1"].value == 1.0
     assert result.controls["chance"]["report_recall@1"].value < 0.5
     assert any("different reports" in note for note in result.notes)
+
+
+def test_reports_are_looked_for_as_the_model_reads_them(bundle, task, make_aligned):
+    cleaned = copy.copy(bundle)
+    cleaned.preprocessing = bundle.preprocessing.but(reports=ReportSettings())
+    asked = []
+
+    def read(text):
+        asked.append(text)
+        return np.eye(2)[len(text) % 2]
+
+    of_record = {name: np.eye(2)[0] for name in task.store.record_ids[task.test.rows]}
+    retrieval.run(make_aligned(cleaned, of_record, read), task)
+    written = [task.store.column("report")[row] for row in task.test.rows]
+    assert set(asked) == set(as_read(written, ReportSettings())) - {None}
+    assert not set(asked) & set(written)
 
 
 def test_a_model_that_has_met_the_people_is_refused(bundle, synthetic_store):

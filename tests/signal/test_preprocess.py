@@ -10,6 +10,7 @@ from medts.signal.preprocess import (
     Preprocessing,
     StreamPreprocessing,
     fill_gaps,
+    prepare_stream,
     preprocess,
     regroup,
     split_stream,
@@ -215,3 +216,15 @@ def test_rates_that_do_not_divide_leave_every_second_in_its_place(rate, to):
     expected = np.sin(2 * np.pi * 0.11 * np.arange(len(made)) / to)
     inner = slice(int(5 * to), int(95 * to))
     assert np.abs(made - expected)[inner].max() < 0.02
+
+
+def test_a_constant_level_is_information_where_the_level_is_kept():
+    steady = Stream(np.full((1, 100), 92.0), ("hr",), 10.0, "other", "a.u.")
+    spec = StreamPreprocessing(
+        modality="other", channels=("hr",), unit="a.u.", sampling_rate=10.0,
+        low_hz=None, high_hz=None, scale=100.0,
+    )  # fmt: skip
+    kept = prepare_stream(steady, spec.but(keeps_level=True), name="hr")
+    assert kept.is_channel_present.all()
+    np.testing.assert_allclose(kept.signal, 0.92)
+    assert not prepare_stream(steady, spec, name="hr").is_channel_present.any()

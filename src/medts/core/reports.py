@@ -17,7 +17,7 @@ class ReportSettings(Config):
     translate: bool = True
     """Whether German and Swedish phrases of the lexicon are put into English."""
 
-    mask: bool = True
+    hides_persons: bool = True
     """Whether names, dates and identifying numbers are blotted out; they are counted anyway."""
 
     min_words: int = Field(default=1, ge=1)
@@ -33,9 +33,9 @@ class ReportSettings(Config):
     """Whether sentences that name a class of what is learnt are removed, denied or not: what is
     then read in a report was not simply stated there."""
 
-    hidden: tuple[LabelSet, ...] = ()
+    hidden_classes_of: tuple[LabelSet, ...] = ()
     """The label sets whose classes are not to be named; filled in where a model is trained."""
 
     def hiding(self, label_sets: Sequence[LabelSet]) -> "ReportSettings":
         """Returns the settings for a model that learns some label sets."""
-        return self.but(hidden=tuple(label_sets)) if self.is_redacted else self
+        return self.but(hidden_classes_of=tuple(label_sets)) if self.is_redacted else self

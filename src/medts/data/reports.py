@@ -1,7 +1,7 @@
 """Reports made fit to learn from: cleaned, masked, put into English, split, counted.
 
 The steps, each a function of its own: `clean_report` removes what is no finding (the codes that
-annotators left behind, paperwork, transmission marks), `mask_persons` blots out names, dates and
+annotators left behind, paperwork, transmission marks), `hide_persons` blots out names, dates and
 numbers that could identify somebody, `medts.data.report_language` finds language, sentences and
 English, `without_classes` removes sentences that name what a model shall not be told. `prepare`
 does it all for a corpus.
@@ -120,13 +120,13 @@ def clean_report(text: str) -> str:
     return text if re.search(r"[^\W\d_]", text) else ""
 
 
-def mask_persons(text: str) -> tuple[str, dict[str, int]]:
+def hide_persons(text: str) -> tuple[str, dict[str, int]]:
     """Replaces names, dates and identifying numbers by their kind, and counts them.
 
     A net, not a proof: it finds what follows a title or looks like a date, and a name alone
     escapes it. Reports of a hospital need its own check before they leave it.
 
-    >>> mask_persons("compared with 3:3:92, Dr. Weber agrees")
+    >>> hide_persons("compared with 3:3:92, Dr. Weber agrees")
     ('compared with [date], [name] agrees', {'date': 1, 'name': 1})
     """
     counts: dict[str, int] = {}
@@ -226,17 +226,17 @@ def _known_readings(settings: str) -> dict[str, str | None]:
 
 
 def _check_hidden(settings: ReportSettings) -> None:
-    if settings.is_redacted and not settings.hidden:
+    if settings.is_redacted and not settings.hidden_classes_of:
         raise ConfigError(
             "reports are to be redacted, but no label set says which classes to hide",
-            field="reports.hidden",
+            field="reports.hidden_classes_of",
             remedy="Train with labels, or set is_redacted to False",
         )
-    for label_set in settings.hidden:
+    for label_set in settings.hidden_classes_of:
         if not any(class_concepts(label_set, name) for name in label_set.classes):
             raise ConfigError(
                 f"the ontology knows no class of {label_set.name}: nothing would be redacted",
-                field="reports.hidden",
+                field="reports.hidden_classes_of",
                 remedy="Add its classes to the tables of the ontology",
             )
 
@@ -248,8 +248,8 @@ def _prepare_one(
     n_words = len(source.split())
     if n_words > settings.max_words:
         return "too long", {}
-    blotted, counts = mask_persons(_LEAKS.sub(" ", source))
-    text = clean_report(blotted if settings.mask else source)
+    blotted, counts = hide_persons(_LEAKS.sub(" ", source))
+    text = clean_report(blotted if settings.hides_persons else source)
     if not text:
         return ("says nothing" if re.search(r"[^\W\d_]", source) else "empty"), counts
     if len(text.split()) < settings.min_words:
@@ -259,12 +259,12 @@ def _prepare_one(
         return "unknown language", counts
     as_written = split_sentences(text)
     sentences = as_written
-    for label_set in settings.hidden:
+    for label_set in settings.hidden_classes_of:
         sentences = without_classes(sentences, label_set)
     if settings.translate and language in ("de", "sv"):
         sentences = tuple(translate(sentence).lower() for sentence in sentences)
         # Twice: the ontology knows wordings in either language that it misses in the other.
-        for label_set in settings.hidden:
+        for label_set in settings.hidden_classes_of:
             sentences = without_classes(sentences, label_set)
     if not sentences:
         return "says only what is hidden", counts

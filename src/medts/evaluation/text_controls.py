@@ -165,8 +165,8 @@ def make_change(
     can_redact = len(unknown_classes(label_set)) < len(label_set)
     if control == "redacted_text" and settings is not None and can_redact:
         # Before and after translation: the English of a sentence may hide what it named.
-        hidden = (*settings.hidden, label_set)
-        texts = as_read(written, settings.but(is_redacted=True, hidden=hidden))
+        hidden = (*settings.hidden_classes_of, label_set)
+        texts = as_read(written, settings.but(is_redacted=True, hidden_classes_of=hidden))
     else:
         texts = change_reports(as_read(written, settings), how[control], label_set, seed=seed)
     by_record = dict(zip(store.record_ids[rows], texts, strict=True))

@@ -178,7 +178,8 @@ def encode(encoder: Encoder, head: MatchingHead, batch: Batch, label_set: LabelS
 
 def takes_prior(encoder: Encoder) -> bool:
     """Tells whether an encoder reads the vector of a dataset's description."""
-    return "prior" in inspect.signature(encoder.forward).parameters
+    is_asked = "prior" in inspect.signature(encoder.forward).parameters
+    return is_asked and bool(getattr(encoder, "has_prior", True))
 
 
 def texts_of(label_sets: Iterable[LabelSet]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ def matching(recipe: Recipe) -> Recipe:
         head=MatchingHeadConfig(),
         objective=LabelMatchingConfig(),
         starts_from_probe=False,
+        tuning_trials=0,
     )
 
 

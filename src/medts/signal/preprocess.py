@@ -209,7 +209,9 @@ def prepare_stream(stream: Stream, spec: StreamPreprocessing, *, name: str) -> P
             values = stream.signal[stream.channels.index(channel)]
             is_recorded[row] = np.isfinite(values)
             signal[row] = fill_gaps(values)
-    is_channel_present = np.ptp(signal, axis=1) > 0
+    # A constant level is a dead electrode, unless it is the level that is measured.
+    is_level = spec.keeps_level & signal.any(axis=1)
+    is_channel_present = (np.ptp(signal, axis=1) > 0) | is_level
 
     if not spec.keeps_level:
         signal -= np.median(signal, axis=1, keepdims=True)

@@ -8,7 +8,8 @@ regression.
 Axes: n windows, C channels, T samples in time, F features.
 """
 
-from typing import Any, ClassVar, Self
+from importlib import import_module
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -53,7 +54,7 @@ class MiniRocketFeatures:
         )
         self._shape: tuple[int, int] | None = None
 
-    def fit(self, signals: Float[np.ndarray, "n C T"]) -> Self:
+    def fit(self, signals: Float[np.ndarray, "n C T"]) -> "MiniRocketFeatures":
         """Draws channels and takes biases from training windows.
 
         Raises:
@@ -89,12 +90,12 @@ def build_aeon(name: str, **settings: Any) -> Any:
         MedtsError: If aeon is not installed.
     """
     try:
-        from aeon.transformations.collection import convolution_based
+        module = import_module("aeon.transformations.collection.convolution_based")
     except ImportError as error:
         raise MedtsError(
             f"{name} needs the package aeon", remedy="Run: pip install medts[bench]"
         ) from error
-    return getattr(convolution_based, name)(**settings)
+    return getattr(module, name)(**settings)
 
 
 def check_windows(signals: Float[np.ndarray, "n C T"], *, shortest: int) -> None:

@@ -8,7 +8,7 @@ place and their longest stretch. As with MiniRocket nothing is trained by gradie
 Axes: n windows, C channels, T samples in time, F features.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -59,7 +59,7 @@ class MultiRocketFeatures(MiniRocketFeatures):
         )
         self._shape: tuple[int, int] | None = None
 
-    def fit(self, signals: Float[np.ndarray, "n C T"]) -> Self:
+    def fit(self, signals: Float[np.ndarray, "n C T"]) -> "MultiRocketFeatures":
         """Draws channels and takes biases from training windows.
 
         Raises:
@@ -70,6 +70,7 @@ class MultiRocketFeatures(MiniRocketFeatures):
             raise MedtsError(f"{len(signals)} windows are too few to fit", field="signals")
         state = np.random.get_state()  # noqa: NPY002 - aeon seeds numpy's global generator
         try:
-            return super().fit(signals)
+            super().fit(signals)
         finally:
             np.random.set_state(state)  # noqa: NPY002
+        return self
