@@ -104,7 +104,7 @@ def given_text(text: str, model: Bundle) -> str:
     """
     settings = model.preprocessing.reports
     if settings is not None:
-        settings = settings.but(min_words=1, is_redacted=False, hidden=())
+        settings = settings.but(min_words=1, is_redacted=False, hidden_classes_of=())
     (read_text,) = as_read([text], settings)
     if not any(map(str.isalnum, read_text or "")):
         raise ConfigError(f"nothing is said in {text[:60]!r}", field="--report")
