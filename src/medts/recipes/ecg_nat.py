@@ -62,7 +62,7 @@ def ecg_nat_pretraining_test() -> Pretraining:
 def ecg_nat() -> Recipe:
     """Fine-tunes a pretrained ECG-NAT with cross-entropy and contrast; give it ``--init``.
 
-    Rate, length and start were chosen among five settings with 105 labels, on validation.
+    Rate and start were chosen among six settings with 105 labels, on validation.
     """
     return Recipe(
         name="ecg_nat",
@@ -80,7 +80,7 @@ def ecg_nat() -> Recipe:
             weight_decay=0.05,
             schedule="cosine",
         ),
-        tuning_trials=5,
+        tuning_trials=6,
     )
 
 
