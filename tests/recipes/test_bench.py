@@ -10,7 +10,8 @@ from medts.recipes import PRETRAINING_RECIPES, RECIPES
 from medts.recipes.bench import best_factor, run_suite
 from medts.recipes.jobs import Outcome
 from medts.recipes.ledger import LEDGER, Bench, cells, comparisons, write_page
-from medts.recipes.suites import SUITES, Job, Method, Question, find_suite
+from medts.recipes.suites import Job, Method, Question
+from medts.recipes.tables import SUITES, find_suite
 
 QUESTION = Question(
     corpus="synthetic", label_set="synthetic/findings",

@@ -16,7 +16,8 @@ from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.recipes.bench import run_suite
 from medts.recipes.ledger import Bench, cells, comparisons, majority, write_page
-from medts.recipes.suites import find_suite, labels_in_words
+from medts.recipes.suites import labels_in_words
+from medts.recipes.tables import find_suite
 
 
 @dataclass(frozen=True)
@@ -77,25 +78,25 @@ def run(arguments: Sequence[str]) -> None:
 
 def show(bench: Bench) -> None:
     """Prints the table, and what was skipped."""
-    console = make_console()
-    table = Table(
-        "labels", "method", title=f"{bench.suite.name}: macro AUROC", title_justify="left"
-    )
-    for heading in ("mean [95 %]", "runs", f"minus {bench.suite.reference}", "p (Holm)"):
+    console, suite = make_console(), bench.suite
+    metric, beside = (name.replace("_", " ") for name in (suite.metric, suite.beside))
+    table = Table("labels", "method", title=f"{suite.name}: {metric}", title_justify="left")
+    headings = ("mean [95 %]", beside, "runs", f"minus {suite.reference}", "p (Holm)")
+    for heading in headings:
         table.add_column(heading, justify="right")
     against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}
-    controls = {method.name for method in bench.suite.methods if method.is_control}
+    controls = {method.name for method in suite.methods if method.is_control}
     for key, cell in sorted(cells(bench).items(), key=lambda each: (each[0][:2], -each[1].mean)):
         row = against.get(key)
         compared = ("", "") if row is None else (f"{row['value']:+.3f}", f"{row['p_value']:.3f}")
         name = f"{key[2]} (control)" if key[2] in controls else key[2]
         interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
-        table.add_row(
-            f"{key[0]}, {labels_in_words(key[1])}", name, interval, str(cell.n_runs), *compared
-        )
+        other = "" if cell.beside is None else f"{cell.beside.value:.3f}"
+        said = f"{key[0]}, {labels_in_words(key[1], suite.label_unit)}"
+        table.add_row(said, name, interval, other, str(cell.n_runs), *compared)
     for (label_set, fraction), score in majority(bench).items():
-        said = f"{label_set}, {labels_in_words(fraction)}"
-        table.add_row(said, "majority (control)", str(score), "1", "", "")
+        said = f"{label_set}, {labels_in_words(fraction, suite.label_unit)}"
+        table.add_row(said, "majority (control)", str(score), "", "1", "", "")
     console.print(table)
     console.print("an interval of one run holds the spread of test subjects alone")
     for name, reason in bench.skipped.items():

@@ -16,7 +16,7 @@ from rich.table import Table
 from medts.cli.console import make_console
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.evaluation import PROTOCOLS, find_protocol
+from medts.evaluation import PROTOCOLS, find_protocol, settings_kind
 from medts.evaluation.files import write_result
 from medts.evaluation.result import Result
 from medts.evaluation.task import make_task
@@ -104,8 +104,7 @@ def with_settings_of(protocol: str) -> Any:
     Raises:
         UnknownNameError: If there is no such protocol.
     """
-    module = find_protocol(protocol)
-    config = getattr(module, f"{protocol.title().replace('_', '')}Config")
+    config = settings_kind(protocol)
     settings = Annotated[config, tyro.conf.arg(name="")]
     made = make_dataclass(
         "Evaluate",

@@ -74,7 +74,7 @@ def _label_sets() -> dict[str, str]:
 
 
 def _suites() -> dict[str, str]:
-    from medts.recipes.suites import SUITES
+    from medts.recipes.tables import SUITES
 
     return {name: _first_line(suite) for name, suite in SUITES.items()}
 

@@ -125,6 +125,19 @@ class Store:
     def __len__(self) -> int:
         return len(self._corpus_of_row)
 
+    def only(self, *corpora: str) -> "Store":
+        """Returns the part of the store that holds some of its corpora, and no other.
+
+        Corpora share names of folds, and whoever trains without labels takes all of a fold.
+
+        Raises:
+            UnknownNameError: If one is not in the store.
+        """
+        for name in corpora:
+            if name not in self._folders:
+                raise unknown_name("corpus", name, self._folders)
+        return Store(*(self._folders[name] for name in corpora))
+
     def column(self, name: str) -> list[Any]:
         """Returns one column of the index for all records, as Python values."""
         values: list[Any] = []
@@ -308,6 +321,8 @@ def digest_of(lines: Iterable[str]) -> str:
 def _corpus_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise StoreError("no such store", path=path, remedy="Make one with `medts ingest`")
+    if (path / "corpus.json").is_file():
+        return [path]
     folders = sorted(file.parent for file in path.glob("*/corpus.json"))
     if not folders:
         partial = [folder.name for folder in path.glob("*.partial")]

@@ -7,6 +7,7 @@ it is imported only once it is chosen.
 import importlib
 from types import ModuleType
 
+from medts.core.config import Config
 from medts.core.errors import unknown_name
 
 PROTOCOLS = {
@@ -38,3 +39,12 @@ def find_protocol(name: str) -> ModuleType:
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return importlib.import_module(PROTOCOLS[name])
+
+
+def settings_kind(name: str) -> type[Config]:
+    """Returns the class of a protocol's settings.
+
+    Raises:
+        UnknownNameError: If there is no such protocol.
+    """
+    return getattr(find_protocol(name), f"{name.title().replace('_', '')}Config")

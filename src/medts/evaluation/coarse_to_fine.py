@@ -8,18 +8,13 @@ too rare to be drawn or to be measured are left out first, and named.
 Axes: K classes.
 """
 
-from dataclasses import replace
-
-import numpy as np
 from pydantic import Field
 
 from medts.core.errors import ConfigError
-from medts.core.labels import LabelSet
-from medts.data.splits import Part
 from medts.evaluation import few_shot
 from medts.evaluation.few_shot import FewShotConfig
 from medts.evaluation.result import Result
-from medts.evaluation.task import Task
+from medts.evaluation.task import Task, restrict
 from medts.inference.bundle import Bundle
 
 
@@ -69,48 +64,3 @@ def run(
         settings=settings.model_dump(mode="json") | chosen,
         notes=(*result.notes, *notes),
     )
-
-
-def restrict(task: Task, *, min_train: int, min_test: int) -> tuple[Task, tuple[str, ...]]:
-    """Returns the task with the classes that have enough examples, and the names of the others.
-
-    Records of a ``single`` label set whose class is left out are left out with it.
-
-    Raises:
-        ConfigError: If fewer than two classes are left.
-    """
-    n_train, n_test = task.training().target.sum(axis=0), task.test.target.sum(axis=0)
-    kept = np.flatnonzero((n_train >= min_train) & (n_test >= min_test))
-    classes = np.array(task.label_set.classes)
-    if len(kept) < 2:
-        raise ConfigError(
-            f"{len(kept)} classes of {task.label_set.name} have {min_train} training and "
-            f"{min_test} test examples",
-            field="min_train",
-            remedy="Ask for fewer, or take more folds",
-        )
-    left_out = tuple(
-        f"{classes[k]} ({n_train[k]:.0f} train, {n_test[k]:.0f} test)"
-        for k in sorted(set(range(len(classes))) - set(kept.tolist()))
-    )
-    names = tuple(classes[kept].tolist())
-    phrases = {name: words for name, words in task.label_set.phrases.items() if name in names}
-    label_set = task.label_set.but(classes=names, phrases=phrases)
-
-    def part(every: Part) -> Part:
-        return _columns(every, kept, label_set)
-
-    return replace(
-        task,
-        label_set=label_set,
-        test=part(task.test),
-        train=part(task.training()),
-        validation=part(task.validation) if task.validation is not None else None,
-    ), left_out
-
-
-def _columns(every: Part, kept: np.ndarray, label_set: LabelSet) -> Part:
-    narrower = replace(every, target=every.target[:, kept])
-    if label_set.kind == "multi":
-        return narrower
-    return narrower.take(np.flatnonzero(narrower.target.any(axis=1)))

@@ -87,7 +87,7 @@ def run(
     origin = origin_of(model, task, "cross_validation", seed=seed, notes=notes)
     result = _merge(score(stated, origin, seconds=0.0), ranked)
     controls = {
-        name: _merged_measures(
+        name: merged_measures(
             *pool(probed(CONTROLS[name](model, store, rows, settings.cache, seed)))
         )
         for name in settings.controls
@@ -241,7 +241,8 @@ def _merge(result: Result, ranked: Scored) -> Result:
     )
 
 
-def _merged_measures(ranked: Scored, stated: Scored) -> Measures:
+def merged_measures(ranked: Scored, stated: Scored) -> Measures:
+    """Measures pooled answers: rankings as they were given, statements as they were bent."""
     found = measures_of(measure(stated, stated.probability, stated.thresholds))
     of_ranks = measures_of(measure(ranked, ranked.probability, ranked.thresholds))
     return found | {name: of_ranks[name] for name in found if name in _OF_RANKS}

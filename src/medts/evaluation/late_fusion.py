@@ -23,7 +23,7 @@ from medts.core.labels import LabelSet
 from medts.evaluation.answers import answer, head_origin, probabilities
 from medts.evaluation.probe import Labelled, Probe, ProbeConfig, fit_probe, macro_auroc
 from medts.evaluation.result import Result
-from medts.evaluation.scoring import score
+from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import choose_thresholds
@@ -109,6 +109,19 @@ def measure_fusion(models: Sequence[Bundle], task: Task, *, seed: int = 0) -> Re
     """
     started = time.monotonic()
     notes = tuple(dict.fromkeys(note for model in models for note in task.check(model)))
+    scored, fusion = fuse(models, task)
+    names = " + ".join(model.provenance.recipe for model in models)
+    origin = replace(head_origin(models[0], task, "late_fusion", seed=seed), recipe=names)
+    result = score(scored, origin, seconds=time.monotonic() - started)
+    return result.but(settings={"chosen": fusion.kind, "validation": fusion.scores}, notes=notes)
+
+
+def fuse(models: Sequence[Bundle], task: Task) -> tuple[Scored, Fusion]:
+    """Puts the answers of finished models to the test records together, as validation chose.
+
+    Raises:
+        ConfigError: If there are fewer than two models, or no validation records.
+    """
     label_set, validation = task.label_set, task.choosing()
     found = [answer(model, task) for model in models]
     known = []
@@ -122,8 +135,4 @@ def measure_fusion(models: Sequence[Bundle], task: Task, *, seed: int = 0) -> Re
         chosen = choose_thresholds(validation.target, fusion(known), label_set.classes)
         thresholds = np.array(chosen.values)
     fused = fusion([each.probability for each in found])
-    scored = replace(found[0], probability=fused, thresholds=thresholds)
-    names = " + ".join(model.provenance.recipe for model in models)
-    origin = replace(head_origin(models[0], task, "late_fusion", seed=seed), recipe=names)
-    result = score(scored, origin, seconds=time.monotonic() - started)
-    return result.but(settings={"chosen": fusion.kind, "validation": fusion.scores}, notes=notes)
+    return replace(found[0], probability=fused, thresholds=thresholds), fusion

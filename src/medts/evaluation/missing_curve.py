@@ -103,15 +103,35 @@ def missing_conditions(
     return tuple(conditions)
 
 
+def share_kept(
+    judged: Judged,
+    full: Float[np.ndarray, "N_and_1"],
+    scores: Mapping[Missing, Float[np.ndarray, "N_and_1"]],
+) -> dict[int, Float[np.ndarray, "N_and_1"]]:
+    """Returns the share kept, on the records and on every resample, by the number missing."""
+    chance = judged.chance()
+    return {
+        n: _share(np.mean([v for k, v in scores.items() if len(k) == n], axis=0), full, chance)
+        for n in sorted({len(missing) for missing in scores})
+    }
+
+
+def _share(
+    score: Float[np.ndarray, "N_and_1"],
+    full: Float[np.ndarray, "N_and_1"],
+    chance: Float[np.ndarray, "N_and_1"],
+) -> Float[np.ndarray, "N_and_1"]:
+    room = full - chance
+    return np.divide(score - chance, room, out=np.full_like(room, np.nan), where=room > 0)
+
+
 def _measures(
     metric: str,
     score: Float[np.ndarray, "N_and_1"],
     full: Float[np.ndarray, "N_and_1"],
     chance: Float[np.ndarray, "N_and_1"],
 ) -> Measures:
-    room = full - chance
-    share = np.divide(score - chance, room, out=np.full_like(room, np.nan), where=room > 0)
-    return {metric: _measure(score), "share_kept": _measure(share)}
+    return {metric: _measure(score), "share_kept": _measure(_share(score, full, chance))}
 
 
 def _measure(drawn: Float[np.ndarray, "N_and_1"]) -> Measure:

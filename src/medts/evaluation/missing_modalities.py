@@ -193,13 +193,27 @@ def _by_head(
     model: Bundle, task: Task, sets: Sequence[Missing]
 ) -> tuple[Scored, dict[Missing, Scored]]:
     scored = answer(model, task)
+    return scored, answers_without(model, task, scored, sets)
+
+
+def answers_without(
+    model: Bundle, task: Task, scored: Scored, sets: Sequence[Missing]
+) -> dict[Missing, Scored]:
+    """Returns what a model with a head answers without each set of its streams.
+
+    Args:
+        model: Reads two streams or more.
+        task: Whose test records are answered.
+        scored: What it answers with nothing missing.
+        sets: Names of streams that are taken away together.
+    """
     columns = [model.label_set.classes.index(name) for name in scored.label_set.classes]
 
     def compute(batch: Batch) -> Float[Tensor, "B K"]:
         return Prediction(model.logits(batch), model.label_set).probability[:, columns]
 
     found = over_sets(model, task.store, task.test.rows, sets, compute)
-    return scored, {
+    return {
         missing: replace(scored, probability=_with_shares(values, is_left, scored.prevalence))
         for missing, (values, is_left) in zip(sets, found, strict=True)
     }

@@ -10,9 +10,10 @@ records, and `Task.check` refuses a model that has met them.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from safetensors.torch import save
 
 from medts.core.errors import ConfigError
@@ -158,3 +159,49 @@ def _required(part: Part | None, name: str) -> Part:
             f"this protocol needs {name} records", field=name, remedy=f"Give {flag}, such as 1-7"
         )
     return part
+
+
+def restrict(task: Task, *, min_test: int, min_train: int = 0) -> tuple[Task, tuple[str, ...]]:
+    """Returns the task with the classes that have enough examples, and the names of the others.
+
+    Records of a ``single`` label set whose class is left out are left out with it.
+
+    Raises:
+        ConfigError: If fewer than two classes are left.
+    """
+    n_test = task.test.target.sum(axis=0)
+    n_train = task.train.target.sum(axis=0) if task.train is not None else np.zeros_like(n_test)
+    kept = np.flatnonzero((n_train >= min_train) & (n_test >= min_test))
+    classes = np.array(task.label_set.classes)
+    if len(kept) < 2:
+        raise ConfigError(
+            f"{len(kept)} classes of {task.label_set.name} have {min_train} training and "
+            f"{min_test} test examples",
+            field="min_test",
+            remedy="Ask for fewer, or take more folds",
+        )
+    left_out = tuple(
+        f"{classes[k]} ({n_train[k]:.0f} train, {n_test[k]:.0f} test)"
+        for k in sorted(set(range(len(classes))) - set(kept.tolist()))
+    )
+    names = tuple(classes[kept].tolist())
+    phrases = {name: words for name, words in task.label_set.phrases.items() if name in names}
+    label_set = task.label_set.but(classes=names, phrases=phrases)
+
+    def part(every: Part) -> Part:
+        return _columns(every, kept, label_set)
+
+    return replace(
+        task,
+        label_set=label_set,
+        test=part(task.test),
+        train=part(task.train) if task.train is not None else None,
+        validation=part(task.validation) if task.validation is not None else None,
+    ), left_out
+
+
+def _columns(every: Part, kept: np.ndarray, label_set: LabelSet) -> Part:
+    narrower = replace(every, target=every.target[:, kept])
+    if label_set.kind == "multi":
+        return narrower
+    return narrower.take(np.flatnonzero(narrower.target.any(axis=1)))

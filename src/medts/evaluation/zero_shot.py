@@ -35,7 +35,7 @@ from medts.evaluation.answers import head_origin
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Measure, Measures, Result
 from medts.evaluation.scoring import Scored, score
-from medts.evaluation.task import Task
+from medts.evaluation.task import Task, restrict
 from medts.evaluation.text import (
     TextAligned,
     embed_records,
@@ -65,6 +65,9 @@ class ZeroShotConfig(Config):
     n_phrases: int = Field(default=5, ge=1)
     """Phrases per class at most, the plainest first."""
 
+    min_test: int = Field(default=1, ge=1)
+    """Test examples from which on a class takes part; the others are left out and named."""
+
     n_shuffles: int = Field(default=20, ge=1)
     """Ways in which the control exchanges the words of classes."""
 
@@ -90,6 +93,9 @@ def run(
         MedtsError: If the model reads no texts.
     """
     started, settings = time.monotonic(), settings or ZeroShotConfig()
+    left_out: tuple[str, ...] = ()
+    if settings.min_test > 1:
+        task, left_out = restrict(task, min_test=settings.min_test)
     label_set, test = task.label_set, task.test
     if isinstance(model.head, MatchingHead):
         ask, words = matched(model, task, settings)
@@ -97,6 +103,8 @@ def run(
         words = class_phrases(label_set, settings)
         ask = aligned(model, task, words, settings)
     notes = (*task.check(model), *_notes_on_training(model, label_set))
+    if left_out:
+        notes += (f"classes with too few test examples were left out: {', '.join(left_out)}",)
     thresholds = np.full(len(label_set), 0.5)
     has_thresholds = task.validation is not None
     if task.validation is not None and label_set.kind == "multi":

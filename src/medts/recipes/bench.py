@@ -13,7 +13,8 @@ from pathlib import Path
 
 from medts.core.errors import MedtsError
 from medts.data.store import Store
-from medts.recipes.jobs import Outcome, pretraining_folder, run_job
+from medts.recipes.job_models import shared_folders
+from medts.recipes.jobs import Outcome, run_job
 from medts.recipes.ledger import Bench, write_ledger
 from medts.recipes.suites import Job, Suite
 
@@ -76,13 +77,20 @@ def _possible(
         if path.is_file():
             text = path.read_text(encoding="utf-8")
             bench.outcomes[job.name] = Outcome.model_validate_json(text)
-        elif job.question.corpus not in at_hand:
-            bench.skipped[job.name] = f"corpus {job.question.corpus} is not in the store"
+        elif lacking := _corpora(job) - at_hand:
+            names = ", ".join(sorted(lacking))
+            bench.skipped[job.name] = f"corpus {names} is not in the store"
         elif only and not any(part in job.name for part in only):
             bench.skipped[job.name] = "not asked for this time"
         else:
             todo.append(job)
     return todo
+
+
+def _corpora(job: Job) -> set[str]:
+    """Returns the corpora that a job reads: that of the question, and what its model was taught."""
+    taught = job.method.taught.label_sets if job.method.taught else ()
+    return {job.question.corpus, *(name.split("/")[0] for name in taught)}
 
 
 def _run(
@@ -123,15 +131,15 @@ def _run(
 
 
 def _next(waiting: list[Job], running: dict[Future[str], Job], folder: Path) -> Job | None:
-    """Takes the next job whose tuning has ended, never two that would pretrain the same encoder."""
-    busy = {pretraining_folder(job, folder) for job in running.values() if job.method.pretraining}
+    """Takes the next job whose tuning has ended, never two that would train the same model."""
+    busy = {path for job in running.values() for path in shared_folders(job, folder)}
     busy = {path for path in busy if not (path / "bundle" / "config.json").is_file()}
     tuning = [job for job in (*running.values(), *waiting) if job.rate_factor is not None]
     for index, job in enumerate(waiting):
         is_tuned = job.rate_factor is not None or not any(
             (trial.method, trial.question) == (job.method, job.question) for trial in tuning
         )
-        if is_tuned and pretraining_folder(job, folder) not in busy:
+        if is_tuned and busy.isdisjoint(shared_folders(job, folder)):
             return waiting.pop(index)
     return None
 
@@ -156,8 +164,9 @@ def _said(bench: Bench, job: Job) -> str:
     outcome = bench.outcomes.get(job.name)
     if outcome is None:
         return f"{job.name}: skipped, {bench.skipped[job.name]}"
-    value = outcome.metrics["macro_auroc"] if job.rate_factor is None else outcome.validation
-    what = "macro AUROC" if job.rate_factor is None else "validation"
+    what, value = bench.suite.metric.replace("_", " "), outcome.metrics.get(bench.suite.metric)
+    if job.rate_factor is not None or value is None:
+        what, value = "validation", outcome.validation
     return f"{job.name}: {what} {value} in {outcome.seconds:.0f} s"
 
 
@@ -172,4 +181,4 @@ def best_factor(bench: Bench, job: Job) -> float:
     ]
     if not trials:
         return 1.0
-    return max(trials, key=lambda outcome: outcome.validation).job.rate_factor or 1.0
+    return max(trials, key=lambda outcome: outcome.validation or 0.0).job.rate_factor or 1.0

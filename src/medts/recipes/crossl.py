@@ -92,8 +92,8 @@ def latent_masking(
         ),
         training=Training(
             epochs=50,
-            min_updates=1000,
-            batch_size=256,
+            min_updates=300,
+            batch_size=128,
             learning_rate=1e-3,
             weight_decay=1e-4,
             schedule="cosine",
@@ -114,7 +114,7 @@ def fine_tuning(name: str, pretraining: Pretraining) -> Recipe:
         windowing=windowing.but(crops_per_record=1),
         training=Training(
             epochs=30,
-            min_updates=300,
+            min_updates=150,
             batch_size=64,
             learning_rate=1e-3,
             weight_decay=1e-2,

@@ -30,6 +30,11 @@ def _instead(base: Pretraining, suffix: str, objective: PretrainingConfig) -> Pr
     return base.but(name=f"{base.name}_{suffix}", encoder=encoder, objective=objective)
 
 
+def _on_latents(base: Recipe) -> Recipe:
+    encoder = CrosslConfig(streams=inputs_of(base.preprocessing), features="encoder")
+    return base.but(name=f"{base.name}_latents", encoder=encoder)
+
+
 def _with_modality_dropout(base: Recipe, hide_ratio: float = 0.5) -> Recipe:
     encoder = CrosslConfig(streams=inputs_of(base.preprocessing), modality_dropout=hide_ratio)
     return base.but(name=f"{base.name}_modality_dropout", encoder=encoder)
@@ -98,6 +103,21 @@ def crossl_ptb_xl_cmc() -> Pretraining:
 def crossl_ptb_xl_cocoa() -> Pretraining:
     """COCOA on lead groups."""
     return _instead(crossl_ptb_xl_pretraining(), "cocoa", CrossModalConfig(form="cocoa"))
+
+
+def crossl_wisdm_latents() -> Recipe:
+    """Reads the latents of the watch's sensors side by side, as cross-modal contrast left them."""
+    return _on_latents(crossl_wisdm())
+
+
+def crossl_eegmat_latents() -> Recipe:
+    """Reads the latents of scalp regions and ECG side by side."""
+    return _on_latents(crossl_eegmat())
+
+
+def crossl_ptb_xl_latents() -> Recipe:
+    """Reads the latents of lead groups side by side."""
+    return _on_latents(crossl_ptb_xl())
 
 
 def crossl_wisdm_modality_dropout() -> Recipe:

@@ -73,12 +73,13 @@ def ecg_nat() -> Recipe:
         windowing=Windowing(window_s=10.24, stride_s=10.24),
         training=Training(
             epochs=20,
-            min_updates=200,
+            min_updates=300,
             batch_size=32,
             learning_rate=3e-4,
             layer_decay=0.85,
             weight_decay=0.05,
             schedule="cosine",
+            precision="bf16",
         ),
         tuning_trials=6,
     )
@@ -91,7 +92,7 @@ def ecg_nat_paper() -> Recipe:
         name="ecg_nat_paper",
         head=HeadConfig(hidden=0, dropout=0.0, normalise=False),
         starts_from_probe=False,
-        training=base.training.but(layer_decay=1.0),
+        training=base.training.but(layer_decay=1.0, precision="fp32"),
     )
 
 
@@ -101,12 +102,12 @@ def ecg_nat_cross_entropy() -> Recipe:
 
 
 def ecg_nat_scratch() -> Recipe:
-    """The same from random weights: longer, at one higher rate for all layers."""
+    """The same from random weights, at one higher rate for all layers."""
     base = ecg_nat()
     return base.but(
         name="ecg_nat_scratch",
         starts_from_probe=False,
-        training=base.training.but(epochs=30, min_updates=500, learning_rate=1e-3, layer_decay=1.0),
+        training=base.training.but(learning_rate=1e-3, layer_decay=1.0),
         tuning_trials=0,
     )
 

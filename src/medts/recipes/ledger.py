@@ -5,6 +5,7 @@ the same with intervals. Runs of one cell differ in draw and seed, and methods a
 common resamples of the test subjects.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,9 @@ def _rows(outcome: Outcome) -> list[dict[str, object]]:
         "suite": job.suite,
         "corpus": job.question.corpus,
         "label_set": job.question.label_set,
-        "protocol": "linear_probe" if job.method.kind != "finetune" else "fine_tune",
-        "label_fraction": job.label_fraction,
+        "protocol": _protocol(outcome),
+        "label_fraction": job.label_fraction if job.label_unit == "records" else None,
+        "shots": int(job.label_fraction) if job.label_unit == "shots" else None,
         "draw": job.draw,
         "seed": job.seed,
         "condition": "" if job.rate_factor is None else f"tuning, rate x {job.rate_factor:g}",
@@ -90,26 +92,39 @@ def _rows(outcome: Outcome) -> list[dict[str, object]]:
         "data_digest": outcome.data_digest,
         "seconds": outcome.seconds,
     }
-    named = [(job.method.name, job.method.is_control, outcome.metrics)]
-    named += [(f"{job.method.name}: {k}", True, m) for k, m in outcome.controls.items()]
+    name, condition = job.method.name, str(fixed["condition"])
+    named = [(name, job.method.is_control, condition, outcome.metrics)]
+    named += [(f"{name}: {k}", True, condition, m) for k, m in outcome.controls.items()]
+    named += [(name, job.method.is_control, each.name, each.metrics) for each in outcome.conditions]
     return [
         {
             **fixed,
             "method": method,
             "control": is_control,
+            "condition": condition,
             "metric": metric,
             "value": measure.value,
             "low": measure.low,
             "high": measure.high,
         }
-        for method, is_control, measures in named
+        for method, is_control, condition, measures in named
         for metric, measure in measures.items()
     ]
 
 
+def _protocol(outcome: Outcome) -> str:
+    """Returns the protocol that a job's numbers came from."""
+    method = outcome.job.method
+    if method.kind == "evaluate":
+        return method.protocol
+    if method.kind in ("finetune", "late_fusion"):
+        return "fine_tune" if method.kind == "finetune" else method.kind
+    return "linear_probe"
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A method's macro AUROC over its draws and seeds, on common resamples of test subjects."""
+    """A method's score over its draws and seeds, on common resamples of test subjects."""
 
     mean: float
     low: float
@@ -118,6 +133,7 @@ class Cell:
     n_labelled: int | None
     resamples: np.ndarray
     spread: float
+    beside: Measure | None
     latency_ms: float | None
     recipe_digest: str
     data_digest: str
@@ -128,23 +144,25 @@ def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
     groups: dict[tuple[str, float, str], list[Outcome]] = {}
     for outcome in bench.outcomes.values():
         job = outcome.job
-        if job.rate_factor is None:
+        is_scored = outcome.resamples and bench.suite.metric in outcome.metrics
+        if job.rate_factor is None and is_scored:
             key = (job.question.label_set, job.label_fraction, job.method.name)
             groups.setdefault(key, []).append(outcome)
-    return {key: _cell(group) for key, group in groups.items()}
+    return {key: _cell(group, bench.suite) for key, group in groups.items()}
 
 
-def _cell(outcomes: list[Outcome]) -> Cell:
+def _cell(outcomes: list[Outcome], suite: Suite) -> Cell:
     """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean.
 
     One run knows nothing of the spread of draws and seeds: its interval is of subjects alone.
     """
-    values = np.array([outcome.metrics["macro_auroc"].value for outcome in outcomes], float)
+    values = np.array([outcome.metrics[suite.metric].value for outcome in outcomes], float)
     resamples = np.array([outcome.resamples for outcome in outcomes]).T
     parts = split_variance(values, [outcome.job.draw for outcome in outcomes], resamples)
     n_runs = len(outcomes)
     n_draws = len({outcome.job.draw for outcome in outcomes})
-    of_runs = np.nansum([parts.seed / n_runs, parts.draw / n_draws])
+    within = sum(outcome.spread for outcome in outcomes) / n_runs**2
+    of_runs = np.nansum([parts.seed / n_runs, parts.draw / n_draws, within])
     mean, error = float(values.mean()), float(np.sqrt(parts.subject + of_runs))
     reach = float(stats.norm.ppf(0.975)) * error
     low, high = mean - reach, min(1.0, mean + reach)
@@ -157,20 +175,31 @@ def _cell(outcomes: list[Outcome]) -> Cell:
         n_labelled=outcomes[0].n_labelled,
         resamples=resamples.mean(axis=1),
         spread=float(of_runs),
+        beside=_mean([outcome.metrics.get(suite.beside) for outcome in outcomes]),
         latency_ms=float(np.median(latencies)) if latencies else None,
         recipe_digest=outcomes[0].recipe_digest,
         data_digest=outcomes[0].data_digest,
     )
 
 
+def _mean(measures: Sequence[Measure | None]) -> Measure | None:
+    """Returns the mean of values and of the ends of their intervals, which are of subjects."""
+    known = [each for each in measures if each is not None]
+    if not known:
+        return None
+    columns = [(e.value, e.low, e.high) for e in known]
+    value, low, high = np.array(columns, dtype=float).mean(axis=0).tolist()
+    return Measure(value=value, low=low, high=high)
+
+
 def majority(bench: Bench) -> dict[tuple[str, float], Measure]:
     """Returns what always answering the commonest scores, once for each block of the table."""
     return {
         (outcome.job.question.label_set, outcome.job.label_fraction): outcome.controls["majority"][
-            "macro_auroc"
+            bench.suite.metric
         ]
         for outcome in bench.outcomes.values()
-        if outcome.controls
+        if bench.suite.metric in outcome.controls.get("majority", {})
     }
 
 
@@ -201,7 +230,7 @@ def comparisons(bench: Bench) -> list[dict[str, Any]]:
                     "corpus": corpus_of.get(label_set, ""),
                     "label_set": label_set,
                     "label_fraction": fraction,
-                    "metric": "macro_auroc",
+                    "metric": bench.suite.metric,
                     "value": difference,
                     "low": difference - 1.96 * error,
                     "high": difference + 1.96 * error,
@@ -226,7 +255,7 @@ def write_page(bench: Bench, *, command: str = "") -> Path:
             BenchRow(
                 label_set=key[0],
                 label_fraction=key[1],
-                labels=labels_in_words(key[1]),
+                labels=labels_in_words(key[1], bench.suite.label_unit),
                 n_labelled=cell.n_labelled,
                 method=key[2],
                 is_control=are_controls[key[2]],
@@ -243,7 +272,7 @@ def write_page(bench: Bench, *, command: str = "") -> Path:
         BenchRow(
             label_set=label_set,
             label_fraction=fraction,
-            labels=labels_in_words(fraction),
+            labels=labels_in_words(fraction, bench.suite.label_unit),
             method="majority",
             is_control=True,
             score=score,

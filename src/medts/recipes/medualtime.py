@@ -79,8 +79,34 @@ def medualtime_small() -> Recipe:
             conv_widths=(32, 64, 64),
             conv_stride=4,
         ),
-        training=base.training.but(epochs=8),
+        training=base.training.but(epochs=8, precision="bf16"),
     )
+
+
+def medualtime_small_redacted() -> Recipe:
+    """``medualtime_small`` as a control: no sentence that names a class is read."""
+    return medualtime_small().but(name="medualtime_small_redacted", preprocessing=_REDACTED)
+
+
+def medualtime_small_signal_only() -> Recipe:
+    """``medualtime_small`` as a control: every report is hidden."""
+    return _small("medualtime_small_signal_only", reads="signal")
+
+
+def medualtime_small_text_only() -> Recipe:
+    """``medualtime_small`` as a control: every signal is hidden."""
+    return _small("medualtime_small_text_only", reads="text")
+
+
+def medualtime_small_text_only_redacted() -> Recipe:
+    """``medualtime_small`` as a control: neither a signal nor a sentence that names a class."""
+    base = medualtime_small_text_only()
+    return base.but(name="medualtime_small_text_only_redacted", preprocessing=_REDACTED)
+
+
+def medualtime_small_unadapted() -> Recipe:
+    """``medualtime_small`` without adapters: passes that hear nothing of each other."""
+    return _small("medualtime_small_unadapted", n_adapted=0)
 
 
 def medualtime_test() -> Recipe:
@@ -204,3 +230,10 @@ def medualtime_pretraining_test() -> Pretraining:
 def _variant(name: str, **changes: object) -> Recipe:
     """Returns ``medualtime`` with an encoder that differs in what is named."""
     return medualtime().but(name=name, encoder=MedualTimeConfig(**changes))  # pyright: ignore[reportArgumentType]
+
+
+def _small(name: str, **changes: object) -> Recipe:
+    """Returns ``medualtime_small`` with an encoder that differs in what is named."""
+    base = medualtime_small()
+    assert isinstance(base.encoder, MedualTimeConfig)
+    return base.but(name=name, encoder=base.encoder.but(**changes))

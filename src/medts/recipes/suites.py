@@ -1,49 +1,34 @@
 """Suites: which methods are compared on which corpora, with how many labels, how often.
 
-A suite is a value; `medts.recipes.bench` runs it. Every cell of its table is one `Job`, which knows
-nothing of the others and has a name of its own, so it can be run anywhere and never twice.
+A suite is a value; `medts.recipes.bench` runs it, and `medts.recipes.tables` has those that come
+with the package. Every cell of its table is one `Job`, which knows nothing of the others and has a
+name of its own, so it can be run anywhere and never twice.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medts.core.config import Config
-from medts.core.errors import unknown_name
 
-Kind = Literal["finetune", "probe", "features", "minirocket", "multirocket"]
+Kind = Literal[
+    "finetune", "probe", "features", "minirocket", "multirocket", "evaluate", "late_fusion"
+]
 
 
-class Method(Config):
-    """One row of a table: how a prediction comes about."""
+class Taught(Config):
+    """What a model learns before it meets the question: label sets of the same or other corpora."""
 
-    name: str
-    """Name in the table."""
+    label_sets: tuple[str, ...] = Field(min_length=1)
+    """Full names; several are learnt jointly, by a recipe with a matching head."""
 
-    kind: Kind
-    """``finetune``: a recipe, all weights. ``probe``: logistic regression on a frozen encoder.
-    ``features``, ``minirocket``, ``multirocket``: logistic regression on values that nobody
-    trained."""
+    train_folds: tuple[str, ...]
+    """Folds that train; a corpus takes those that it has."""
 
-    recipe: str = ""
-    """Recipe of `medts finetune`; for a probe of an untrained encoder, where its shape is from."""
-
-    pretraining: str = ""
-    """Recipe of `medts pretrain` whose encoder is the start; it sees training folds only."""
-
-    is_pretrained_on_all: bool = False
-    """True pretrains on every corpus at hand, False on that of the question alone."""
-
-    pretraining_minutes: float | None = None
-    """Time budget of pretraining, which is done once; none: that of a job."""
-
-    shuffle_labels: bool = False
-    """Trains on permuted labels: must end at chance."""
-
-    is_control: bool = False
-    """Knows nothing that a method could be credited for."""
+    val_folds: tuple[str, ...]
+    """Folds on which epoch and operating points are chosen."""
 
 
 class Question(Config):
@@ -64,6 +49,109 @@ class Question(Config):
     test_folds: tuple[str, ...]
     """Folds that are measured on."""
 
+    n_rounds: int = Field(default=0, ge=0)
+    """Rounds of cross-validation over the training folds, in which each is tested once: a round's
+    folds test, the next round's choose, all others train. None keeps to the folds named."""
+
+    @model_validator(mode="after")
+    def _rounds_have_three_parts(self) -> "Question":
+        if self.n_rounds and not 3 <= self.n_rounds <= len(self.train_folds):
+            raise ValueError(f"{self.n_rounds} rounds of {len(self.train_folds)} folds")
+        return self
+
+    def rounds(self) -> tuple["Question", ...]:
+        """Returns the question once for every round, with the folds of that round.
+
+        >>> q = Question(
+        ...     corpus="c",
+        ...     label_set="c/s",
+        ...     train_folds=tuple("123456"),
+        ...     val_folds=(),
+        ...     test_folds=(),
+        ...     n_rounds=3,
+        ... )
+        >>> [(each.train_folds, each.val_folds, each.test_folds) for each in q.rounds()][2]
+        (('3', '4'), ('1', '2'), ('5', '6'))
+        """
+        if not self.n_rounds:
+            return (self,)
+        parts = [self.train_folds[i :: self.n_rounds] for i in range(self.n_rounds)]
+        folds, n = [], 0
+        for part in parts:  # neighbours stay together
+            folds.append(self.train_folds[n : n + len(part)])
+            n += len(part)
+        return tuple(
+            self.but(
+                test_folds=test,
+                val_folds=folds[(i + 1) % self.n_rounds],
+                train_folds=tuple(
+                    fold
+                    for fold in self.train_folds
+                    if fold not in test + folds[(i + 1) % self.n_rounds]
+                ),
+            )
+            for i, test in enumerate(folds)
+        )
+
+
+class Method(Config):
+    """One row of a table: how a prediction comes about."""
+
+    name: str
+    """Name in the table."""
+
+    kind: Kind
+    """``finetune``: a recipe, all weights. ``probe``: logistic regression on a frozen encoder.
+    ``features``, ``minirocket``, ``multirocket``: logistic regression on values that nobody
+    trained. ``evaluate``: a protocol on a model that learnt something else. ``late_fusion``: the
+    answers of several recipes put together."""
+
+    recipe: str = ""
+    """Recipe of `medts finetune`; for a probe of an untrained encoder, where its shape is from."""
+
+    pretraining: str = ""
+    """Recipe of `medts pretrain` whose encoder is the start; it sees training folds only."""
+
+    is_pretrained_on_all: bool = False
+    """True pretrains on every corpus at hand, False on that of the question alone."""
+
+    learns_from: Question | None = None
+    """Corpus and folds of pretraining, where they are not the question's."""
+
+    pretraining_minutes: float | None = None
+    """Time budget of pretraining, which is done once; none: that of a job."""
+
+    report_lm: str = ""
+    """Recipe of `medts pretrain` that adapts the pretraining's language model to reports first."""
+
+    is_untrained: bool = False
+    """True leaves the encoder of the pretraining as it is drawn: a control."""
+
+    pretraining_objective: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the pretraining's objective in place of its recipe's."""
+
+    is_pretrained_per_seed: bool = False
+    """True pretrains once for every seed, False once for all."""
+
+    taught: Taught | None = None
+    """What the recipe learns, where that is not the question itself."""
+
+    protocol: str = ""
+    """Protocol of `medts evaluate`. Of ``evaluate`` it gives the numbers; of ``finetune`` its
+    conditions stand beside them."""
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the protocol."""
+
+    fused: tuple[str, ...] = ()
+    """Recipes whose answers ``late_fusion`` puts together."""
+
+    shuffle_labels: bool = False
+    """Trains on permuted labels: must end at chance."""
+
+    is_control: bool = False
+    """Knows nothing that a method could be credited for."""
+
 
 class Job(Config):
     """One cell: a method, a question, so many labels, one draw of them, one seed."""
@@ -79,6 +167,9 @@ class Job(Config):
 
     label_fraction: float = 1.0
     """Share of the training records with labels, or their number where above 1."""
+
+    label_unit: Literal["records", "shots"] = "records"
+    """What ``label_fraction`` counts: training records, or examples of each class."""
 
     draw: int = 0
     """Number of the draw of those records."""
@@ -128,6 +219,9 @@ class Suite(Config):
     label_fractions: tuple[float, ...] = (1.0,)
     """Shares of the training records with labels, or their numbers where above 1."""
 
+    label_unit: Literal["records", "shots"] = "records"
+    """What these count: training records, or examples of each class."""
+
     draws: int = Field(default=1, ge=1)
     """Draws of those records; with all labels there is one."""
 
@@ -139,6 +233,12 @@ class Suite(Config):
 
     reference: str = ""
     """Method that the others are compared with."""
+
+    metric: str = "macro_auroc"
+    """Score that is compared, over all classes."""
+
+    beside: str = "macro_f1"
+    """Score that stands beside it."""
 
     minutes_per_job: float = 10.0
     """Time budget of a job."""
@@ -174,7 +274,8 @@ class Suite(Config):
     ) -> Iterator[Job]:
         for draw, seed in runs:
             for fraction in self.label_fractions:
-                is_new_draw = fraction != 1.0 or draw == 0  # all labels can be drawn only once
+                is_all = fraction == 1.0 and self.label_unit == "records"
+                is_new_draw = not is_all or draw == 0  # all labels can be drawn only once
                 is_enough = not method.shuffle_labels or (draw, seed) == (0, 0)
                 if is_new_draw and is_enough:
                     yield self._job(method, question, fraction, draw, seed)
@@ -187,6 +288,7 @@ class Suite(Config):
             method=method,
             question=question,
             label_fraction=fraction,
+            label_unit=self.label_unit,
             draw=draw,
             seed=seed,
             minutes=self.minutes_per_job,
@@ -194,173 +296,20 @@ class Suite(Config):
         )
 
 
-def labels_in_words(label_fraction: float) -> str:
+def labels_in_words(label_fraction: float, unit: str = "records") -> str:
     """Says how many labels a cell has.
 
     >>> labels_in_words(0.1), labels_in_words(52), labels_in_words(1)
     ('10 % of the labels', '52 labels', 'all labels')
+    >>> labels_in_words(5, "shots"), labels_in_words(0)
+    ('5 shots a class', 'no labels')
     """
+    if unit == "shots":
+        return f"{label_fraction:g} shots a class"
     if label_fraction == 1:
         return "all labels"
+    if label_fraction == 0:
+        return "no labels"
     if label_fraction < 1:
         return f"{100 * label_fraction:g} % of the labels"
     return f"{label_fraction:g} labels"
-
-
-def _tuned(*recipes: str) -> tuple[Method, ...]:
-    return tuple(Method(name=name, kind="finetune", recipe=name) for name in recipes)
-
-
-_FOLDS_1_TO_7 = tuple(str(fold) for fold in range(1, 8))
-
-
-def smoke() -> Suite:
-    """Every kind of method once, on synthetic records; under three minutes on two cores."""
-    return Suite(
-        name="smoke",
-        sentence=smoke.__doc__ or "",
-        methods=(
-            Method(name="xresnet1d_test", kind="finetune", recipe="xresnet1d_test"),
-            Method(name="features", kind="features"),
-            Method(name="random_encoder", kind="probe", recipe="xresnet1d_test", is_control=True),
-            Method(
-                name="label_shuffle",
-                kind="finetune",
-                recipe="xresnet1d_test",
-                shuffle_labels=True,
-                is_control=True,
-            ),
-        ),
-        questions=(
-            Question(
-                corpus="synthetic",
-                label_set="synthetic/findings",
-                train_folds=_FOLDS_1_TO_7,
-                val_folds=("8",),
-                test_folds=("9", "10"),
-            ),
-        ),
-        label_fractions=(0.25, 1.0),
-        draws=2,
-        reference="xresnet1d_test",
-        minutes_per_job=1.0,
-    )
-
-
-def ecg_small() -> Suite:
-    """The baselines on the ECG corpora at hand, with a tenth and all of the labels."""
-    return Suite(
-        name="ecg-small",
-        sentence=ecg_small.__doc__ or "",
-        methods=(
-            *_tuned("xresnet1d"),
-            Method(name="features", kind="features"),
-            Method(name="minirocket", kind="minirocket"),
-            Method(name="random_encoder", kind="probe", recipe="xresnet1d", is_control=True),
-            Method(
-                name="label_shuffle",
-                kind="finetune",
-                recipe="xresnet1d",
-                shuffle_labels=True,
-                is_control=True,
-            ),
-            *_tuned("dlinear", "s4_small", "transformer_small", "patchtst_small"),
-            *(
-                Method(name=name, kind="finetune", recipe="xresnet1d", pretraining=name)
-                for name in ("simclr", "vicreg", "cmsc")
-            ),
-            *_tuned("xresnet1d101", "s4"),
-        ),
-        questions=(_ptb_xl("super"),),
-        label_fractions=(1.0, 0.1),
-        draws=2,
-        seeds=3,
-        rate_factors=(1.0, 0.3, 3.0, 0.1),
-        reference="xresnet1d",
-    )
-
-
-def _ptb_xl(label_set: str) -> Question:
-    return Question(
-        corpus="ptb-xl",
-        label_set=f"ptb-xl/{label_set}",
-        train_folds=_FOLDS_1_TO_7,
-        val_folds=("8",),
-        test_folds=("9",),
-    )
-
-
-_ECG_NAT = Method(
-    name="ecg_nat",
-    kind="finetune",
-    recipe="ecg_nat",
-    pretraining="ecg_nat",
-    is_pretrained_on_all=True,
-    pretraining_minutes=90.0,
-)
-
-
-def ecg_nat() -> Suite:
-    """ECG-NAT with few labels: pretrained or not, one loss or two, against a convolutional net."""
-    return Suite(
-        name="ecg-nat",
-        sentence=ecg_nat.__doc__ or "",
-        methods=(
-            _ECG_NAT,
-            _ECG_NAT.but(name="ecg_nat_cross_entropy", recipe="ecg_nat_cross_entropy"),
-            _ECG_NAT.but(name="ecg_nat_probed", kind="probe"),
-            *_tuned("ecg_nat_scratch", "ecg_nat_scratch_cross_entropy"),
-            Method(name="random_encoder", kind="probe", recipe="ecg_nat", is_control=True),
-            *_tuned("xresnet1d101", "s4_small"),
-        ),
-        questions=(_ptb_xl("super"), _ptb_xl("rhythm"), _ptb_xl("super-single")),
-        label_fractions=(105, 52, 170, 1.0),
-        draws=3,
-        reference="ecg_nat",
-        minutes_per_job=10.0,
-    )
-
-
-def ecg_nat_ablations() -> Suite:
-    """What each part of ECG-NAT is worth, with 105 labels."""
-    return Suite(
-        name="ecg-nat-ablations",
-        sentence=ecg_nat_ablations.__doc__ or "",
-        methods=(
-            _ECG_NAT,
-            _ECG_NAT.but(name="one_corpus", is_pretrained_on_all=False),
-            _ECG_NAT.but(name="ecg_nat_cross_entropy", recipe="ecg_nat_cross_entropy"),
-            *_tuned(
-                "ecg_nat_scratch",
-                "ecg_nat_full_attention",
-                "ecg_nat_convolution",
-                "ecg_nat_kernels_7",
-                "ecg_nat_kernels_31",
-                "ecg_nat_single_scale",
-            ),
-        ),
-        questions=(_ptb_xl("super"),),
-        label_fractions=(105,),
-        draws=3,
-        reference="ecg_nat",
-        minutes_per_job=10.0,
-    )
-
-
-SUITES: dict[str, Callable[[], Suite]] = {
-    "ecg-nat": ecg_nat,
-    "ecg-nat-ablations": ecg_nat_ablations,
-    "ecg-small": ecg_small,
-    "smoke": smoke,
-}
-
-
-def find_suite(name: str) -> Suite:
-    """Returns a suite by name.
-
-    Raises:
-        UnknownNameError: If there is none; the nearest is suggested.
-    """
-    if name not in SUITES:
-        raise unknown_name("suite", name, SUITES)
-    return SUITES[name]()

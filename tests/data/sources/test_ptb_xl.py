@@ -197,6 +197,7 @@ def test_label_sets_are_complete_and_have_phrases():
         "rhythm": 12,
         "diag": 44,
         "all": 71,
+        "grade": 4,
     }
     assert sets["ptb-xl/super"].classes == ("NORM", "MI", "STTC", "CD", "HYP")
     assert sets["ptb-xl/super-single"].kind == "single"

@@ -21,6 +21,7 @@ from medts.core.errors import ConfigError, ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Fact, Record, Statement
 from medts.data.ontology import class_concepts, concepts, prompts, statements
+from medts.data.report_grades import GRADES, grade_of
 from medts.data.sources.base import Entry, Source, SourceCard, refuse, require_file
 
 SYSTEM = "scp-ecg"
@@ -61,6 +62,7 @@ class PtbXl(Source):
 
     * ``super``: the five diagnostic classes. ``super-single``: the same, one label each, for the
       records that have exactly one of them.
+    * ``grade``: the verdict in the report, one of four, for the records whose report states one.
     * ``sub``: the 23 diagnostic subclasses.
     * ``diag``, ``form``, ``rhythm``: the 44, 19 and 12 statements of each kind. ``all``: all 71.
 
@@ -98,11 +100,15 @@ class PtbXl(Source):
 
     @property
     def label_sets(self) -> tuple[LabelSet, ...]:
-        """The seven label sets, complete whatever part of the corpus is at hand."""
-        return tuple(
+        """The eight label sets, complete whatever part of the corpus is at hand."""
+        coded = tuple(
             _label_set(part, kind="single" if part == "super-single" else "multi")
             for part in (*_CLASS_OF, "super-single")
         )
+        words = {name: name.replace("_", " ") for name in GRADES}
+        phrases = {name: (f"{said} ECG", f"the ECG is {said}") for name, said in words.items()}
+        grade = LabelSet(name="ptb-xl/grade", classes=GRADES, kind="single", phrases=phrases)
+        return (*coded, grade)
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists every row of the table, then every recording that no row describes.
@@ -236,6 +242,8 @@ def _entry(row: _Row, header: Path, rate: int) -> Entry:
         facts=_facts(row),
     )
     fold, labels = str(row.whole("strat_fold")), _labels({statement.code for statement in coded})
+    grade = grade_of(row.cells["report"])
+    labels["grade"] = None if grade is None else (grade,)
     return Entry(record_id, subject_id, fold, load, labels)
 
 

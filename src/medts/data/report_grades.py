@@ -1,0 +1,44 @@
+"""Grades of reports: the verdict on the whole ECG that many reports begin or end with.
+
+``normal``, ``otherwise normal``, ``borderline`` or ``abnormal``, as readers and machines write it
+in German, English and Swedish. MedualTime's released code trains on four coarse classes that it
+does not define (arXiv:2406.06620); these are our reading of them. Only a verdict on the ECG counts,
+not on one of its parts (*abnormales T*); of several the gravest does.
+"""
+
+import re
+
+GRADES = ("normal", "otherwise_normal", "borderline", "abnormal")
+"""From the mildest to the gravest."""
+
+_ECG = r"(?:e[ck]g|electrocardiogram|elektrokardiogramm?|ecg-fynd)\b"
+_WORDINGS = {
+    "abnormal": (
+        rf"\bpath(?:\.|olog\w*)\s*{_ECG}",
+        rf"\b(?:abnorm\w*|onormal\w*|patologisk\w*)\s+{_ECG}",
+    ),
+    "borderline": (
+        rf"\b(?:grenzwertig\w*|borderline|gränsfall\w*)\s+(?:normal\w*\s+)?{_ECG}",
+        r"\bgrenzbefund\b",
+    ),
+    "otherwise_normal": (rf"\b(?:sonst|ansonsten|otherwise|i övrigt)\s+normal\w*\s+{_ECG}",),
+    "normal": (rf"\bnormal\w*\s+{_ECG}",),
+}
+_PATTERNS = {name: re.compile("|".join(forms)) for name, forms in _WORDINGS.items()}
+_DENIED = re.compile(r"\b(?:kein|keine|no|not an?|inget)\s+$")
+
+
+def grade_of(report: str | None) -> str | None:
+    """Returns the verdict that a report states; None where it states none.
+
+    >>> grade_of("Sinusrhythmus. Sonst normales EKG")
+    'otherwise_normal'
+    >>> grade_of("sinus rhythm. st-t abnormal") is None
+    True
+    """
+    text = " ".join((report or "").lower().split())
+    for name, pattern in _PATTERNS.items():
+        for found in pattern.finditer(text):
+            if not _DENIED.search(text[: found.start()]):
+                return name
+    return None

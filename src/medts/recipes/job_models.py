@@ -1,0 +1,190 @@
+"""Models of jobs: the bundle that a cell of a benchmark measures, trained where it is missing.
+
+What several jobs share, a pretrained encoder or a model taught another label set, is kept in a
+folder that bears everything it depends on, and is made by the first job that needs it. What one
+job trained for itself is thrown away by `medts.recipes.jobs`.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from medts.data.store import Store
+from medts.inference.bundle import Bundle, load_bundle
+from medts.inference.manifest import Labels, ModelConfig, Provenance
+from medts.models.matching_head import MatchingHeadConfig
+from medts.models.melp import MelpConfig
+from medts.recipes import find_pretraining, find_recipe
+from medts.recipes.base import Pretraining, Recipe
+from medts.recipes.joint import train_jointly
+from medts.recipes.pretrain import pretrain
+from medts.recipes.report_lm import ReportModelling
+from medts.recipes.report_modelling import model_reports
+from medts.recipes.run import finetune
+from medts.recipes.suites import Job, Question
+
+
+def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
+    """Returns a recipe within the job's budget.
+
+    With few labels a recipe that does not say how many updates it needs gets 300.
+    """
+    recipe = find_recipe(name)
+    training = recipe.training
+    has_few = job.label_fraction != 1 and job.method.taught is None
+    return recipe.but(
+        training=training.but(
+            learning_rate=training.learning_rate * rate_factor,
+            epochs=max(1, round(training.epochs * job.epochs_ratio)),
+            min_updates=training.min_updates or (300 if has_few else 0),
+            max_minutes=job.minutes,
+        )
+    )
+
+
+@contextmanager
+def finetuned(
+    job: Job, question: Question, recipe: Recipe, store: Store, out: Path
+) -> Iterator[Bundle]:
+    """Gives a model that learnt the question itself; its files are gone afterwards."""
+    folder = out / "runs" / job.name / "-".join((recipe.name, *question.test_folds))
+    bundle = finetune(
+        recipe,
+        store,
+        label_set=question.label_set,
+        train_folds=question.train_folds,
+        val_folds=question.val_folds,
+        out=folder,
+        init=pretrained(job, question, store, out) if job.method.pretraining else None,
+        label_fraction=job.label_fraction,
+        draw=job.draw,
+        seed=job.seed,
+        shuffle_labels=job.method.shuffle_labels,
+        show_progress=False,
+    )
+    yield load_bundle(bundle)
+    shutil.rmtree(folder)  # the outcome is kept, not eighty models
+
+
+def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
+    """Returns the model that a job measures without teaching it the question."""
+    method = job.method
+    if method.taught is not None:
+        return load_bundle(_taught(job, store, out))
+    if method.pretraining and not method.is_untrained:
+        return load_bundle(pretrained(job, question, store, out))
+    recipe = (
+        find_pretraining(method.pretraining) if method.is_untrained else find_recipe(method.recipe)
+    )
+    torch.manual_seed(job.seed)
+    return Bundle(
+        ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing),
+        preprocessing=recipe.preprocessing,
+        labels=Labels(),
+        provenance=Provenance(recipe=f"{recipe.name}, untrained"),
+    )
+
+
+def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
+    """Returns the pretrained bundle of a method, made once for all of its jobs."""
+    method = job.method
+    recipe = find_pretraining(method.pretraining)
+    training = recipe.training
+    recipe = recipe.but(
+        objective=recipe.objective.but(**method.pretraining_objective),
+        training=training.but(
+            epochs=max(1, round(training.epochs * job.epochs_ratio)),
+            max_minutes=method.pretraining_minutes or job.minutes,
+        ),
+    )
+    train, validation = question.train_folds, question.val_folds
+    if method.learns_from is not None:
+        train, validation = method.learns_from.train_folds, method.learns_from.val_folds
+        store = store.only(method.learns_from.corpus)
+    elif method.is_pretrained_on_all:
+        train = (*train, *({"train"} & set(store.folds)))
+        validation = (*validation, *({"validation"} & set(store.folds)))
+    else:
+        store = store.only(question.corpus)  # other corpora have folds of the same names
+    if method.report_lm:
+        recipe = _with_report_lm(job, recipe, store, train, validation, out)
+    return pretrain(
+        recipe,
+        store,
+        train_folds=train,
+        val_folds=validation,
+        out=_pretraining_folder(job, question, out),
+        seed=job.seed if method.is_pretrained_per_seed else 0,
+        show_progress=False,
+    )
+
+
+def _with_report_lm(
+    job: Job,
+    recipe: Pretraining,
+    store: Store,
+    train: Sequence[str],
+    validation: Sequence[str],
+    out: Path,
+) -> Pretraining:
+    """Returns a recipe whose language model has read the reports of the training folds."""
+    adapting, encoder = find_pretraining(job.method.report_lm), recipe.encoder
+    assert isinstance(adapting, ReportModelling)
+    assert isinstance(encoder, MelpConfig)
+    assert encoder.text is not None
+    folder = model_reports(
+        adapting,
+        store,
+        train_folds=train,
+        val_folds=validation,
+        out=out / "pretrained" / adapting.name,
+        show_progress=False,
+    )
+    return recipe.but(encoder=encoder.but(text=encoder.text.but(name=str(folder.resolve()))))
+
+
+def _taught(job: Job, store: Store, out: Path) -> Path:
+    """Returns the bundle of a model that was taught other label sets, made once for all jobs."""
+    taught, recipe = job.method.taught, job_recipe(job, job.method.recipe)
+    assert taught is not None
+    folders = {"train_folds": taught.train_folds, "val_folds": taught.val_folds}
+    settings = {"out": taught_folder(job, out), "seed": job.seed, "show_progress": False}
+    if isinstance(recipe.head, MatchingHeadConfig):
+        return train_jointly(recipe, store, label_sets=taught.label_sets, **folders, **settings)
+    (label_set,) = taught.label_sets
+    return finetune(recipe, store, label_set=label_set, **folders, **settings)
+
+
+def shared_folders(job: Job, out: Path) -> tuple[Path, ...]:
+    """Returns the run folders of the models that a job shares with others."""
+    if job.method.taught is not None:
+        return (taught_folder(job, out),)
+    if job.method.pretraining and not job.method.is_untrained:
+        return tuple(_pretraining_folder(job, each, out) for each in job.question.rounds())
+    return ()
+
+
+def taught_folder(job: Job, out: Path) -> Path:
+    """Returns the run folder of a model that is taught other label sets."""
+    assert job.method.taught is not None
+    settings = f"{job.method.taught.model_dump_json()} {job.minutes} {job.epochs_ratio}"
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    return out / "taught" / f"{job.method.recipe}-{digest}-s{job.seed}"
+
+
+def _pretraining_folder(job: Job, question: Question, out: Path) -> Path:
+    """Returns the run folder of the encoder that a job starts from."""
+    method = job.method
+    corpus = question.corpus if method.learns_from is None else method.learns_from.corpus
+    parts = [method.pretraining, "all" if method.is_pretrained_on_all else corpus]
+    parts += [method.report_lm] if method.report_lm else []
+    parts += [f"{name}-{value}" for name, value in method.pretraining_objective.items()]
+    if question.n_rounds:
+        parts.append(f"without-{'-'.join(question.test_folds)}")
+    if method.is_pretrained_per_seed:
+        parts.append(f"s{job.seed}")
+    return out / "pretrained" / "-".join(parts)

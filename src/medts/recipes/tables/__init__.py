@@ -1,0 +1,59 @@
+"""Tables: the suites that come with the package, by name."""
+
+from collections.abc import Callable
+
+from medts.core.errors import unknown_name
+from medts.recipes.suites import Suite
+from medts.recipes.tables.crossl import (
+    crossl_eegmat,
+    crossl_eegmat_hiding,
+    crossl_ptb_xl,
+    crossl_wisdm,
+    crossl_wisdm_hiding,
+)
+from medts.recipes.tables.ecg import ecg_nat, ecg_nat_ablations, ecg_small, smoke
+from medts.recipes.tables.medualtime import (
+    medualtime,
+    medualtime_grades,
+    medualtime_subclasses,
+)
+from medts.recipes.tables.melp import melp, melp_probe, melp_retrieval, melp_zero_shot
+from medts.recipes.tables.sparseformer import (
+    sparseformer,
+    sparseformer_ablations,
+    sparseformer_zero_shot,
+)
+
+SUITES: dict[str, Callable[[], Suite]] = {
+    "crossl-eegmat": crossl_eegmat,
+    "crossl-eegmat-hiding": crossl_eegmat_hiding,
+    "crossl-ptb-xl": crossl_ptb_xl,
+    "crossl-wisdm": crossl_wisdm,
+    "crossl-wisdm-hiding": crossl_wisdm_hiding,
+    "ecg-nat": ecg_nat,
+    "ecg-nat-ablations": ecg_nat_ablations,
+    "ecg-small": ecg_small,
+    "medualtime": medualtime,
+    "medualtime-grades": medualtime_grades,
+    "medualtime-subclasses": medualtime_subclasses,
+    "melp": melp,
+    "melp-probe": melp_probe,
+    "melp-retrieval": melp_retrieval,
+    "melp-zero-shot": melp_zero_shot,
+    "smoke": smoke,
+    "sparseformer": sparseformer,
+    "sparseformer-ablations": sparseformer_ablations,
+    "sparseformer-zero-shot": sparseformer_zero_shot,
+}
+"""What makes each suite, by its name."""
+
+
+def find_suite(name: str) -> Suite:
+    """Returns a suite by name.
+
+    Raises:
+        UnknownNameError: If there is none; the nearest is suggested.
+    """
+    if name not in SUITES:
+        raise unknown_name("suite", name, SUITES)
+    return SUITES[name]()

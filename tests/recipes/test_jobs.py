@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medts.core.errors import UnknownNameError
+from medts.recipes.job_models import shared_folders
+from medts.recipes.jobs import Outcome, run_job
+from medts.recipes.suites import Job, Method, Question, Taught
+
+FOLDS = tuple(str(fold) for fold in range(1, 11))
+ONCE = Question(
+    corpus="synthetic", label_set="synthetic/findings",
+    train_folds=FOLDS[:6], val_folds=("8",), test_folds=("9", "10"),
+)  # fmt: skip
+ROUNDS = ONCE.but(train_folds=FOLDS, val_folds=(), test_folds=(), n_rounds=3)
+TINY = Method(name="tiny", kind="finetune", recipe="xresnet1d_test")
+FEW = Method(
+    name="few", kind="evaluate", recipe="xresnet1d_test", protocol="few_shot",
+    settings={"controls": []},
+    taught=Taught(label_sets=("synthetic/rhythm",), train_folds=FOLDS[:6], val_folds=("8",)),
+)  # fmt: skip
+
+
+@pytest.fixture
+def run(synthetic_store, tmp_path):
+    (tmp_path / "jobs").mkdir()
+
+    def outcome(job, **changes):
+        job = job.but(**changes)
+        stores = tuple(str(path) for path in synthetic_store.paths)
+        path = Path(run_job(job, stores, str(tmp_path)))
+        return Outcome.model_validate_json(path.read_text())
+
+    return outcome
+
+
+def test_rounds_test_every_fold_once_and_never_train_on_what_they_test():
+    question = ROUNDS.but(n_rounds=5)
+    rounds = question.rounds()
+    assert sorted(fold for each in rounds for fold in each.test_folds) == sorted(FOLDS)
+    for each in rounds:
+        parts = [set(each.train_folds), set(each.val_folds), set(each.test_folds)]
+        assert all(parts)
+        assert sum(map(len, parts)) == len(set.union(*parts)) == len(FOLDS)
+    assert ONCE.rounds() == (ONCE,)
+
+
+def test_cross_validation_scores_every_record_of_everyone_once(run, synthetic_store):
+    job = Job(suite="s", method=TINY, question=ROUNDS, epochs_ratio=0.1)
+    found = run(job)
+    assert found.n_records == len(synthetic_store)
+    assert found.n_subjects == len(set(synthetic_store.subject_ids))
+    assert 0 < found.metrics["macro_auroc"].value < 1
+
+
+def test_pretraining_is_made_anew_for_every_round(run, tmp_path):
+    method = TINY.but(name="from", recipe="ecg_nat_test", pretraining="ecg_nat_test")
+    job = Job(suite="s", method=method, question=ROUNDS, epochs_ratio=0.1)
+    run(job)
+    folders = shared_folders(job, tmp_path)
+    assert len(set(folders)) == 3
+    assert all((folder / "bundle" / "config.json").is_file() for folder in folders)
+    assert sorted(path.name for path in (tmp_path / "pretrained").iterdir()) == sorted(
+        folder.name for folder in folders
+    )
+
+
+def test_a_method_taught_something_else_is_measured_by_a_protocol(run, tmp_path):
+    job = Job(
+        suite="s", method=FEW, question=ONCE, label_fraction=3, label_unit="shots", epochs_ratio=0.1
+    )
+    found = run(job)
+    assert len(found.conditions) == 11  # ten episodes and their mean
+    assert np.isclose(np.mean(found.resamples), found.metrics["macro_auroc"].value, atol=0.05)
+    values = [each.metrics["macro_auroc"].value for each in found.conditions[1:]]
+    assert found.spread == pytest.approx(np.var(values, ddof=1) / 10)
+    (folder,) = shared_folders(job, tmp_path)
+    made = (folder / "bundle" / "model.safetensors").stat().st_mtime_ns
+    run(job, label_fraction=2)
+    assert (folder / "bundle" / "model.safetensors").stat().st_mtime_ns == made
+
+
+def test_answers_of_several_recipes_are_fused(run):
+    method = Method(name="both", kind="late_fusion", fused=("xresnet1d_test", "ecg_nat_test"))
+    found = run(Job(suite="s", method=method, question=ONCE, epochs_ratio=0.1))
+    assert len(found.resamples) == 1000
+    assert found.controls.keys() == {"majority", "label_shuffle"}
+
+
+def test_what_is_left_without_modalities_is_kept_with_its_resamples(run):
+    method = TINY.but(name="streams", recipe="crossl_test", protocol="missing_modalities")
+    found = run(Job(suite="s", method=method, question=ROUNDS, epochs_ratio=0.1))
+    assert found.share_kept.keys() == {"1", "2", "3"}
+    assert all(len(drawn) == 1001 for drawn in found.share_kept.values())
+    means = {each.n_missing: each for each in found.conditions if each.n_missing}
+    for n, drawn in found.share_kept.items():
+        assert drawn[0] == pytest.approx(means[int(n)].metrics["share_kept"].value, abs=1e-5)
+
+
+def test_a_store_can_be_narrowed_to_some_corpora(synthetic_store):
+    assert len(synthetic_store.only("synthetic")) == len(synthetic_store)
+    with pytest.raises(UnknownNameError, match="sinthetic"):
+        synthetic_store.only("sinthetic")
