@@ -1,11 +1,14 @@
 """Coarse to fine: rare classes are left out by name, the rest is few-shot."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from medts.core.errors import ConfigError
+from medts.core.labels import LabelSet
+from medts.core.reports import ReportSettings
 from medts.evaluation import coarse_to_fine, few_shot
 from medts.evaluation.coarse_to_fine import CoarseToFineConfig, restrict
 from medts.evaluation.few_shot import FewShotConfig
@@ -68,3 +71,15 @@ def test_the_label_set_that_was_taught_is_no_finer_one(model, task, fine):
         coarse_to_fine.run(model, task)
     with pytest.raises(ConfigError, match=r"0 classes .* 9000 training"):
         restrict(fine, min_train=9000, min_test=1)
+
+
+def test_a_model_of_redacted_reports_is_not_told_the_finer_classes_either(model, fine):
+    coarse = LabelSet(name="synthetic/coarse", classes=("a", "b"), kind="multi")
+    reports = ReportSettings(is_redacted=True, hidden_classes_of=(coarse,))
+    redacted = copy.copy(model)
+    redacted.preprocessing = model.preprocessing.but(reports=reports)
+    told = redacted.not_told(fine.label_set).preprocessing.reports
+    assert told is not None
+    assert [each.name for each in told.hidden_classes_of] == [coarse.name, fine.label_set.name]
+    assert redacted.preprocessing.reports == reports
+    assert model.not_told(fine.label_set) is model

@@ -37,5 +37,9 @@ class ReportSettings(Config):
     """The label sets whose classes are not to be named; filled in where a model is trained."""
 
     def hiding(self, label_sets: Sequence[LabelSet]) -> "ReportSettings":
-        """Returns the settings for a model that learns some label sets."""
-        return self.but(hidden_classes_of=tuple(label_sets)) if self.is_redacted else self
+        """Returns the settings for a model that learns some label sets, besides those known."""
+        if not self.is_redacted:
+            return self
+        names = {each.name for each in label_sets}
+        kept = [each for each in self.hidden_classes_of if each.name not in names]
+        return self.but(hidden_classes_of=(*kept, *label_sets))

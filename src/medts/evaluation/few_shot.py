@@ -53,7 +53,8 @@ def run(
 
     Args:
         model: Whose encoder is measured, frozen; its head is not used, as in MedSpaformer
-            (arXiv:2503.15578). An encoder that reads a description of the recordings is given
+            (arXiv:2503.15578). One that reads redacted reports is not told the task's classes
+            either. An encoder that reads a description of the recordings is given
             that of the task's.
         task: With train and test records, and validation records if they are to choose.
         settings: Shots, episodes and classifier.
@@ -63,7 +64,7 @@ def run(
         LeakError: If the encoder has met test subjects.
         ConfigError: If the task lacks a part.
     """
-    settings = settings or FewShotConfig()
+    settings, model = settings or FewShotConfig(), model.not_told(task.label_set)
     if isinstance(model.head, MatchingHead) and takes_prior(model.encoder):
         model = model.answering(in_words(task.store, task.label_set.name), allow_new=True)
     kind, classes = task.label_set.kind, np.array(task.label_set.classes)

@@ -105,6 +105,18 @@ class Bundle:
             raise BundleError("this bundle is an encoder without a head; fine-tune it first")
         return asked
 
+    def not_told(self, label_set: LabelSet) -> "Bundle":
+        """Returns the same model, from whose redacted reports further classes are removed.
+
+        A model that reads no redacted reports is returned as it is.
+        """
+        reports = self.preprocessing.reports
+        if reports is None or not reports.is_redacted:
+            return self
+        view = copy.copy(self)
+        view.preprocessing = self.preprocessing.but(reports=reports.hiding([label_set]))
+        return view
+
     def answering(self, label_set: str | LabelSet, *, allow_new: bool = False) -> "Bundle":
         """Returns the same model, with the same weights, answering another label set.
 

@@ -22,6 +22,7 @@ from medts.recipes import find_pretraining, find_recipe
 from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.joint import train_jointly
 from medts.recipes.pretrain import pretrain
+from medts.recipes.reading import reading
 from medts.recipes.report_lm import ReportModelling
 from medts.recipes.report_modelling import model_reports
 from medts.recipes.run import finetune
@@ -34,6 +35,8 @@ def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
     With few labels a recipe that does not say how many updates it needs gets 300.
     """
     recipe = find_recipe(name)
+    if job.method.reads:
+        recipe = reading(recipe, find_recipe(job.method.reads))
     training = recipe.training
     has_few = job.label_fraction != 1 and job.method.taught is None
     return recipe.but(

@@ -159,9 +159,7 @@ def sparseformer_small_eeg() -> Recipe:
         modality="eeg", channels=MONTAGES["eeg-10-20"].channels, unit="µV", scale=20.0
     )
     windowing = Windowing(window_s=4.0, stride_s=4.0, crops_per_record=None)
-    return reading(sparseformer_small(), {"eeg": spec}, windowing).but(
-        name="sparseformer_small_eeg"
-    )
+    return _small_on("eeg", {"eeg": spec}, windowing)
 
 
 def sparseformer_small_acc() -> Recipe:
@@ -169,12 +167,22 @@ def sparseformer_small_acc() -> Recipe:
     spec = StreamPreprocessing(
         modality="acc", channels=("x", "y", "z"), unit="g", sampling_rate=20.0, low_hz=None
     )
-    return reading(sparseformer_small(), {"watch-acc": spec}, _WHOLE).but(
-        name="sparseformer_small_acc"
-    )
+    return _small_on("acc", {"watch-acc": spec}, _WHOLE)
 
 
-def reading(
+def sparseformer_small_one_lead() -> Recipe:
+    """Windows of ten seconds of lead I, as CinC 2017 has it."""
+    return _small_on("one_lead", {"ecg": StreamPreprocessing(channels=("I",))}, _WHOLE)
+
+
+def sparseformer_small_beats() -> Recipe:
+    """Beats of 0.83 s at 360 Hz on whichever two of five leads were recorded, as in MIT-BIH."""
+    spec = StreamPreprocessing(channels=("II", "V1", "V2", "V4", "V5"), sampling_rate=360.0)
+    windowing = Windowing(window_s=300 / 360, stride_s=300 / 360, crops_per_record=1)
+    return _small_on("beats", {"ecg": spec}, windowing)
+
+
+def on_streams(
     recipe: Recipe, streams: dict[str, StreamPreprocessing], windowing: Windowing
 ) -> Recipe:
     """Returns a recipe of Sparseformer that reads other streams, with the same network.
@@ -190,6 +198,11 @@ def reading(
         preprocessing=Preprocessing(streams=streams),
         windowing=windowing,
     )
+
+
+def _small_on(name: str, streams: dict[str, StreamPreprocessing], windowing: Windowing) -> Recipe:
+    recipe = on_streams(sparseformer_small(), streams, windowing)
+    return recipe.but(name=f"sparseformer_small_{name}")
 
 
 def _changed(name: str, **changes: object) -> Recipe:

@@ -109,6 +109,9 @@ class Method(Config):
     recipe: str = ""
     """Recipe of `medts finetune`; for a probe of an untrained encoder, where its shape is from."""
 
+    reads: str = ""
+    """Recipe whose streams and windows the recipe is made to read, in place of its own."""
+
     pretraining: str = ""
     """Recipe of `medts pretrain` whose encoder is the start; it sees training folds only."""
 

@@ -19,8 +19,12 @@ from medts.recipes.tables.medualtime import (
 )
 from medts.recipes.tables.melp import melp, melp_probe, melp_retrieval, melp_zero_shot
 from medts.recipes.tables.sparseformer import (
-    sparseformer,
     sparseformer_ablations,
+    sparseformer_beats,
+    sparseformer_cinc,
+    sparseformer_eegmat,
+    sparseformer_ptb_xl,
+    sparseformer_wisdm,
     sparseformer_zero_shot,
 )
 
@@ -41,8 +45,12 @@ SUITES: dict[str, Callable[[], Suite]] = {
     "melp-retrieval": melp_retrieval,
     "melp-zero-shot": melp_zero_shot,
     "smoke": smoke,
-    "sparseformer": sparseformer,
     "sparseformer-ablations": sparseformer_ablations,
+    "sparseformer-beats": sparseformer_beats,
+    "sparseformer-cinc": sparseformer_cinc,
+    "sparseformer-eegmat": sparseformer_eegmat,
+    "sparseformer-ptb-xl": sparseformer_ptb_xl,
+    "sparseformer-wisdm": sparseformer_wisdm,
     "sparseformer-zero-shot": sparseformer_zero_shot,
 }
 """What makes each suite, by its name."""
