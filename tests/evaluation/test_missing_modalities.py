@@ -1,5 +1,6 @@
 """Missing modalities: every set of them, three regimes, and what share of the score is kept."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -269,3 +270,13 @@ def test_hiding_leaves_other_streams_alone(model, store, task):
     assert not rest.streams["noise"].is_present.any()
     assert not rest.streams["noise"].signal.any()
     assert batch.streams["noise"].is_present.any()
+
+
+def test_a_set_that_leaves_only_a_modality_never_trained_is_left_out_and_said(model, task):
+    partly = copy.deepcopy(model)
+    partly.encoder.is_trained[:] = torch.tensor([False, True, True])
+    result = run(partly, task, PROBE, seed=1)
+    names = {each.name for each in result.conditions}
+    assert f"{TUNED_ON_ALL}: without second, noise" not in names
+    assert f"{TUNED_ON_ALL}: without first, noise" in names
+    assert any("never trained: first; 1 sets" in note for note in result.notes)

@@ -10,6 +10,7 @@ from medts.core.labels import LabelSet, OperatingPoint
 from medts.core.records import Record, Stream
 from medts.core.reports import ReportSettings
 from medts.data.windows import Windowing, windows_of
+from medts.inference import explain
 from medts.inference.bundle import Bundle
 from medts.inference.explain import cut_record, explain_record, probabilities, relevance_of
 from medts.inference.manifest import Labels, ModelConfig, Provenance
@@ -144,3 +145,17 @@ def test_a_record_shorter_than_a_window_has_no_relevance_in_its_padding():
     for method in ("attention", "gradient"):
         found = explain_record(make_bundle(), replace(record), method=method)
         assert (found.relevance["ecg"][..., 300:] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["gradient", "attention"])
+def test_windows_are_explained_a_few_at_a_time_with_the_same_result(method, monkeypatch):
+    bundle = make_bundle()
+    _, batch = cut_record(bundle, make_record(duration_s=12.0))
+    whole, tokens = relevance_of(bundle, batch, class_index=0, method=method)
+    everything = probabilities(bundle, batch)
+    monkeypatch.setattr(explain, "_AT_A_TIME", 2)
+    parts, again = relevance_of(bundle, batch, class_index=0, method=method)
+    assert len(batch) == 5
+    assert tokens == again
+    torch.testing.assert_close(parts["ecg"], whole["ecg"])
+    torch.testing.assert_close(probabilities(bundle, batch), everything)

@@ -32,6 +32,9 @@ class Explain:
     out: Path
     """Folder for explanation.html and explanation.json."""
 
+    labels: str | None = None
+    """Label set to answer, where the bundle answers several; its first one if not given."""
+
     label: str | None = None
     """Class to explain; the likeliest if not given."""
 
@@ -65,6 +68,7 @@ def run(arguments: Sequence[str]) -> None:
     from medts.formats import read
 
     bundle = load(asked.bundle).bundle
+    bundle = bundle.answering(asked.labels) if asked.labels else bundle
     record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
     found = explain_record(bundle, record, label=asked.label, method=asked.method)
     k = bundle.label_set.classes.index(found.label)

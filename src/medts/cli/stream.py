@@ -25,6 +25,9 @@ class Replay:
     file: tyro.conf.Positional[Path]
     """Recording in any format that `medts list formats` shows."""
 
+    labels: str | None = None
+    """Label set to answer, where the bundle answers several; its first one if not given."""
+
     chunk_s: float = 0.5
     """Seconds of signal that arrive at a time; any size gives the same predictions."""
 
@@ -47,6 +50,7 @@ def run(arguments: Sequence[str]) -> None:
 
     asked = tyro.cli(Replay, prog="medts stream", args=arguments)
     model = load(asked.bundle)
+    model = model.answering(asked.labels) if asked.labels else model
     record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
     wanted, spec = next(iter(model.bundle.preprocessing.streams.items()))
     wanted = spec.source or wanted

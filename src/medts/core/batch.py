@@ -82,6 +82,29 @@ class Batch:
     def __len__(self) -> int:
         return len(self.record_ids)
 
+    def take(self, first: int, last: int) -> "Batch":
+        """Returns the windows from ``first`` up to ``last``, which is left out."""
+        part = slice(first, last)
+        streams = {
+            name: replace(
+                stream,
+                signal=stream.signal[part],
+                is_valid=stream.is_valid[part],
+                is_channel_present=stream.is_channel_present[part],
+                is_present=stream.is_present[part],
+            )
+            for name, stream in self.streams.items()
+        }
+        return replace(
+            self,
+            streams=streams,
+            record_ids=self.record_ids[part],
+            subject_ids=self.subject_ids[part],
+            text=self.text[part],
+            target=None if self.target is None else self.target[part],
+            is_labelled=None if self.is_labelled is None else self.is_labelled[part],
+        )
+
 
 @dataclass(frozen=True)
 class Latents:

@@ -39,6 +39,7 @@ from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task, origin_of
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import choose_thresholds
+from medts.models.crossl import Crossl
 
 TUNED_ON_ALL, TUNED_WITHOUT = "tuned on all", "tuned without"
 
@@ -78,7 +79,14 @@ def run(
     started, settings = time.monotonic(), settings or MissingModalitiesConfig()
     notes = task.check(model)
     names = tuple(model.preprocessing.streams)
-    sets = missing_sets(names)
+    sets, impossible = missing_sets(names), never_trained(model)
+    lost = [each for each in sets if set(names) <= {*each, *impossible}]
+    if lost:
+        sets = [each for each in sets if each not in lost]
+        notes += (
+            f"never trained: {', '.join(impossible)}; {len(lost)} sets that leave nothing else "
+            "were not measured",
+        )
     if settings.readout == "head":
         scored, found = _by_head(model, task, sets)
         origin = head_origin(model, task, "missing_modalities", seed=seed)
@@ -133,6 +141,15 @@ def missing_sets(names: tuple[str, ...]) -> list[Missing]:
             remedy="For missing channels of one stream use the protocol `robustness`",
         )
     return [each for n in range(1, len(names)) for each in combinations(names, n)]
+
+
+def never_trained(model: Bundle) -> tuple[str, ...]:
+    """Names the streams whose encoders met no training window, though others did."""
+    encoder = model.encoder
+    if not isinstance(encoder, Crossl) or not encoder.is_trained.any():
+        return ()
+    met = zip(encoder.modalities, encoder.is_trained.tolist(), strict=True)
+    return tuple(name for name, was_met in met if not was_met)
 
 
 def without(batch: Batch, names: Sequence[str]) -> Batch:

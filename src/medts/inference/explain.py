@@ -24,6 +24,8 @@ from medts.inference.bundle import Bundle
 from medts.models.matching_head import MatchingHead, encode
 from medts.models.sparseformer import Sparseformer
 
+_AT_A_TIME = 16
+
 Method = Literal["attention", "gradient"]
 Relevance = dict[str, Float[Tensor, "W C T"]]
 """By stream; not negative, and over all streams of a window its sum is 1 (0 for an empty one)."""
@@ -114,7 +116,19 @@ def cut_record(bundle: Bundle, record: Record) -> tuple[tuple[float, ...], Batch
 def relevance_of(
     bundle: Bundle, batch: Batch, *, class_index: int, method: Method
 ) -> tuple[Relevance, dict[str, int]]:
-    """Returns the relevance of every sample, and the first window's tokens after each stage."""
+    """Returns the relevance of every sample, and the first window's tokens after each stage.
+
+    Windows are taken a few at a time: how tokens came about is large, and a record may be long.
+    """
+    pieces = [batch.take(i, i + _AT_A_TIME) for i in range(0, len(batch), _AT_A_TIME)]
+    found = [_relevance_of(bundle, piece, class_index, method) for piece in pieces]
+    whole = {name: torch.cat([part[name] for part, _ in found]) for name in found[0][0]}
+    return whole, found[0][1]
+
+
+def _relevance_of(
+    bundle: Bundle, batch: Batch, class_index: int, method: Method
+) -> tuple[Relevance, dict[str, int]]:
     if method == "gradient":
         return normalised(gradient_times_input(bundle, batch, class_index)), {}
     if not isinstance(bundle.encoder, Sparseformer):
@@ -164,7 +178,9 @@ def logits_of(bundle: Bundle, batch: Batch) -> Float[Tensor, "W K"]:
 @torch.no_grad()
 def probabilities(bundle: Bundle, batch: Batch) -> Float[Tensor, "W K"]:
     """Returns the probability of every class in every window."""
-    return Prediction(logits_of(bundle, batch), bundle.label_set).probability.double()
+    pieces = [batch.take(i, i + _AT_A_TIME) for i in range(0, len(batch), _AT_A_TIME)]
+    logits = torch.cat([logits_of(bundle, piece) for piece in pieces])
+    return Prediction(logits, bundle.label_set).probability.double()
 
 
 def normalised(relevance: Relevance) -> Relevance:
