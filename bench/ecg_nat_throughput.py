@@ -1,9 +1,8 @@
 """Measures how many ECGs a second ECG-NAT takes in, in three kinds of arithmetic on a CPU.
 
-Twelve leads, ten seconds, 100 Hz, random weights. The kinds are fp32 as it comes, fp32 with matrix
-products handed to oneDNN (``torch.backends.mkldnn.matmul.fp32_precision = "bf16"``), and bf16
-autocast. What oneDNN then computes in is up to the processor: with AMX it rounds to bf16, without
-it may stay exact and still be faster than MKL. So the error of a matrix product is measured too.
+Twelve leads, ten seconds, 100 Hz, random weights. The kinds are those of `medts.core.arithmetic`.
+What oneDNN computes fp32 in is up to the processor: with AMX it rounds to bf16, without it may stay
+exact and still be faster than MKL. So the error of a matrix product is measured too.
 
 Each kind is set against the largest rate of matrix products that it reached in this run, and its
 logits against those of fp32. The kinds take turns, so that whatever else the machine does meets
@@ -14,8 +13,7 @@ all of them; the tables give the fastest and the median round.
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -23,25 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from medts.core.arithmetic import Precision, arithmetic
 from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.ecg_nat import EcgNat, EcgNatConfig
 
-KINDS: tuple[str, ...] = ("fp32", "fp32 oneDNN", "bf16 autocast")
+KINDS: tuple[Precision, ...] = ("fp32", "fp32-onednn", "bf16")
 N_CLASSES = 5
-
-
-@contextmanager
-def arithmetic(kind: str) -> Iterator[None]:
-    """Switches to one kind of arithmetic, and back."""
-    matmul = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue]
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16" if kind == "fp32 oneDNN" else before
-    try:
-        with torch.autocast("cpu", torch.bfloat16, enabled=kind == "bf16 autocast"):
-            yield
-    finally:
-        matmul.fp32_precision = before
 
 
 class Classifier(nn.Module):
@@ -103,7 +89,7 @@ def count_flops(run: Callable[[], None]) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def seconds(run: Callable[[], None], kind: str) -> float:
+def seconds(run: Callable[[], None], kind: Precision) -> float:
     """Times one run in one kind of arithmetic."""
     with arithmetic(kind):
         start = time.perf_counter()
@@ -111,9 +97,9 @@ def seconds(run: Callable[[], None], kind: str) -> float:
         return time.perf_counter() - start
 
 
-def time_by_turns(run: Callable[[], None], rounds: int) -> dict[str, list[float]]:
+def time_by_turns(run: Callable[[], None], rounds: int) -> dict[Precision, list[float]]:
     """Returns sorted seconds per kind, after a round to warm up."""
-    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    times: dict[Precision, list[float]] = {kind: [] for kind in KINDS}
     for turn in range(rounds + 1):
         for kind in KINDS:
             taken = seconds(run, kind)
@@ -128,11 +114,11 @@ def multiply(a: Tensor, b: Tensor) -> None:
         F.linear(a, b)
 
 
-def measure_error(n: int = 512) -> dict[str, float]:
+def measure_error(n: int = 512) -> dict[Precision, float]:
     """Returns the largest error of a product of two noise matrices, over its spread, per kind."""
     a, b = torch.randn(n, n), torch.randn(n, n)
     exact = a.double() @ b.double().T
-    found = {}
+    found: dict[Precision, float] = {}
     for kind in KINDS:
         with arithmetic(kind):
             error = (F.linear(a, b).double() - exact).abs().max()
@@ -140,9 +126,9 @@ def measure_error(n: int = 512) -> dict[str, float]:
     return found
 
 
-def measure_ceiling(sizes: tuple[int, ...], rounds: int) -> dict[str, float]:
+def measure_ceiling(sizes: tuple[int, ...], rounds: int) -> dict[Precision, float]:
     """Returns the largest rate of a square matrix product per kind, GFLOP/s."""
-    best = dict.fromkeys(KINDS, 0.0)
+    best: dict[Precision, float] = dict.fromkeys(KINDS, 0.0)
     for n in sizes:
         a, b = torch.randn(n, n), torch.randn(n, n)
         for kind, values in time_by_turns(partial(multiply, a, b), rounds).items():
@@ -150,9 +136,9 @@ def measure_ceiling(sizes: tuple[int, ...], rounds: int) -> dict[str, float]:
     return best
 
 
-def compare_logits(model: Classifier, batch: Batch) -> tuple[float, dict[str, float]]:
+def compare_logits(model: Classifier, batch: Batch) -> tuple[float, dict[Precision, float]]:
     """Returns the spread of fp32 logits, and the largest difference from them per kind."""
-    logits = {}
+    logits: dict[Precision, Tensor] = {}
     for kind in KINDS:
         with arithmetic(kind), torch.inference_mode():
             logits[kind] = model(batch).float()

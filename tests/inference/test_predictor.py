@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import medts
 from medts.cli.main import main
@@ -84,3 +85,18 @@ def test_real_records_are_predicted_alike_from_file_and_python(tiny_run, real_da
     assert main(["predict", str(tiny_run), str(file), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)["probability"]
     assert medts.load(tiny_run).predict(medts.read(file)).probability == printed
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32-onednn"])
+def test_faster_arithmetic_is_asked_for_and_near_the_exact_one(
+    precision, model, tiny_run, synthetic_store
+):
+    if precision == "fp32-onednn" and not hasattr(torch.backends.mkldnn, "matmul"):
+        pytest.skip("this torch has no switch for oneDNN")
+    record = synthetic_store.record(5)
+    exact = model.predict(record).probability
+    found = medts.load(tiny_run, precision=precision).predict(record).probability
+    assert list(found) == list(exact)
+    np.testing.assert_allclose(list(found.values()), list(exact.values()), atol=0.03)
+    if precision == "bf16":
+        assert found != exact

@@ -10,6 +10,7 @@ import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.core.arithmetic import Precision
 from medts.core.errors import MedtsError
 from medts.inference.predictor import Predictor, RecordPrediction, load
 
@@ -30,6 +31,9 @@ class Predict:
     json: bool = False
     """Print JSON, one object per recording."""
 
+    precision: Precision = "fp32"
+    """Arithmetic; the faster kinds are not exact."""
+
     sampling_rate: float | None = None
     """Samples per second, Hz, where a file does not say."""
 
@@ -42,7 +46,7 @@ def run(arguments: Sequence[str]) -> None:
     asked = tyro.cli(Predict, prog="medts predict", args=arguments)
     if not asked.files:
         raise MedtsError("no recording given", remedy="medts predict BUNDLE FILE ...")
-    model = load(asked.bundle)
+    model = load(asked.bundle, precision=asked.precision)
     model = model.answering(asked.labels) if asked.labels else model
     failures = 0
     for file in asked.files:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from medts.core.arithmetic import Precision, arithmetic
 from medts.core.batch import Batch, Prediction, mean_by_record
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
@@ -51,10 +52,16 @@ class Predictor:
     >>> model = medts.load("runs/demo/bundle")  # doctest: +SKIP
     >>> model.predict("ecg.hea").probability  # doctest: +SKIP
     {'NORM': 0.93, 'MI': 0.02, ...}
+
+    Args:
+        bundle: The model.
+        precision: Arithmetic of every prediction; the faster kinds are not exact, see
+            `medts.core.arithmetic`.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision = "fp32") -> None:
         self.bundle = bundle
+        self.precision: Precision = precision
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,7 +81,7 @@ class Predictor:
         Raises:
             MedtsError: If the model cannot answer it.
         """
-        return Predictor(self.bundle.answering(label_set, allow_new=True))
+        return Predictor(self.bundle.answering(label_set, allow_new=True), self.precision)
 
     def predict(self, recording: Record | str | Path, **hints: Any) -> RecordPrediction:
         """Returns what the model says of one recording.
@@ -89,23 +96,26 @@ class Predictor:
         from medts.formats import read
 
         record = recording if isinstance(recording, Record) else read(recording, **hints)
-        return predict_record(self.bundle, record)
+        with arithmetic(self.precision):
+            return predict_record(self.bundle, record)
 
     def predict_proba(self, records: Sequence[Record]) -> Float[np.ndarray, "R K"]:
         """Returns one row of probabilities per record."""
-        rows = [
-            list(predict_record(self.bundle, record).probability.values()) for record in records
-        ]
+        rows = [list(self.predict(record).probability.values()) for record in records]
         return np.array(rows).reshape(len(records), len(self.classes))
 
 
-def load(path: str | Path) -> Predictor:
+def load(path: str | Path, *, precision: Precision = "fp32") -> Predictor:
     """Loads a bundle, or the bundle of a run folder, ready to predict.
+
+    Args:
+        path: Bundle, or run folder.
+        precision: Arithmetic of every prediction; fp32 unless a faster kind is asked for.
 
     Raises:
         BundleError: If it is incomplete, altered or of another version.
     """
-    return Predictor(load_bundle(path))
+    return Predictor(load_bundle(path), precision)
 
 
 def predict_record(bundle: Bundle, record: Record) -> RecordPrediction:
@@ -123,7 +133,8 @@ def predict_record(bundle: Bundle, record: Record) -> RecordPrediction:
             field="streams",
         )
     batch = collate(windows, bundle.preprocessing)
-    probability = Prediction(bundle.logits(batch), label_set).probability.mean(dim=0).double()
+    logits = bundle.logits(batch).float()
+    probability = Prediction(logits, label_set).probability.mean(dim=0).double()
     by_class = dict(zip(label_set.classes, probability.tolist(), strict=True))
     is_alone = len(batch.streams) == 1
     missing = [

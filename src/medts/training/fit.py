@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from medts.core.arithmetic import arithmetic
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.objectives.base import Objective
@@ -114,7 +115,9 @@ def fit(
             log_every_n_steps=1,
         )
         resume_from = str(last) if last.exists() else None
-        trainer.fit(module, training, validation, ckpt_path=resume_from, weights_only=False)
+        # Lightning's own autocast is what bf16 gets.
+        with arithmetic("fp32" if settings.precision == "bf16" else settings.precision):
+            trainer.fit(module, training, validation, ckpt_path=resume_from, weights_only=False)
     if not best.best_model_path:
         raise MedtsError(
             "training ended before it was validated once",

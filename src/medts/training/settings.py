@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from medts.core.arithmetic import Precision
 from medts.core.config import Config
 
 
@@ -41,8 +42,9 @@ class Training(Config):
     gradient_clip: float = Field(default=1.0, ge=0.0)
     """Largest gradient norm; 0 leaves gradients as they are."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the forward and backward pass; weights stay in fp32."""
+    precision: Precision = "fp32"
+    """Arithmetic of the forward and backward pass; weights stay in fp32. The faster kinds are not
+    exact: see `medts.core.arithmetic`."""
 
     monitor: Literal["score", "loss"] = "score"
     """What chooses the epoch that is kept: macro AUROC or loss, on validation."""
