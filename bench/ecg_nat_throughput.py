@@ -142,8 +142,10 @@ def compare_logits(model: Classifier, batch: Batch) -> tuple[float, dict[Precisi
     for kind in KINDS:
         with arithmetic(kind), torch.inference_mode():
             logits[kind] = model(batch).float()
-    difference = {kind: (logits[kind] - logits["fp32"]).abs().max().item() for kind in KINDS}
-    return logits["fp32"].std().item(), difference
+    difference: dict[Precision, float] = {
+        kind: float((logits[kind] - logits["fp32"]).abs().max()) for kind in KINDS
+    }
+    return float(logits["fp32"].std()), difference
 
 
 def main() -> None:
