@@ -202,6 +202,14 @@ def test_all_labels_are_drawn_once_and_fewer_several_times():
     assert sum(job.method.shuffle_labels for job in cells_) == 2
 
 
+def test_the_five_systems_stand_beside_the_baselines_at_their_own_rates():
+    jobs = list(find_suite("ecg-small").jobs())
+    systems = {"ecg_nat", "crossl", "sparseformer_small", "melp_small", "medualtime_small_redacted"}
+    assert systems <= {job.method.name for job in jobs}
+    assert not any(job.rate_factor for job in jobs if job.method.name in systems)
+    assert any(job.rate_factor for job in jobs if job.method.name == "xresnet1d")
+
+
 def test_a_jobs_name_survives_json():
     job = Job(suite="s", method=TINY.methods[0], question=QUESTION)
     assert Job.model_validate_json(json.dumps(job.model_dump(mode="json"))).name == job.name

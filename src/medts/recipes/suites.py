@@ -149,6 +149,9 @@ class Method(Config):
     fused: tuple[str, ...] = ()
     """Recipes whose answers ``late_fusion`` puts together."""
 
+    keeps_rate: bool = False
+    """True keeps the recipe's own learning rate in a suite that tunes it."""
+
     shuffle_labels: bool = False
     """Trains on permuted labels: must end at chance."""
 
@@ -201,7 +204,8 @@ class Job(Config):
     @property
     def is_trained(self) -> bool:
         """True where there is a learning rate to tune."""
-        return self.method.kind == "finetune" and not self.method.is_control
+        method = self.method
+        return method.kind == "finetune" and not (method.is_control or method.keeps_rate)
 
 
 class Suite(Config):

@@ -43,8 +43,27 @@ def smoke() -> Suite:
     )
 
 
+_SYSTEMS = tuple(
+    Method(
+        name=name,
+        kind="finetune",
+        recipe=recipe,
+        pretraining=pretraining,
+        pretraining_minutes=30.0 if pretraining else None,
+        keeps_rate=True,
+    )
+    for name, recipe, pretraining in (
+        ("ecg_nat", "ecg_nat", "ecg_nat"),
+        ("crossl", "crossl_ptb_xl", "crossl_ptb_xl"),
+        ("sparseformer_small", "sparseformer_small", ""),
+        ("melp_small", "melp_small", "melp_small"),
+        ("medualtime_small_redacted", "medualtime_small_redacted", ""),
+    )
+)
+
+
 def ecg_small() -> Suite:
-    """The baselines on the ECG corpora at hand, with a tenth and all of the labels."""
+    """The baselines and the five systems on PTB-XL, with a tenth and all of the labels."""
     return Suite(
         name="ecg-small",
         sentence=ecg_small.__doc__ or "",
@@ -66,6 +85,7 @@ def ecg_small() -> Suite:
                 for name in ("simclr", "vicreg", "cmsc")
             ),
             *tuned("xresnet1d101", "s4"),
+            *_SYSTEMS,
         ),
         questions=(ptb_xl("super"),),
         label_fractions=(1.0, 0.1),
