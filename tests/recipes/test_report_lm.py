@@ -58,6 +58,12 @@ def test_it_says_whose_reports_it_has_seen_and_how_well_it_foresees_others(
     chosen = provenance.selection
     assert chosen["perplexity_after"] < chosen["perplexity_before"]
     assert chosen["perplexity_before"] == pytest.approx(128, rel=0.15)
+    n_new = chosen["n_new_reports"]
+    if n_new:
+        of_new = chosen["perplexity_after_of_new_reports"]
+        assert of_new < chosen["perplexity_before_of_new_reports"]
+    run = json.loads((trained.parent / "run.json").read_text())
+    assert n_new <= run["reports"]["validation"]["n_distinct"]
     assert chosen["head_was_fresh"] == 1
     assert provenance.splits["train"]["folds"] == ["1", "2", "3"]
     assert provenance.synthetic

@@ -83,4 +83,10 @@ def show_text_encoder(folder: Path) -> None:
         f"{found.recipe}, seed {found.seed}: perplexity of hidden words on validation "
         f"{chosen['perplexity_before']:.4g} before{fresh}, {chosen['perplexity_after']:.4g} after"
     )
+    if chosen["n_new_reports"]:
+        console.print(
+            f"on the {chosen['n_new_reports']:.0f} of them that no training record shares: "
+            f"{chosen['perplexity_before_of_new_reports']:.4g} before, "
+            f"{chosen['perplexity_after_of_new_reports']:.4g} after"
+        )
     console.print(f"text encoder: {folder}")

@@ -123,7 +123,12 @@ def model_reports(
 
     torch.manual_seed(seed)
     objective = MaskedLanguage(recipe.objective, language_model=start)
-    before = perplexity(objective, validation.texts)
+    known = set(train.texts)
+    unseen = [text for text in validation.texts if text not in known]
+    measured = (
+        {"": validation.texts, "_of_new_reports": unseen} if unseen else {"": validation.texts}
+    )
+    before = {name: perplexity(objective, texts) for name, texts in measured.items()}
     fitted = fit(
         objective,
         training=_loader(train.texts, recipe, seed=seed, is_training=True),
@@ -132,7 +137,7 @@ def model_reports(
         folder=out,
         show_progress=show_progress,
     )
-    after = perplexity(objective, validation.texts)
+    after = {name: perplexity(objective, texts) for name, texts in measured.items()}
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
     objective.model.save_pretrained(out / "model")
@@ -146,8 +151,9 @@ def model_reports(
         selection={
             "epoch": fitted.best_epoch,
             "loss": fitted.best_value,
-            "perplexity_before": before,
-            "perplexity_after": after,
+            **{f"perplexity_before{name}": value for name, value in before.items()},
+            **{f"perplexity_after{name}": value for name, value in after.items()},
+            "n_new_reports": float(len(unseen)),
             "head_was_fresh": float(objective.has_fresh_head),
             "reports_cut": float(objective.n_cut(train.texts)),
         },
