@@ -20,7 +20,7 @@ from medts.evaluation.bench_report import BenchRow, write_bench_report
 from medts.evaluation.result import Measure
 from medts.metrics.comparison import holm
 from medts.metrics.components import split_variance
-from medts.recipes.jobs import Outcome
+from medts.recipes.jobs import RESAMPLED, Outcome
 from medts.recipes.suites import Suite, labels_in_words
 
 LEDGER = pa.schema(
@@ -144,8 +144,7 @@ def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
     groups: dict[tuple[str, float, str], list[Outcome]] = {}
     for outcome in bench.outcomes.values():
         job = outcome.job
-        is_scored = outcome.resamples and bench.suite.metric in outcome.metrics
-        if job.rate_factor is None and is_scored:
+        if job.rate_factor is None and bench.suite.metric in outcome.metrics:
             key = (job.question.label_set, job.label_fraction, job.method.name)
             groups.setdefault(key, []).append(outcome)
     return {key: _cell(group, bench.suite) for key, group in groups.items()}
@@ -154,21 +153,29 @@ def cells(bench: Bench) -> dict[tuple[str, float, str], Cell]:
 def _cell(outcomes: list[Outcome], suite: Suite) -> Cell:
     """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean.
 
-    One run knows nothing of the spread of draws and seeds: its interval is of subjects alone.
+    One run knows nothing of the spread of draws and seeds: its interval is of subjects alone. So
+    is that of a score which was not resampled; its ends are the means of those of the runs.
     """
-    values = np.array([outcome.metrics[suite.metric].value for outcome in outcomes], float)
-    resamples = np.array([outcome.resamples for outcome in outcomes]).T
-    parts = split_variance(values, [outcome.job.draw for outcome in outcomes], resamples)
-    n_runs = len(outcomes)
+    measures = [outcome.metrics[suite.metric] for outcome in outcomes]
+    values = np.array([measure.value for measure in measures], float)
+    n_runs, of_runs = len(outcomes), 0.0
     n_draws = len({outcome.job.draw for outcome in outcomes})
-    within = sum(outcome.spread for outcome in outcomes) / n_runs**2
-    of_runs = np.nansum([parts.seed / n_runs, parts.draw / n_draws, within])
-    mean, error = float(values.mean()), float(np.sqrt(parts.subject + of_runs))
-    reach = float(stats.norm.ppf(0.975)) * error
-    low, high = mean - reach, min(1.0, mean + reach)
+    resamples = np.zeros((0, n_runs))
+    if suite.metric == RESAMPLED and all(outcome.resamples for outcome in outcomes):
+        resamples = np.array([outcome.resamples for outcome in outcomes]).T
+        parts = split_variance(values, [outcome.job.draw for outcome in outcomes], resamples)
+        within = sum(outcome.spread for outcome in outcomes) / n_runs**2
+        of_runs = np.nansum([parts.seed / n_runs, parts.draw / n_draws, within])
+        error = float(np.sqrt(parts.subject + of_runs))
+        reach = float(stats.norm.ppf(0.975)) * error
+        low, high = float(values.mean()) - reach, min(1.0, float(values.mean()) + reach)
+    else:
+        joined = _mean(measures)
+        assert joined is not None
+        low, high = joined.low or np.nan, joined.high or np.nan
     latencies = [each.latency_ms for each in outcomes if each.latency_ms is not None]
     return Cell(
-        mean=mean,
+        mean=float(values.mean()),
         low=low,
         high=high,
         n_runs=n_runs,
@@ -215,7 +222,8 @@ def comparisons(bench: Bench) -> list[dict[str, Any]]:
             for (of_set, of_fraction, method), cell in table.items()
             if (of_set, of_fraction) == (label_set, fraction) and method != bench.suite.reference
         ]
-        if reference is None or not others:
+        others = [(method, cell) for method, cell in others if len(cell.resamples)]
+        if reference is None or not len(reference.resamples) or not others:
             continue
         found = [_difference(cell, reference) for _, cell in others]
         adjusted = holm(np.array([p for _, _, p in found]))

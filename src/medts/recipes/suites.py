@@ -242,7 +242,7 @@ class Suite(Config):
     """Method that the others are compared with."""
 
     metric: str = "macro_auroc"
-    """Score that is compared, over all classes."""
+    """Score of the table, over all classes; methods are compared where it is macro AUROC."""
 
     beside: str = "macro_f1"
     """Score that stands beside it."""
