@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from medts.core.errors import MedtsError, UnknownNameError
+from medts.evaluation.result import Measure
 from medts.recipes import PRETRAINING_RECIPES, RECIPES
 from medts.recipes.bench import best_factor, run_suite
 from medts.recipes.jobs import Outcome
@@ -219,3 +220,14 @@ def test_a_jobs_name_survives_json():
 def test_a_misspelt_suite_gets_the_nearest_name():
     with pytest.raises(UnknownNameError, match="Did you mean 'smoke'"):
         find_suite("smok")
+
+
+def test_a_score_without_resamples_keeps_its_own_interval_and_is_not_compared(finished, tmp_path):
+    base = made_up(finished, "first", 0.0)
+    recall = {"report_recall@1": Measure(value=0.1, low=0.0, high=0.2)}
+    outcome = base.but(metrics=recall, resamples=())
+    suite = finished.suite.but(metric="report_recall@1", reference="first")
+    bench = Bench(suite, tmp_path, {"0": outcome})
+    (cell,) = cells(bench).values()
+    assert (cell.mean, cell.low, cell.high) == (0.1, 0.0, 0.2)
+    assert not comparisons(bench)

@@ -102,7 +102,8 @@ def _finetuned(job: Job, question: Question, store: Store, out: Path, factor: fl
             protocol = find_protocol(job.method.protocol)
             asked = settings_kind(job.method.protocol).model_validate(job.method.settings)
             result: Result = protocol.run(model, task, asked, seed=job.seed)
-            others = {k: v for k, v in result.controls.items() if k not in controls(scored)}
+            usual = controls(scored)
+            others = {k: v for k, v in result.controls.items() if k not in usual}
             return replace(found, conditions=result.conditions, controls=others)
         return found
 

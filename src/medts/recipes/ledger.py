@@ -172,7 +172,7 @@ def _cell(outcomes: list[Outcome], suite: Suite) -> Cell:
     else:
         joined = _mean(measures)
         assert joined is not None
-        low, high = joined.low or np.nan, joined.high or np.nan
+        low, high = (np.nan if end is None else end for end in (joined.low, joined.high))
     latencies = [each.latency_ms for each in outcomes if each.latency_ms is not None]
     return Cell(
         mean=float(values.mean()),

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from medts.core.config import Config
@@ -75,23 +76,14 @@ class Question(Config):
         """
         if not self.n_rounds:
             return (self,)
-        parts = [self.train_folds[i :: self.n_rounds] for i in range(self.n_rounds)]
-        folds, n = [], 0
-        for part in parts:  # neighbours stay together
-            folds.append(self.train_folds[n : n + len(part)])
-            n += len(part)
-        return tuple(
-            self.but(
-                test_folds=test,
-                val_folds=folds[(i + 1) % self.n_rounds],
-                train_folds=tuple(
-                    fold
-                    for fold in self.train_folds
-                    if fold not in test + folds[(i + 1) % self.n_rounds]
-                ),
-            )
-            for i, test in enumerate(folds)
-        )
+        parts = np.array_split(np.array(self.train_folds), self.n_rounds)
+        folds: list[tuple[str, ...]] = [tuple(part.tolist()) for part in parts]
+        rounds = []
+        for i, test in enumerate(folds):
+            val = folds[(i + 1) % self.n_rounds]
+            train = tuple(fold for fold in self.train_folds if fold not in (*test, *val))
+            rounds.append(self.but(test_folds=test, val_folds=val, train_folds=train))
+        return tuple(rounds)
 
 
 class Method(Config):
