@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from medts.core.arithmetic import arithmetic
+from medts.core.arithmetic import AttentionInFp32, arithmetic
 from medts.core.errors import ConfigError
 
 MATMUL = getattr(torch.backends.mkldnn, "matmul", None)
@@ -46,3 +46,19 @@ def test_a_torch_without_the_switch_is_told_apart(monkeypatch):
         arithmetic("fp32-onednn"),
     ):
         pass
+
+
+def test_attention_that_needs_gradients_is_computed_in_fp32():
+    q, k, v = torch.randn(3, 2, 4, 5, 8, requires_grad=True).unbind(0)
+    exact = F.scaled_dot_product_attention(q, k, v)
+    with arithmetic("bf16"):
+        assert F.scaled_dot_product_attention(q, k, v).dtype == torch.bfloat16
+        with AttentionInFp32():
+            kept = F.scaled_dot_product_attention(query=q.bfloat16(), key=k, value=v)
+            plain = F.scaled_dot_product_attention(q, k, v, torch.zeros(5, 5))
+            assert (q @ k.mT).dtype == torch.bfloat16  # all else as autocast says
+            with torch.no_grad():
+                assert F.scaled_dot_product_attention(q, k, v).dtype == torch.bfloat16
+    torch.testing.assert_close(plain, exact)
+    assert kept.dtype == torch.float32
+    assert kept.requires_grad

@@ -28,6 +28,7 @@ TINY = find_suite("smoke").but(
     label_fractions=(1.0,),
     draws=1,
     rate_factors=(1.0, 1e-6),
+    minutes_per_job=5.0,
 )
 
 

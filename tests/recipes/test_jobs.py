@@ -102,3 +102,16 @@ def test_a_store_can_be_narrowed_to_some_corpora(synthetic_store):
     assert len(synthetic_store.only("synthetic")) == len(synthetic_store)
     with pytest.raises(UnknownNameError, match="sinthetic"):
         synthetic_store.only("sinthetic")
+
+
+def test_a_model_that_is_also_fused_is_trained_once(run, tmp_path):
+    alone = Job(suite="s", method=TINY.but(is_kept=True), question=ONCE, epochs_ratio=0.1)
+    run(alone)
+    (folder,) = shared_folders(alone, tmp_path)
+    made = (folder / "bundle" / "model.safetensors").stat().st_mtime_ns
+    fused = Method(name="both", kind="late_fusion", fused=("xresnet1d_test", "ecg_nat_test"))
+    both = alone.but(method=fused)
+    assert folder in shared_folders(both, tmp_path)
+    run(both)
+    assert (folder / "bundle" / "model.safetensors").stat().st_mtime_ns == made
+    assert not (tmp_path / "runs").exists()

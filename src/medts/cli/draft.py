@@ -14,9 +14,9 @@ from medts.core.files import write_whole
 from medts.core.sentences import split_sentences
 from medts.data.reports import as_read
 from medts.data.windows import collate, windows_of
+from medts.evaluation.drafting import writer_of
 from medts.formats import read
 from medts.inference.bundle import Bundle, load_bundle
-from medts.models.melp import Melp
 
 MARK = "DRAFT by a model, not a report"
 """Stands before everything that is drafted."""
@@ -109,18 +109,3 @@ def given_text(text: str, model: Bundle) -> str:
     if not any(map(str.isalnum, read_text or "")):
         raise ConfigError(f"nothing is said in {text[:60]!r}", field="--report")
     return read_text or ""
-
-
-def writer_of(model: Bundle) -> Melp:
-    """Returns the encoder as one that writes.
-
-    Raises:
-        ConfigError: If it does not.
-    """
-    if not isinstance(model.encoder, Melp) or model.encoder.decoder is None:
-        raise ConfigError(
-            f"{model.provenance.recipe!r} has no decoder to write with",
-            field="bundle",
-            remedy="Use a model pretrained with the token level, such as recipe melp",
-        )
-    return model.encoder

@@ -52,6 +52,9 @@ class Finetune:
     label_fraction: float = 1.0
     """Share of the training records whose labels are used, or their number where above 1."""
 
+    shots: int = 0
+    """Examples of each class that train, or all that a class has; 0 sets no such limit."""
+
     draw: int = 0
     """Number of the draw of those records."""
 
@@ -80,6 +83,7 @@ def run(arguments: Sequence[str]) -> None:
         out=asked.out,
         init=asked.init,
         label_fraction=asked.label_fraction,
+        shots=asked.shots,
         draw=asked.draw,
         seed=asked.seed,
         shuffle_labels=asked.shuffle_labels,

@@ -1,16 +1,20 @@
 """Arithmetic: full precision, or two faster kinds that one has to ask for.
 
-``bf16`` multiplies in bfloat16 where that is safe (autocast). ``fp32-onednn`` keeps every value in
-fp32 but hands matrix products to oneDNN, on CPUs only; what it multiplies in is up to the
-processor, and with AMX it is bfloat16 as well. ``bench/ecg_nat_throughput.py`` measures on the
-machine at hand how much faster either is and how far its answers are off.
+``bf16`` multiplies in bfloat16 where that is safe (autocast); training on a CPU keeps attention in
+fp32, because torch's gradient of attention in bfloat16 is 2 to 11 times slower. ``fp32-onednn``
+keeps every value in fp32 but hands matrix products to oneDNN, on CPUs only; what it multiplies in
+is up to the processor, and with AMX it is bfloat16 as well. ``bench/ecg_nat_throughput.py``
+measures on the machine at hand how much faster either is and how far its answers are off.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from medts.core.errors import ConfigError
 
@@ -34,6 +38,33 @@ def arithmetic(precision: Precision, device: str = "cpu") -> Iterator[None]:
         return
     with torch.autocast(device, torch.bfloat16) if precision == "bf16" else nullcontext():
         yield
+
+
+class AttentionInFp32(TorchFunctionMode):
+    """Computes attention that needs gradients on a CPU in fp32, whatever autocast says."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is not F.scaled_dot_product_attention or not _is_slow_in_bf16(args, kwargs):
+            return func(*args, **kwargs)
+        with torch.autocast("cpu", enabled=False):
+            widened = {name: _widened(value) for name, value in kwargs.items()}
+            return func(*(_widened(value) for value in args), **widened)
+
+
+def _is_slow_in_bf16(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    query = args[0] if args else kwargs["query"]
+    return torch.is_grad_enabled() and query.device.type == "cpu"
+
+
+def _widened(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 @contextmanager

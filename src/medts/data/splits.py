@@ -3,7 +3,7 @@
 A split is composed of folds that the corpus fixes. Nothing here draws a random test set: what is
 drawn is only how many of the training records may show their labels.
 
-Axes: R records, K classes.
+Axes: R records, n records, K classes.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.store import Store
@@ -172,6 +172,36 @@ def labelled_part(
             remedy=f"Ask for a share up to 1 or a count up to {len(target)}",
         )
     return np.sort(stratified_order(target, seed)[:n_wanted])
+
+
+def draw_shots(store: Store, part: Part, shots: int, seed: int | list[int]) -> Int[np.ndarray, "n"]:
+    """Draws positions with ``shots`` examples of each class, or all that a class has."""
+    generator = np.random.default_rng(seed)
+    is_positive = part.target > 0.5
+    kinds = np.column_stack([is_positive, ~is_positive.any(axis=1)])
+    subjects = store.subject_ids[part.rows]
+    is_drawn = np.zeros(len(part), dtype=bool)
+    shuffled = generator.permutation(len(part))
+    for k in np.argsort(kinds.sum(axis=0), kind="stable"):
+        n_wanted = shots - int(kinds[is_drawn, k].sum())
+        waiting = shuffled[kinds[shuffled, k] & ~is_drawn[shuffled]]
+        if n_wanted > 0:
+            is_drawn[_new_subjects_first(waiting, subjects, is_drawn)[:n_wanted]] = True
+    return np.flatnonzero(is_drawn)
+
+
+def _new_subjects_first(
+    waiting: Int[np.ndarray, "n"],
+    subjects: Shaped[np.ndarray, "R"],
+    is_drawn: Bool[np.ndarray, "R"],
+) -> Int[np.ndarray, "n"]:
+    """Puts records of subjects that were drawn before, or stand further ahead, last."""
+    seen = set(subjects[is_drawn])
+    is_repeat = []
+    for position in waiting.tolist():
+        is_repeat.append(subjects[position] in seen)
+        seen.add(subjects[position])
+    return waiting[np.argsort(is_repeat, kind="stable")]
 
 
 def describe(store: Store, part: Part) -> dict[str, object]:

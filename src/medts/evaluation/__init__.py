@@ -14,6 +14,7 @@ PROTOCOLS = {
     "calibration": "medts.evaluation.calibration",
     "coarse_to_fine": "medts.evaluation.coarse_to_fine",
     "cross_validation": "medts.evaluation.cross_validation",
+    "drafting": "medts.evaluation.drafting",
     "few_shot": "medts.evaluation.few_shot",
     "fine_tune": "medts.evaluation.fine_tune",
     "label_fraction": "medts.evaluation.label_fraction",

@@ -9,18 +9,17 @@ With validation ``k-shot`` the probe's strength and the thresholds are chosen on
 examples; with ``none`` the strength is a strong default and a class is stated from one half on,
 because nothing may be chosen on test.
 
-Axes: R records, n records, D embedding width, K classes.
+Axes: n records, D embedding width, K classes.
 """
 
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float
 from pydantic import Field
 
 from medts.data.label_texts import in_words
-from medts.data.splits import Part
-from medts.data.store import Store
+from medts.data.splits import draw_shots
 from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
 from medts.evaluation.probe import Labelled, Probe, fit_probe
 from medts.evaluation.result import Result
@@ -99,36 +98,6 @@ def run(
         return fit_probe(train, validation, kind, settings, seed=draw.seed)
 
     return measure_draws(model, task, draws, settings, protocol="few_shot", seed=seed, fit=fit)
-
-
-def draw_shots(store: Store, part: Part, shots: int, seed: int | list[int]) -> Int[np.ndarray, "n"]:
-    """Draws positions with ``shots`` examples of each class, or all that a class has."""
-    generator = np.random.default_rng(seed)
-    is_positive = part.target > 0.5
-    kinds = np.column_stack([is_positive, ~is_positive.any(axis=1)])
-    subjects = store.subject_ids[part.rows]
-    is_drawn = np.zeros(len(part), dtype=bool)
-    shuffled = generator.permutation(len(part))
-    for k in np.argsort(kinds.sum(axis=0), kind="stable"):
-        n_wanted = shots - int(kinds[is_drawn, k].sum())
-        waiting = shuffled[kinds[shuffled, k] & ~is_drawn[shuffled]]
-        if n_wanted > 0:
-            is_drawn[_new_subjects_first(waiting, subjects, is_drawn)[:n_wanted]] = True
-    return np.flatnonzero(is_drawn)
-
-
-def _new_subjects_first(
-    waiting: Int[np.ndarray, "n"],
-    subjects: Shaped[np.ndarray, "R"],
-    is_drawn: Bool[np.ndarray, "R"],
-) -> Int[np.ndarray, "n"]:
-    """Puts records of subjects that were drawn before, or stand further ahead, last."""
-    seen = set(subjects[is_drawn])
-    is_repeat = []
-    for position in waiting.tolist():
-        is_repeat.append(subjects[position] in seen)
-        seen.add(subjects[position])
-    return waiting[np.argsort(is_repeat, kind="stable")]
 
 
 def nearest_centroid(train: Labelled, kind: Kind) -> Probe:

@@ -78,6 +78,8 @@ from medts.recipes.label_matching import (
 from medts.recipes.medualtime import (
     gpt4ts,
     gpt4ts_prompt,
+    gpt4ts_prompt_small,
+    gpt4ts_small,
     medualtime,
     medualtime_concatenated,
     medualtime_gated,
@@ -185,6 +187,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "ecg_nat_test": ecg_nat_test,
     "gpt4ts": gpt4ts,
     "gpt4ts_prompt": gpt4ts_prompt,
+    "gpt4ts_prompt_small": gpt4ts_prompt_small,
+    "gpt4ts_small": gpt4ts_small,
     "itransformer_small": itransformer_small,
     "lightts_small": lightts_small,
     "medformer_small": medformer_small,

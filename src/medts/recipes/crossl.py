@@ -99,6 +99,7 @@ def latent_masking(
             schedule="cosine",
             monitor="loss",
             patience=10,
+            precision="bf16",
         ),
     )
 
@@ -119,6 +120,7 @@ def fine_tuning(name: str, pretraining: Pretraining) -> Recipe:
             learning_rate=1e-3,
             weight_decay=1e-2,
             schedule="cosine",
+            precision="bf16",
         ),
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from medts.core.records import Record
-from medts.data.splits import labelled_part
+from medts.data.splits import draw_shots, labelled_part
 from medts.data.store import Store
 from medts.evaluation import find_protocol, settings_kind
 from medts.evaluation.fine_tune import thresholds_of
@@ -141,7 +141,9 @@ def _probed(job: Job, question: Question, store: Store, out: Path, _: float) -> 
     """Fits logistic regression on values of the labelled part, chosen on validation."""
     task = task_of(question, store)
     train = task.training()
-    if job.label_fraction != 1:
+    if job.label_unit == "shots":
+        train = train.take(draw_shots(store, train, int(job.label_fraction), [job.draw, 0]))
+    elif job.label_fraction != 1:
         kept = labelled_part(train.target, fraction=job.label_fraction, seed=job.draw)
         train = train.take(kept)
     choosing, kind = task.choosing(), task.label_set.kind

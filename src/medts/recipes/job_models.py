@@ -1,8 +1,8 @@
 """Models of jobs: the bundle that a cell of a benchmark measures, trained where it is missing.
 
-What several jobs share, a pretrained encoder or a model taught another label set, is kept in a
-folder that bears everything it depends on, and is made by the first job that needs it. What one
-job trained for itself is thrown away by `medts.recipes.jobs`.
+What several jobs share, a pretrained encoder, a model taught another label set or one to be fused,
+is kept in a folder that bears everything it depends on, and is made by the first job that needs it.
+What one job trained for itself is thrown away.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from medts.recipes import find_pretraining, find_recipe
 from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.joint import train_jointly
 from medts.recipes.pretrain import pretrain
-from medts.recipes.reading import reading
+from medts.recipes.reading import reading, reads_like
 from medts.recipes.report_lm import ReportModelling
 from medts.recipes.report_modelling import model_reports
-from medts.recipes.run import finetune
+from medts.recipes.run import finetune, take_weights
 from medts.recipes.suites import Job, Question
 
 
@@ -53,8 +53,12 @@ def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
 def finetuned(
     job: Job, question: Question, recipe: Recipe, store: Store, out: Path
 ) -> Iterator[Bundle]:
-    """Gives a model that learnt the question itself; its files are gone afterwards."""
+    """Gives a model that learnt the question itself; its files are gone afterwards, unless kept."""
+    counts_shots = job.label_unit == "shots"
+    is_kept = job.method.is_kept or job.method.kind == "late_fusion"
     folder = out / "runs" / job.name / "-".join((recipe.name, *question.test_folds))
+    if is_kept:
+        folder = _kept_folder(job, question, recipe.name, out)
     bundle = finetune(
         recipe,
         store,
@@ -63,21 +67,23 @@ def finetuned(
         val_folds=question.val_folds,
         out=folder,
         init=pretrained(job, question, store, out) if job.method.pretraining else None,
-        label_fraction=job.label_fraction,
+        label_fraction=1.0 if counts_shots else job.label_fraction,
+        shots=int(job.label_fraction) if counts_shots else 0,
         draw=job.draw,
         seed=job.seed,
         shuffle_labels=job.method.shuffle_labels,
         show_progress=False,
     )
     yield load_bundle(bundle)
-    shutil.rmtree(folder)  # the outcome is kept, not eighty models
+    if not is_kept:
+        shutil.rmtree(folder)  # the outcome is kept, not eighty models
 
 
 def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
     """Returns the model that a job measures without teaching it the question."""
     method = job.method
     if method.taught is not None:
-        return load_bundle(_taught(job, store, out))
+        return _answering_on(load_bundle(_taught(job, question, store, out)), method.answers_on)
     if method.pretraining and not method.is_untrained:
         return load_bundle(pretrained(job, question, store, out))
     recipe = (
@@ -150,33 +156,75 @@ def _with_report_lm(
     return recipe.but(encoder=encoder.but(text=encoder.text.but(name=str(folder.resolve()))))
 
 
-def _taught(job: Job, store: Store, out: Path) -> Path:
+def _taught(job: Job, question: Question, store: Store, out: Path) -> Path:
     """Returns the bundle of a model that was taught other label sets, made once for all jobs."""
     taught, recipe = job.method.taught, job_recipe(job, job.method.recipe)
     assert taught is not None
-    folders = {"train_folds": taught.train_folds, "val_folds": taught.val_folds}
-    settings = {"out": taught_folder(job, out), "seed": job.seed, "show_progress": False}
+    label_sets = taught.sets_for(question)
+    settings = {
+        "train_folds": taught.train_folds,
+        "val_folds": taught.val_folds,
+        "init": pretrained(job, question, store, out) if job.method.pretraining else None,
+        "out": taught_folder(job, out),
+        "seed": job.seed,
+        "show_progress": False,
+    }
     if isinstance(recipe.head, MatchingHeadConfig):
-        return train_jointly(recipe, store, label_sets=taught.label_sets, **folders, **settings)
-    (label_set,) = taught.label_sets
-    return finetune(recipe, store, label_set=label_set, **folders, **settings)
+        return train_jointly(recipe, store, label_sets=label_sets, **settings)
+    (label_set,) = label_sets
+    return finetune(recipe, store, label_set=label_set, **settings)
+
+
+def _answering_on(model: Bundle, recipe: str) -> Bundle:
+    """Returns the model with the same weights, reading the streams and windows of a recipe."""
+    if not recipe:
+        return model
+    other = find_recipe(recipe)
+    config = model.config.but(
+        encoder=reads_like(model.config.encoder, other), windowing=other.windowing
+    )
+    view = Bundle(
+        config,
+        preprocessing=other.preprocessing,
+        labels=model.labels,
+        provenance=model.provenance,
+    )
+    take_weights(view.encoder, model, None)
+    if view.head is not None and model.head is not None:
+        view.head.load_state_dict(model.head.state_dict())
+    return view.eval()
 
 
 def shared_folders(job: Job, out: Path) -> tuple[Path, ...]:
     """Returns the run folders of the models that a job shares with others."""
-    if job.method.taught is not None:
+    method, rounds = job.method, job.question.rounds()
+    if method.taught is not None:
         return (taught_folder(job, out),)
-    if job.method.pretraining and not job.method.is_untrained:
-        return tuple(_pretraining_folder(job, each, out) for each in job.question.rounds())
-    return ()
+    if method.pretraining and not method.is_untrained:
+        return tuple(_pretraining_folder(job, each, out) for each in rounds)
+    kept = (method.recipe,) if method.is_kept else method.fused
+    return tuple(_kept_folder(job, each, name, out) for each in rounds for name in kept)
 
 
 def taught_folder(job: Job, out: Path) -> Path:
     """Returns the run folder of a model that is taught other label sets."""
     assert job.method.taught is not None
-    settings = f"{job.method.taught.model_dump_json()} {job.minutes} {job.epochs_ratio}"
+    taught = job.method.taught.but(
+        label_sets=job.method.taught.sets_for(job.question), spares_question=False
+    )
+    settings = (
+        f"{taught.model_dump_json()} {job.method.pretraining} {job.minutes} {job.epochs_ratio}"
+    )
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
     return out / "taught" / f"{job.method.recipe}-{digest}-s{job.seed}"
+
+
+def _kept_folder(job: Job, question: Question, recipe: str, out: Path) -> Path:
+    """Returns the run folder of a model that several rows answer with."""
+    shown = {"label_fraction", "label_unit", "draw", "seed", "minutes", "epochs_ratio"}
+    settings = f"{question.model_dump_json()} {job.model_dump_json(include=shown)}"
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    return out / "taught" / f"{recipe}-{digest}-s{job.seed}"
 
 
 def _pretraining_folder(job: Job, question: Question, out: Path) -> Path:

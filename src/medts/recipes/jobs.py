@@ -172,7 +172,7 @@ def _evaluated(job: Job, store: Store, out: Path) -> Outcome:
     protocol = find_protocol(method.protocol)
     settings = dict(method.settings)
     if job.label_unit == "shots":
-        settings["shots"] = [int(job.label_fraction)]
+        settings |= {"shots": [int(job.label_fraction)], "cache": out / "embeddings"}
     with TemporaryDirectory() as folder:
         task = task_of(question, store, Path(folder))
         model = shared(job, question, store, out)

@@ -77,6 +77,7 @@ def train_jointly(
     out: str | Path,
     init: str | Path | None = None,
     label_fraction: float = 1.0,
+    shots: int = 0,
     draw: int = 0,
     seed: int = 0,
     shuffle_labels: bool = False,
@@ -94,6 +95,7 @@ def train_jointly(
         out: Run folder; a run that was killed there is continued.
         init: Bundle whose encoder is the start.
         label_fraction: Share of each set's training records with labels, or their number above 1.
+        shots: Examples of each class that train; 0 sets no such limit.
         draw: Number of the draw of those records.
         seed: Of everything else that is random.
         shuffle_labels: Trains the control that must end at chance.
@@ -121,6 +123,7 @@ def train_jointly(
         train_folds=tuple(train_folds),
         val_folds=tuple(val_folds),
         label_fraction=label_fraction,
+        shots=shots,
         draw=draw,
         seed=seed,
         shuffle_labels=shuffle_labels,
@@ -214,6 +217,7 @@ def learnt_sets(store: Store, request: JointRequest) -> list[Learnt]:
                 train_folds=own["train"],
                 val_folds=own["val"],
                 label_fraction=request.label_fraction,
+                shots=request.shots,
                 draw=request.draw,
                 seed=request.seed,
                 shuffle_labels=request.shuffle_labels,

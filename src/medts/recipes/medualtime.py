@@ -201,6 +201,22 @@ def gpt4ts_prompt() -> Recipe:
     return gpt4ts().but(name="gpt4ts_prompt", encoder=Gpt4tsConfig(prompt="report"))
 
 
+def gpt4ts_small() -> Recipe:
+    """``gpt4ts`` with the patches, epochs and precision of ``medualtime_small``."""
+    encoder = Gpt4tsConfig(trunk=TextConfig(name="minilm", max_tokens=64), patch=50)
+    return medualtime_small().but(name="gpt4ts_small", encoder=encoder)
+
+
+def gpt4ts_prompt_small() -> Recipe:
+    """``gpt4ts_prompt`` likewise, without sentences that name a class."""
+    base = gpt4ts_small()
+    return base.but(
+        name="gpt4ts_prompt_small",
+        encoder=base.encoder.but(prompt="report"),
+        preprocessing=_REDACTED,
+    )
+
+
 def medualtime_pretraining() -> Pretraining:
     """Passes agree with noisy views, then with each other; four epochs, as in the paper."""
     return Pretraining(

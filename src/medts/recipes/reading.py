@@ -5,6 +5,7 @@ the other's. An encoder that is built for one length of window is built for that
 """
 
 from medts.core.errors import ConfigError
+from medts.models import EncoderConfig
 from medts.models.base import streams_of
 from medts.recipes.base import Recipe
 
@@ -15,8 +16,20 @@ def reading(recipe: Recipe, other: Recipe) -> Recipe:
     Raises:
         ConfigError: If the encoder reads one stream and the other recipe has several.
     """
-    streams, encoder = streams_of(other.encoder), recipe.encoder
-    fields = type(encoder).model_fields
+    return recipe.but(
+        encoder=reads_like(recipe.encoder, other),
+        preprocessing=other.preprocessing,
+        windowing=other.windowing,
+    )
+
+
+def reads_like(encoder: EncoderConfig, other: Recipe) -> EncoderConfig:
+    """Returns an encoder's config with the streams, channels and window of a recipe's encoder.
+
+    Raises:
+        ConfigError: If the encoder reads one stream and the recipe has several.
+    """
+    streams, fields = streams_of(other.encoder), type(encoder).model_fields
     changes: dict[str, object] = {}
     if "streams" in fields:
         changes["streams"] = streams
@@ -32,8 +45,4 @@ def reading(recipe: Recipe, other: Recipe) -> Recipe:
         if "window" in fields:
             spec = other.preprocessing.streams[name]
             changes["window"] = round(other.windowing.window_s * spec.sampling_rate)
-    return recipe.but(
-        encoder=encoder.but(**changes),
-        preprocessing=other.preprocessing,
-        windowing=other.windowing,
-    )
+    return encoder.but(**changes)

@@ -28,6 +28,7 @@ from medts.core.labels import LabelSet, OperatingPoint
 from medts.data.splits import (
     Part,
     check_disjoint,
+    draw_shots,
     labelled_part,
     take_part,
 )
@@ -59,6 +60,9 @@ class LearningRequest(Config):
 
     label_fraction: float = Field(default=1.0, gt=0)
     """Share of the training records whose labels are used, or their number where above 1."""
+
+    shots: int = Field(default=0, ge=0)
+    """Examples of each class that train, or all that a class has; 0 sets no such limit."""
 
     draw: int = Field(default=0, ge=0)
     """Number of the draw of the labelled records."""
@@ -100,6 +104,7 @@ def finetune(
     out: str | Path,
     init: str | Path | None = None,
     label_fraction: float = 1.0,
+    shots: int = 0,
     draw: int = 0,
     seed: int = 0,
     shuffle_labels: bool = False,
@@ -116,6 +121,7 @@ def finetune(
         out: Run folder; a run that was killed there is continued.
         init: Bundle whose encoder is the start.
         label_fraction: Share of training records with labels, or their number above 1.
+        shots: Examples of each class that train; 0 sets no such limit.
         draw: Number of the draw of those records.
         seed: Of everything else that is random.
         shuffle_labels: Trains the control that must end at chance.
@@ -137,6 +143,7 @@ def finetune(
             out=out,
             init=init,
             label_fraction=label_fraction,
+            shots=shots,
             draw=draw,
             seed=seed,
             shuffle_labels=shuffle_labels,
@@ -149,6 +156,7 @@ def finetune(
         train_folds=tuple(train_folds),
         val_folds=tuple(val_folds),
         label_fraction=label_fraction,
+        shots=shots,
         draw=draw,
         seed=seed,
         shuffle_labels=shuffle_labels,
@@ -237,6 +245,8 @@ def split(store: Store, request: Request) -> Parts:
     if request.label_fraction != 1.0:
         kept = labelled_part(train.target, fraction=request.label_fraction, seed=request.draw)
         train = train.take(kept)
+    if request.shots:
+        train = train.take(draw_shots(store, train, request.shots, [request.draw, 0]))
     if request.shuffle_labels:
         generator = np.random.default_rng(request.seed)
         train, validation = shuffled(train, generator), shuffled(validation, generator)

@@ -31,6 +31,16 @@ class Taught(Config):
     val_folds: tuple[str, ...]
     """Folds on which epoch and operating points are chosen."""
 
+    spares_question: bool = False
+    """True leaves out the label sets of the question's own corpus: one dataset is left out."""
+
+    def sets_for(self, question: "Question") -> tuple[str, ...]:
+        """Returns the label sets that are learnt before this question is asked."""
+        own = f"{question.corpus}/"
+        return tuple(
+            name for name in self.label_sets if not (self.spares_question and name.startswith(own))
+        )
+
 
 class Question(Config):
     """One block of a table: what is asked of which folds of a corpus."""
@@ -131,6 +141,9 @@ class Method(Config):
     taught: Taught | None = None
     """What the recipe learns, where that is not the question itself."""
 
+    answers_on: str = ""
+    """Recipe whose streams and windows the model reads once it was taught something else."""
+
     protocol: str = ""
     """Protocol of `medts evaluate`. Of ``evaluate`` it gives the numbers; of ``finetune`` its
     conditions stand beside them."""
@@ -140,6 +153,9 @@ class Method(Config):
 
     fused: tuple[str, ...] = ()
     """Recipes whose answers ``late_fusion`` puts together."""
+
+    is_kept: bool = False
+    """True keeps the models that it trains, for a row of ``late_fusion`` to take."""
 
     keeps_rate: bool = False
     """True keeps the recipe's own learning rate in a suite that tunes it."""

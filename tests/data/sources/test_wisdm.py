@@ -105,8 +105,17 @@ def test_damaged_files_are_one_entry_that_says_why(tmp_path):
 
 
 def test_activities_have_wordings_of_their_own():
-    (label_set,) = Wisdm().label_sets
+    label_set, *halves = Wisdm().label_sets
     assert len(set(label_set.texts())) == len(label_set) == len(ACTIVITIES) == 18
+    assert sorted(name for half in halves for name in half.classes) == sorted(label_set.classes)
+    assert [len(half) for half in halves] == [9, 9]
+
+
+def test_an_activity_belongs_to_one_half(tmp_path):
+    write_sensor(tmp_path, 1600, "accel", {"A": 10, "B": 10})
+    walking, jogging = Wisdm().entries(tmp_path)
+    assert walking.labels == {"activity": ("walking",), "activity-odd": ("walking",)}
+    assert jogging.labels == {"activity": ("jogging",), "activity-even": ("jogging",)}
 
 
 def test_two_real_subjects_are_stored_whole(real_data, tmp_path):

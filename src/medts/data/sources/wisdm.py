@@ -75,7 +75,8 @@ class Wisdm(Source):
 
     Every subject is a fold: ``1`` is subject 1600, ``51`` is 1650.
 
-    Label set ``activity``, one of 18.
+    Label sets: ``activity``, one of 18; ``activity-odd`` and ``activity-even``, every other one of
+    these, so that half of the activities can be learnt after the other.
     """
 
     name: ClassVar[str] = "wisdm"
@@ -103,9 +104,17 @@ class Wisdm(Source):
 
     @property
     def label_sets(self) -> tuple[LabelSet, ...]:
-        """The activities."""
+        """All activities, and two halves of them."""
         asked = "What somebody with a watch and a phone is doing during ten seconds."
-        return (single(f"{self.name}/activity", dict(ACTIVITIES.values()), asked),)
+        wordings = list(ACTIVITIES.values())
+        return tuple(
+            single(f"{self.name}/{name}", dict(part), asked)
+            for name, part in (
+                ("activity", wordings),
+                ("activity-odd", wordings[::2]),
+                ("activity-even", wordings[1::2]),
+            )
+        )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists ten-second pieces of every subject in turn.
@@ -142,7 +151,8 @@ def read_subject(path: Path, subject: int) -> tuple[Bout, ...]:
     }
     rows = {key: _read_rows(file, subject) for key, file in files.items()}
     bouts: list[Bout] = []
-    for code, (name, _) in ACTIVITIES.items():
+    for number, (code, (name, _)) in enumerate(ACTIVITIES.items()):
+        half = "activity-even" if number % 2 else "activity-odd"
         of_device = [
             _stretches({s: rows[d, s][code] for d, s in rows if d == device and code in rows[d, s]})
             for device in DEVICES
@@ -154,7 +164,7 @@ def read_subject(path: Path, subject: int) -> tuple[Bout, ...]:
                 for sensor, stream in found.items()
             }
             record = Record(name, streams, subject_id=str(subject))
-            bouts.append(Bout(record, 0.0, record.duration_s, {"activity": (name,)}))
+            bouts.append(Bout(record, 0.0, record.duration_s, {"activity": (name,), half: (name,)}))
     return tuple(bouts)
 
 

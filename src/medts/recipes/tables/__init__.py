@@ -6,8 +6,8 @@ from medts.core.errors import unknown_name
 from medts.recipes.suites import Suite
 from medts.recipes.tables.crossl import (
     crossl_eegmat,
-    crossl_eegmat_hiding,
     crossl_ptb_xl,
+    crossl_ptb_xl_hiding,
     crossl_wisdm,
     crossl_wisdm_hiding,
 )
@@ -17,12 +17,26 @@ from medts.recipes.tables.medualtime import (
     medualtime_grades,
     medualtime_subclasses,
 )
-from medts.recipes.tables.melp import melp, melp_probe, melp_retrieval, melp_zero_shot
+from medts.recipes.tables.melp import (
+    melp,
+    melp_drafts,
+    melp_probe,
+    melp_retrieval,
+    melp_transfer,
+    melp_zero_shot,
+)
 from medts.recipes.tables.sparseformer import (
     sparseformer_ablations,
+    sparseformer_ablations_eegmat,
     sparseformer_beats,
     sparseformer_cinc,
+    sparseformer_ecg_to_eeg,
+    sparseformer_eeg_to_ecg,
     sparseformer_eegmat,
+    sparseformer_few_beats,
+    sparseformer_few_cinc,
+    sparseformer_few_wisdm,
+    sparseformer_left_out,
     sparseformer_ptb_xl,
     sparseformer_wisdm,
     sparseformer_zero_shot,
@@ -30,8 +44,8 @@ from medts.recipes.tables.sparseformer import (
 
 SUITES: dict[str, Callable[[], Suite]] = {
     "crossl-eegmat": crossl_eegmat,
-    "crossl-eegmat-hiding": crossl_eegmat_hiding,
     "crossl-ptb-xl": crossl_ptb_xl,
+    "crossl-ptb-xl-hiding": crossl_ptb_xl_hiding,
     "crossl-wisdm": crossl_wisdm,
     "crossl-wisdm-hiding": crossl_wisdm_hiding,
     "ecg-nat": ecg_nat,
@@ -41,14 +55,23 @@ SUITES: dict[str, Callable[[], Suite]] = {
     "medualtime-grades": medualtime_grades,
     "medualtime-subclasses": medualtime_subclasses,
     "melp": melp,
+    "melp-drafts": melp_drafts,
     "melp-probe": melp_probe,
     "melp-retrieval": melp_retrieval,
+    "melp-transfer": melp_transfer,
     "melp-zero-shot": melp_zero_shot,
     "smoke": smoke,
     "sparseformer-ablations": sparseformer_ablations,
+    "sparseformer-ablations-eegmat": sparseformer_ablations_eegmat,
     "sparseformer-beats": sparseformer_beats,
     "sparseformer-cinc": sparseformer_cinc,
+    "sparseformer-ecg-to-eeg": sparseformer_ecg_to_eeg,
+    "sparseformer-eeg-to-ecg": sparseformer_eeg_to_ecg,
     "sparseformer-eegmat": sparseformer_eegmat,
+    "sparseformer-few-beats": sparseformer_few_beats,
+    "sparseformer-few-cinc": sparseformer_few_cinc,
+    "sparseformer-few-wisdm": sparseformer_few_wisdm,
+    "sparseformer-left-out": sparseformer_left_out,
     "sparseformer-ptb-xl": sparseformer_ptb_xl,
     "sparseformer-wisdm": sparseformer_wisdm,
     "sparseformer-zero-shot": sparseformer_zero_shot,

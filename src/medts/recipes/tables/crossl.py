@@ -116,6 +116,6 @@ def crossl_wisdm_hiding() -> Suite:
     return _hiding("wisdm", crossl_wisdm_hiding.__doc__ or "")
 
 
-def crossl_eegmat_hiding() -> Suite:
-    """What to hide and how much of it, on scalp regions and ECG."""
-    return _hiding("eegmat", crossl_eegmat_hiding.__doc__ or "")
+def crossl_ptb_xl_hiding() -> Suite:
+    """What to hide and how much of it, on four lead groups of PTB-XL."""
+    return _hiding("ptb_xl", crossl_ptb_xl_hiding.__doc__ or "")

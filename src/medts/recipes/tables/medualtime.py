@@ -21,13 +21,15 @@ def medualtime() -> Suite:
                 recipe="medualtime_small",
                 protocol="text_controls",
             ),
-            *tuned(
-                "medualtime_small_signal_only",
-                "medualtime_small_text_only_redacted",
-                "medualtime_small_text_only",
-                "text_linear_redacted",
-                "text_linear",
-                "xresnet1d",
+            *(
+                method.but(is_kept=True)
+                for method in tuned(
+                    "medualtime_small_signal_only",
+                    "medualtime_small_text_only_redacted",
+                    "text_linear_redacted",
+                    "text_linear",
+                    "xresnet1d",
+                )
             ),
             Method(
                 name="late_fusion_redacted",
@@ -42,7 +44,12 @@ def medualtime() -> Suite:
             Method(
                 name="xresnet1d_and_text", kind="late_fusion", fused=("xresnet1d", "text_linear")
             ),
-            *tuned("medualtime_small_unadapted", "gpt4ts", "gpt4ts_prompt"),
+            *tuned(
+                "medualtime_small_text_only",
+                "medualtime_small_unadapted",
+                "gpt4ts_small",
+                "gpt4ts_prompt_small",
+            ),
         ),
         questions=(ptb_xl("super"),),
         seeds=3,
@@ -74,6 +81,12 @@ def _coarse_to_fine(name: str, sentence: str, question: Question, taught: Taught
                 pretraining="ecg_nat",
                 is_pretrained_on_all=True,
                 pretraining_minutes=90.0,
+            ),
+            few.but(
+                name="melp_probed",
+                pretraining="melp_small",
+                is_pretrained_per_seed=True,
+                pretraining_minutes=12.0,
             ),
             few.but(name="random_encoder", recipe="xresnet1d", is_control=True),
         ),

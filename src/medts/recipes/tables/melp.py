@@ -6,8 +6,8 @@ Asking for classes of PTB-XL itself is report-supervised, not zero-shot; the oth
 
 from typing import Any
 
-from medts.recipes.suites import Method, Question, Suite
-from medts.recipes.tables.ecg import ptb_xl
+from medts.recipes.suites import Method, Question, Suite, Taught
+from medts.recipes.tables.ecg import FOLDS_1_TO_7, ptb_xl
 
 _LEARNS_FROM = ptb_xl("super")
 
@@ -113,4 +113,37 @@ def melp_retrieval() -> Suite:
         reference="melp_small_shuffled",
         metric="report_recall@1",
         beside="record_recall@1",
+    )
+
+
+def melp_drafts() -> Suite:
+    """How near MELP's drafted reports are to the written ones, beside exchanged drafts."""
+    rows = _asked()
+    return melp_retrieval().but(
+        name="melp-drafts",
+        sentence=melp_drafts.__doc__ or "",
+        methods=tuple(row.but(protocol="drafting", settings={}) for row in (rows[0], rows[1])),
+        metric="finding_f1",
+        beside="rouge_l",
+    )
+
+
+def melp_transfer() -> Suite:
+    """Rhythms learnt on PTB-XL, carried over to LUDB by name."""
+    taught = Taught(label_sets=("ptb-xl/rhythm",), train_folds=FOLDS_1_TO_7, val_folds=("8",))
+    scratch = Method(
+        name="melp_small_scratch",
+        kind="evaluate",
+        recipe="melp_small",
+        taught=taught,
+        protocol="transfer",
+    )
+    ours = _pretrained("melp_small", recipe="melp_small", taught=taught, protocol="transfer")
+    return Suite(
+        name="melp-transfer",
+        sentence=melp_transfer.__doc__ or "",
+        methods=(ours, scratch, scratch.but(name="xresnet1d", recipe="xresnet1d")),
+        questions=(_elsewhere("ludb", "rhythm"),),
+        seeds=3,
+        reference="melp_small_scratch",
     )

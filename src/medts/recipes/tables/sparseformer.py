@@ -107,53 +107,199 @@ _ABLATED = (
 
 def sparseformer_ablations() -> Suite:
     """What each part of Sparseformer is worth, on PTB-XL."""
+    return _ablations(
+        "sparseformer-ablations", sparseformer_ablations.__doc__ or "", ptb_xl("super-single"), ""
+    )
+
+
+def sparseformer_ablations_eegmat() -> Suite:
+    """What each part of Sparseformer is worth, on scalp EEG of eight people."""
+    return _ablations(
+        "sparseformer-ablations-eegmat",
+        sparseformer_ablations_eegmat.__doc__ or "",
+        _over_people("eegmat", "task", 8, 4),
+        "sparseformer_small_eeg",
+    )
+
+
+def _ablations(name: str, sentence: str, question: Question, reads: str) -> Suite:
+    recipes = ("sparseformer_small", *(f"sparseformer_small_{part}" for part in _ABLATED))
     return Suite(
-        name="sparseformer-ablations",
-        sentence=sparseformer_ablations.__doc__ or "",
-        methods=tuned("sparseformer_small", *(f"sparseformer_small_{name}" for name in _ABLATED)),
-        questions=(ptb_xl("super-single"),),
+        name=name,
+        sentence=sentence,
+        methods=tuple(each.but(reads=reads) for each in tuned(*recipes)),
+        questions=(question,),
         reference="sparseformer_small",
     )
 
 
-def _taught(*label_sets: str, name: str = "sparseformer_small", **changes: Any) -> Method:
+_SINGLE = Taught(label_sets=("ptb-xl/super-single",), train_folds=FOLDS_1_TO_7, val_folds=("8",))
+
+
+def _taught(taught: Taught, **changes: Any) -> Method:
     fields = {
-        "name": name,
+        "name": "sparseformer_small",
         "kind": "evaluate",
-        "recipe": name,
+        "recipe": "sparseformer_small",
         "protocol": "zero_shot",
-        "taught": Taught(
-            label_sets=label_sets,
-            train_folds=(*FOLDS_1_TO_7, "train"),
-            val_folds=("8", "validation"),
-        ),
+        "taught": taught,
     }
     return Method.model_validate(fields | changes)
 
 
-def sparseformer_zero_shot() -> Suite:
-    """Sparseformer taught PTB-XL, asked in words for the rhythms of other corpora."""
+def _asked(corpus: str, label_set: str, *folds: str) -> Question:
+    """Returns a question to a model that learns nothing of its corpus."""
+    return Question(
+        corpus=corpus,
+        label_set=f"{corpus}/{label_set}",
+        train_folds=(),
+        val_folds=(),
+        test_folds=folds or ("train", "validation", "test"),
+    )
+
+
+def _zero_shot(
+    name: str, sentence: str, taught: Taught, *questions: Question, **changes: Any
+) -> Suite:
+    """Returns a table of models asked in words for what they were not taught."""
+    ours = _taught(taught, **changes)
+    controls = ("sparseformer_small_shuffled_texts", "sparseformer_small_random_texts")
     return Suite(
-        name="sparseformer-zero-shot",
-        sentence=sparseformer_zero_shot.__doc__ or "",
-        methods=(
-            _taught("ptb-xl/rhythm"),
-            _taught("ptb-xl/rhythm", "ptb-xl/all", name="joint", recipe="sparseformer_small"),
-            _taught("ptb-xl/rhythm", name="sparseformer_small_shuffled_texts", is_control=True),
-            _taught("ptb-xl/rhythm", name="sparseformer_small_random_texts", is_control=True),
-        ),
-        questions=tuple(
-            Question(
-                corpus=corpus,
-                label_set=f"{corpus}/rhythm",
-                train_folds=(),
-                val_folds=(),
-                test_folds=("train", "validation", "test"),
-            )
-            for corpus in ("cinc-2017", "mit-bih")
-        ),
+        name=name,
+        sentence=sentence,
+        methods=(ours, *(ours.but(name=each, recipe=each, is_control=True) for each in controls)),
+        questions=questions,
         label_fractions=(0,),
         seeds=3,
         reference="sparseformer_small",
         beside="macro_auprc",
     )
+
+
+def sparseformer_zero_shot() -> Suite:
+    """Sparseformer taught the rhythms of PTB-XL, asked in words for those of other corpora."""
+    return _zero_shot(
+        "sparseformer-zero-shot",
+        sparseformer_zero_shot.__doc__ or "",
+        _SINGLE.but(label_sets=("ptb-xl/rhythm",)),
+        _asked("cinc-2017", "rhythm"),
+        _asked("mit-bih", "rhythm"),
+    )
+
+
+def sparseformer_left_out() -> Suite:
+    """Sparseformer taught the rhythms of all corpora but one, asked in words for that one's."""
+    corpora = ("ptb-xl", "cinc-2017", "mit-bih", "ludb")
+    return _zero_shot(
+        "sparseformer-left-out",
+        sparseformer_left_out.__doc__ or "",
+        Taught(
+            label_sets=tuple(f"{corpus}/rhythm" for corpus in corpora),
+            train_folds=(*FOLDS_1_TO_7, "train"),
+            val_folds=("8", "validation"),
+            spares_question=True,
+        ),
+        _asked("ptb-xl", "rhythm", "9"),
+        *(_asked(corpus, "rhythm") for corpus in corpora[1:]),
+    )
+
+
+def sparseformer_ecg_to_eeg() -> Suite:
+    """Sparseformer taught diagnoses of twelve leads, asked in words what a head is busy with."""
+    people = tuple(str(fold) for fold in range(1, 9))
+    return _zero_shot(
+        "sparseformer-ecg-to-eeg",
+        sparseformer_ecg_to_eeg.__doc__ or "",
+        _SINGLE,
+        _asked("eegmat", "task", *people),
+        answers_on="sparseformer_small_eeg",
+    )
+
+
+def sparseformer_eeg_to_ecg() -> Suite:
+    """Sparseformer taught rest and arithmetic of eight people, asked in words for diagnoses."""
+    people = tuple(str(fold) for fold in range(1, 9))
+    return _zero_shot(
+        "sparseformer-eeg-to-ecg",
+        sparseformer_eeg_to_ecg.__doc__ or "",
+        Taught(label_sets=("eegmat/task",), train_folds=people[:6], val_folds=people[6:]),
+        _asked("ptb-xl", "super-single", "9"),
+        reads="sparseformer_small_eeg",
+        answers_on="sparseformer_small",
+    )
+
+
+def _few(name: str, sentence: str, question: Question, taught: Taught, scratch: str) -> Suite:
+    """Returns a table of what a frozen encoder gives with a few examples of other classes."""
+    ours = _taught(taught, protocol="few_shot", settings={"controls": []})
+    return Suite(
+        name=f"sparseformer-few-{name}",
+        sentence=sentence,
+        methods=(
+            ours,
+            Method(name="scratch", kind="finetune", recipe=scratch),
+            ours.but(name="random_encoder", taught=None, recipe=scratch, is_control=True),
+        ),
+        questions=(question,),
+        label_fractions=(5, 10, 20, 50),
+        label_unit="shots",
+        draws=3,
+        reference="sparseformer_small",
+    )
+
+
+_ECG_NAT_PROBED = Method(
+    name="ecg_nat_probed",
+    kind="evaluate",
+    pretraining="ecg_nat",
+    is_pretrained_on_all=True,
+    pretraining_minutes=90.0,
+    protocol="few_shot",
+    settings={"controls": []},
+)
+
+
+def sparseformer_few_cinc() -> Suite:
+    """Sparseformer taught diagnoses of twelve leads, then rhythms of one lead by examples."""
+    suite = _few(
+        "cinc",
+        sparseformer_few_cinc.__doc__ or "",
+        _official("cinc-2017", "rhythm"),
+        _SINGLE,
+        "sparseformer_small_one_lead",
+    )
+    return suite.but(methods=(*suite.methods, _ECG_NAT_PROBED))
+
+
+def sparseformer_few_beats() -> Suite:
+    """Sparseformer taught diagnoses of ten seconds, then single beats by examples."""
+    suite = _few(
+        "beats",
+        sparseformer_few_beats.__doc__ or "",
+        _official("mit-bih-beats", "aami"),
+        _SINGLE,
+        "sparseformer_small_beats",
+    )
+    return suite.but(methods=(*suite.methods, _ECG_NAT_PROBED))
+
+
+def sparseformer_few_wisdm() -> Suite:
+    """Sparseformer taught half of the activities, then the other half by examples."""
+    folds = tuple(str(fold) for fold in range(1, 7))
+    question = Question(
+        corpus="wisdm",
+        label_set="wisdm/activity-even",
+        train_folds=folds,
+        val_folds=("7",),
+        test_folds=("8", "9", "10"),
+    )
+    taught = Taught(label_sets=("wisdm/activity-odd",), train_folds=folds, val_folds=("7",))
+    suite = _few(
+        "wisdm",
+        sparseformer_few_wisdm.__doc__ or "",
+        question,
+        taught,
+        "sparseformer_small_acc",
+    )
+    ours, *others = suite.methods
+    return suite.but(methods=(ours.but(recipe="sparseformer_small_acc"), *others))

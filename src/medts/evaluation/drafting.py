@@ -1,0 +1,195 @@
+"""Protocol `drafting`: how near are the reports that a model writes to those that were written.
+
+The model drafts from the first window of every test record; nothing is trained. Words are compared
+by BLEU, METEOR and ROUGE-L, and what is stated by the findings of the ontology: a fluent draft of
+another person's heart scores well in words. Written reports are read as the model reads them,
+cleaned and in the language it was trained in. Records whose report has no words are left out.
+
+Controls: ``exchanged`` gives every record the draft of another one, which keeps fluency and loses
+the heart; ``commonest_report`` drafts the most frequent training report for everyone.
+
+Axes: R records.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from pydantic import Field
+from torch.utils.data import DataLoader
+
+from medts.core.config import Config
+from medts.core.errors import ConfigError, MedtsError
+from medts.core.versions import versions
+from medts.data.ontology import mentions
+from medts.data.reports import as_read
+from medts.data.splits import describe
+from medts.data.windows import PreparedRecords, WindowDataset, collate
+from medts.evaluation.answers import head_origin
+from medts.evaluation.result import Measure, Measures, Result, Splits
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
+from medts.metrics.bootstrap import draw_weights
+from medts.metrics.checks import subject_index
+from medts.metrics.text import bleu, finding_scores, meteor, rouge_l
+from medts.models.melp import Melp
+
+
+class DraftingConfig(Config):
+    """How long drafts may be, and how often subjects and drafts are drawn."""
+
+    max_tokens: int = Field(default=64, ge=1)
+    """Tokens of a draft, at most."""
+
+    n_resamples: int = Field(default=200, ge=20)
+    """Resamples of the test subjects behind each interval."""
+
+    n_exchanges: int = Field(default=20, ge=1)
+    """Ways in which the control exchanges drafts."""
+
+
+def run(
+    model: Bundle, task: Task, settings: DraftingConfig | None = None, *, seed: int = 0
+) -> Result:
+    """Drafts a report for every test record and compares it with the written one.
+
+    Raises:
+        LeakError: If the model has seen test subjects.
+        ConfigError: If the model has no decoder.
+        MedtsError: If no test record has a report with words.
+    """
+    started, settings = time.monotonic(), settings or DraftingConfig()
+    writer, notes, store = writer_of(model), task.check(model), task.store
+    rows, written = _told(model, task, task.test.rows)
+    if not len(rows):
+        raise MedtsError("no test record has a report", remedy="Test on a corpus with reports")
+    drafted = list(_drafts(model, writer, task, rows, settings.max_tokens))
+    subject = subject_index(store.subject_ids[rows].tolist(), len(rows))
+    rng = np.random.default_rng(seed)
+    weights = draw_weights(subject, settings.n_resamples, rng)
+    resamples = [np.repeat(np.arange(len(rows)), each.astype(int)) for each in weights]
+    exchanged = [rng.permutation(len(rows)) for _ in range(settings.n_exchanges)]
+    scorer = Scorer(written)
+    value = scorer(drafted)
+    controls = {"exchanged": _spread([scorer([drafted[i] for i in each]) for each in exchanged])}
+    if task.train is not None:
+        _, of_training = _told(model, task, task.train.rows)
+        (commonest, _), *_ = Counter(of_training).most_common(1)
+        common = [commonest] * len(rows)
+        controls["commonest_report"] = {k: Measure(value=v) for k, v in scorer(common).items()}
+    intervals = _spread([scorer(drafted, each) for each in resamples])
+    notes += (
+        f"{len(set(drafted))} different drafts for {len(set(written))} different reports "
+        f"of {len(rows)} records",
+    )
+    origin = head_origin(model, task, "drafting", seed=seed)
+    return Result(
+        metrics={name: intervals[name].but(value=value[name]) for name in value},
+        per_class={},
+        controls=controls,
+        n_records=len(rows),
+        n_subjects=int(subject.max()) + 1,
+        splits=Splits(**{**origin.splits, "test": describe(store, task.test)}),
+        label_set=task.label_set.name,
+        protocol=origin.protocol,
+        recipe=origin.recipe,
+        settings=settings.model_dump(mode="json"),
+        tuning_trials=origin.tuning_trials,
+        seed=seed,
+        data_digest=store.digest(rows),
+        bundle_digest=origin.bundle_digest,
+        versions=versions(),
+        seconds=time.monotonic() - started,
+        synthetic=any(
+            store.corpora[each].card.synthetic for each in set(store.corpus_of_row[rows])
+        ),
+        notes=notes,
+    )
+
+
+class Scorer:
+    """Compares drafts with the written reports, whose findings are looked up once.
+
+    Args:
+        written: What was written, record by record.
+    """
+
+    def __init__(self, written: Sequence[str]) -> None:
+        self.written = list(written)
+        self.findings = {text: mentions(text) for text in set(written)}
+
+    def __call__(
+        self, drafted: Sequence[str], rows: Sequence[int] | np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Returns every score; of some rows, which may repeat, or of all."""
+        rows = range(len(self.written)) if rows is None else rows
+        drafts, truth = [drafted[i] for i in rows], [self.written[i] for i in rows]
+        for text in {*drafts} - self.findings.keys():
+            self.findings[text] = mentions(text)
+        stated = [[self.findings[text] for text in texts] for texts in (drafts, truth)]
+        return {
+            "bleu_1": bleu(drafts, truth, n=1),
+            "bleu_4": bleu(drafts, truth),
+            "meteor": meteor(drafts, truth),
+            "rouge_l": rouge_l(drafts, truth),
+            **finding_scores(*stated),
+        }
+
+
+def writer_of(model: Bundle) -> Melp:
+    """Returns the encoder as one that writes.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if not isinstance(model.encoder, Melp) or model.encoder.decoder is None:
+        raise ConfigError(
+            f"{model.provenance.recipe!r} has no decoder to write with",
+            field="bundle",
+            remedy="Use a model pretrained with the token level, such as recipe melp",
+        )
+    return model.encoder
+
+
+def _told(model: Bundle, task: Task, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Returns the records whose report has words, and these reports as the model reads them."""
+    column = task.store.column("report")
+    reports = as_read([column[row] for row in rows.tolist()], model.preprocessing.reports)
+    has_words = [any(map(str.isalnum, text or "")) for text in reports]
+    texts = [text for text, has in zip(reports, has_words, strict=True) if text and has]
+    return rows[np.array(has_words, dtype=bool)], texts
+
+
+def _drafts(
+    model: Bundle, writer: Melp, task: Task, rows: np.ndarray, max_tokens: int
+) -> Iterator[str]:
+    """Drafts from the first window of every record, in order."""
+    records = PreparedRecords(task.store, rows.tolist(), model.preprocessing, cache_gib=0.5)
+    loader = DataLoader(
+        WindowDataset(records, model.config.windowing),
+        batch_size=64,
+        collate_fn=partial(collate, config=model.preprocessing),
+    )
+    found: dict[str, str] = {}
+    for batch in loader:
+        for name, text in zip(
+            batch.record_ids, writer.draft(batch, max_tokens=max_tokens), strict=True
+        ):
+            found.setdefault(name, text)
+    yield from (found[name] for name in task.store.record_ids[rows])
+
+
+def _spread(drawn: Sequence[dict[str, float]]) -> Measures:
+    """Returns the mean of each score over several draws, and where 95 % of them lie."""
+    measures: Measures = {}
+    for name in drawn[0]:
+        values = np.array([each[name] for each in drawn])
+        values = values[np.isfinite(values)]
+        if not len(values):
+            measures[name] = Measure(value=None)
+            continue
+        low, high = np.quantile(values, [0.025, 0.975])
+        measures[name] = Measure(value=float(values.mean()), low=float(low), high=float(high))
+    return measures

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from medts.core.errors import ConfigError, LeakError, MedtsError
+from medts.evaluation import drafting
+from medts.evaluation.drafting import DraftingConfig, Scorer
+from medts.evaluation.task import make_task
+from medts.inference.bundle import Bundle, load_bundle
+from medts.inference.manifest import Labels, ModelConfig, Provenance
+from medts.models.melp import Melp
+from medts.recipes import find_pretraining
+
+FEW = DraftingConfig(n_resamples=20, n_exchanges=3)
+
+
+@pytest.fixture(scope="module")
+def writer():
+    recipe = find_pretraining("melp_test")
+    config = ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing)
+    return Bundle(
+        config,
+        preprocessing=recipe.preprocessing,
+        labels=Labels(),
+        provenance=Provenance(recipe="melp_test, untrained"),
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run):
+    return load_bundle(tiny_run)
+
+
+@pytest.fixture
+def task(synthetic_store):
+    return make_task(
+        synthetic_store, "synthetic/findings", train_folds=["1"], val_folds=["8"], test_folds=["9"]
+    )
+
+
+def _writes(monkeypatch, text_of):
+    def draft(self, batch, *, max_tokens):
+        return [text_of(name) for name in batch.record_ids]
+
+    monkeypatch.setattr(Melp, "draft", draft)
+
+
+def test_who_writes_what_was_written_scores_one_and_exchanged_drafts_do_not(
+    writer, task, monkeypatch
+):
+    store = task.store
+    report = {store.record_ids[row]: store.column("report")[row] for row in task.test.rows}
+    read = drafting._told(writer, task, task.test.rows)[1]
+    place = dict(zip(report, read, strict=True))
+    _writes(monkeypatch, place.__getitem__)
+    result = drafting.run(writer, task, FEW)
+    for name in ("bleu_1", "bleu_4", "rouge_l", "finding_f1"):
+        assert result.metrics[name].value == pytest.approx(1.0), name
+        assert result.controls["exchanged"][name].value < 0.95, name
+        assert result.controls["commonest_report"][name].value < 0.95, name
+    assert result.n_records == len(read)
+
+
+def test_the_same_draft_for_everyone_is_no_better_than_when_it_is_exchanged(
+    writer, task, monkeypatch
+):
+    _writes(monkeypatch, lambda _: "sinus rhythm.")
+    result = drafting.run(writer, task, FEW)
+    for name, measure in result.metrics.items():
+        control = result.controls["exchanged"][name]
+        assert measure.value == pytest.approx(control.value, nan_ok=True), name
+        assert measure.low <= measure.value <= measure.high, name
+    assert any(note.startswith("1 different drafts") for note in result.notes)
+
+
+def test_an_untrained_decoder_writes_something_for_every_record(writer, task):
+    result = drafting.run(writer, task, FEW.but(max_tokens=3))
+    assert result.n_records == len(task.test)
+    assert result.metrics["rouge_l"].value < 0.5
+
+
+def test_findings_of_a_text_are_looked_up_once_and_rows_may_repeat():
+    scorer = Scorer(["atrial fibrillation.", "sinus rhythm."])
+    whole = scorer(["atrial fibrillation.", "atrial fibrillation."])
+    assert whole["finding_precision"] == 0.5
+    assert scorer(["atrial fibrillation."] * 2, np.array([0, 0]))["finding_f1"] == 1.0
+
+
+def test_who_cannot_write_or_has_met_the_people_is_refused(writer, bundle, task, synthetic_store):
+    with pytest.raises(ConfigError, match="no decoder to write with"):
+        drafting.run(bundle, task, FEW)
+    known = make_task(synthetic_store, "synthetic/findings", test_folds=["7"])
+    met = Bundle(
+        writer.config,
+        preprocessing=writer.preprocessing,
+        labels=Labels(),
+        provenance=bundle.provenance,
+    )
+    with pytest.raises(LeakError):
+        drafting.run(met, known, FEW)
+
+
+def test_a_test_part_without_reports_is_refused(writer, task, monkeypatch):
+    monkeypatch.setattr(drafting, "_told", lambda *_: (np.array([], dtype=int), []))
+    with pytest.raises(MedtsError, match="no test record has a report"):
+        drafting.run(writer, task, FEW)
