@@ -114,7 +114,7 @@ def fine_tuning(name: str, pretraining: Pretraining) -> Recipe:
         preprocessing=pretraining.preprocessing,
         windowing=windowing.but(crops_per_record=1),
         training=Training(
-            epochs=30,
+            epochs=20,
             min_updates=150,
             batch_size=64,
             learning_rate=1e-3,
