@@ -8,6 +8,7 @@ from medts.losses.report_alignment import (
     beat_attention,
     beat_loss,
     beat_scores,
+    drawn_token_loss,
     match_loss,
     rhythm_loss,
     token_loss,
@@ -137,3 +138,23 @@ def test_writing_costs_nothing_where_nothing_is_to_be_written():
     assert loss == 0
     logits = torch.zeros(3, 7)
     assert token_loss(logits, torch.tensor([1, 2, 3])) == pytest.approx(math.log(7))
+
+
+def test_with_all_other_words_drawn_the_estimate_is_the_loss_itself():
+    hidden, rows = torch.randn(6, 8), torch.randn(40, 8)
+    words = torch.tensor([3, 3, 9, 17, 0, 39])
+    exact = token_loss(hidden @ rows.T, words)
+    torch.testing.assert_close(drawn_token_loss(hidden, rows, words, n_drawn=36), exact)
+    torch.testing.assert_close(drawn_token_loss(hidden, rows, words, n_drawn=1000), exact)
+    assert drawn_token_loss(hidden[:0], rows, words[:0], n_drawn=4) == 0
+
+
+def test_a_part_of_the_words_estimates_the_whole_sum_without_bias():
+    torch.manual_seed(0)
+    hidden, rows = torch.randn(1, 8), torch.randn(60, 8)
+    words = torch.tensor([7])
+    logits = (hidden @ rows.T)[0]
+    drawn = [drawn_token_loss(hidden, rows, words, n_drawn=10) for _ in range(4000)]
+    power = torch.stack([(loss + logits[7]).exp() for loss in drawn])  # the estimated sum
+    torch.testing.assert_close(power.mean(), logits.exp().sum(), rtol=0.03, atol=0)
+    assert power.std() > 0

@@ -121,9 +121,11 @@ def test_no_outcome_names_a_record_or_a_subject(finished, synthetic_store):
 def test_one_encoder_is_pretrained_for_all_methods_and_counts_of_labels_are_kept(
     synthetic_store, tmp_path
 ):
-    bench = run_suite(COUNTS, synthetic_store, tmp_path, tell=lambda _: None)
+    models = tmp_path / "models"  # where other tables would find it
+    bench = run_suite(COUNTS, synthetic_store, tmp_path, models=models, tell=lambda _: None)
     assert not bench.skipped
-    assert [path.name for path in (tmp_path / "pretrained").iterdir()] == ["ecg_nat_test-all"]
+    assert [path.name for path in (models / "pretrained").iterdir()] == ["ecg_nat_test-all"]
+    assert not (tmp_path / "pretrained").exists()
     labelled = {(each.job.method.name, each.n_labelled) for each in bench.outcomes.values()}
     n_all = max(n for _, n in labelled)
     assert labelled == {(m.name, n) for m in COUNTS.methods for n in (12, n_all)}

@@ -36,6 +36,9 @@ class BenchVerb:
     data: tuple[Path, ...] = ()
     """Stores made by `medts ingest`; the synthetic suite makes its own."""
 
+    models: Path | None = None
+    """Folder of pretrained and taught models that several tables share; that of --out if none."""
+
     jobs: int = max(1, os.cpu_count() or 1)
     """Jobs at a time, one thread each."""
 
@@ -67,6 +70,7 @@ def run(arguments: Sequence[str]) -> None:
         suite,
         Store(*stores),
         asked.out,
+        models=asked.models,
         n_jobs=asked.jobs,
         table_minutes=asked.table_minutes,
         only=asked.only,

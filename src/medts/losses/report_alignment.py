@@ -154,6 +154,38 @@ def token_loss(logits: Float[Tensor, "n V"], words: Int[Tensor, "n"]) -> Float[T
     return F.cross_entropy(logits.float(), words)
 
 
+def drawn_token_loss(
+    hidden: Float[Tensor, "n D"],
+    vocabulary: Float[Tensor, "V D"],
+    words: Int[Tensor, "n"],
+    *,
+    n_drawn: int,
+) -> Float[Tensor, ""]:
+    """Estimates `token_loss` without the logits of all words (Jean et al., ACL 2015).
+
+    Scored are the words that were to be written anywhere in the batch and ``n_drawn`` of the
+    others, drawn anew, each of which stands for as many as it was drawn from: the sum over the
+    vocabulary under the logarithm is estimated without bias. With all others drawn it is exact.
+
+    Args:
+        hidden: What is known at each position.
+        vocabulary: One row of the map to logits per word.
+        words: What was to be written.
+        n_drawn: Other words that are scored.
+    """
+    if not len(words):
+        return hidden.sum() * 0.0
+    present, target = words.unique(return_inverse=True)
+    is_other = torch.ones(len(vocabulary), dtype=torch.bool, device=words.device)
+    is_other[present] = False
+    others = is_other.nonzero()[:, 0]
+    drawn = others[torch.randperm(len(others), device=words.device)[:n_drawn]]
+    logits = F.linear(hidden, vocabulary[torch.cat([present, drawn])]).float()
+    stands_for = torch.ones_like(logits[0])
+    stands_for[len(present) :] = len(others) / max(1, len(drawn))
+    return F.cross_entropy(logits + stands_for.log(), target)
+
+
 def unit_last(z: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
     """Scales vectors to length 1."""
     return F.normalize(at_least_single(z), dim=-1)

@@ -26,7 +26,12 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
 from medts.losses.collapse import collapse_parts
 from medts.losses.gathering import gather_rows, is_distributed
-from medts.losses.report_alignment import beat_loss, rhythm_loss, token_loss
+from medts.losses.report_alignment import (
+    beat_loss,
+    drawn_token_loss,
+    rhythm_loss,
+    token_loss,
+)
 from medts.models.base import Encoder
 from medts.models.melp import Melp, Reports
 from medts.nn.views import has_signal
@@ -47,6 +52,10 @@ class ReportAlignmentConfig(Config):
 
     token: float = Field(default=2.0, ge=0.0)
     """Weight of the words; 0 switches the level off, and needs an encoder without a decoder."""
+
+    n_drawn_words: int = Field(default=0, ge=0)
+    """In training, how many words outside the batch's own the decoder tells them apart from, drawn
+    anew at every step; 0 takes the whole vocabulary, as in the paper."""
 
     temperature: float = Field(default=0.07, gt=0.0)
     """What the rhythm level's learnt temperature starts at; it never falls under 0.01."""
@@ -97,7 +106,8 @@ class ReportAlignment(Objective):
     Departures: equal reports are no negatives of each other. The mean instead of the sum over
     sentences, and one softmax over beats of cosines (see `medts.losses.report_alignment`). A
     hidden lead is at the baseline, as our signals are centred, and never are all of them hidden.
-    The learning rate always warms up: without that the released settings collapse.
+    ``n_drawn_words`` estimates the sum over the vocabulary instead of forming it. The learning
+    rate always warms up: without that the released settings collapse.
 
     Args:
         config: Weights and temperatures.
@@ -207,7 +217,11 @@ class ReportAlignment(Objective):
         memory = self.melp.gather_captions(encoded)[kept]
         hidden = self.melp.decoder(reports.states[number, :-1], memory)
         is_scored = is_token[:, 1:]
-        return token_loss(self.melp.decoder.score(hidden[is_scored]), ids[:, 1:][is_scored])
+        hidden, words = hidden[is_scored], ids[:, 1:][is_scored]
+        if self.training and self.config.n_drawn_words:
+            rows = self.melp.decoder.vocabulary.weight
+            return drawn_token_loss(hidden, rows, words, n_drawn=self.config.n_drawn_words)
+        return token_loss(self.melp.decoder.score(hidden), words)
 
     def _watch(self, recording: Tensor, report: Tensor, n_distinct: int) -> None:
         """Ends a run whose embeddings have been the same for too many steps.

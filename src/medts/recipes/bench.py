@@ -24,6 +24,7 @@ def run_suite(
     store: Store,
     folder: str | Path,
     *,
+    models: str | Path | None = None,
     n_jobs: int = 1,
     table_minutes: float = 180.0,
     only: Sequence[str] = (),
@@ -35,6 +36,8 @@ def run_suite(
         suite: What to compare.
         store: Where the corpora are.
         folder: Outcomes, ledger; a rerun repeats no finished job.
+        models: Folder of the models that jobs share, which other tables may share too; none:
+            ``folder``.
         n_jobs: Jobs at a time, one thread each.
         table_minutes: No job is started after this long; the others are listed as skipped.
         only: Where given, runs jobs whose name holds one of these; the others are skipped.
@@ -62,7 +65,7 @@ def run_suite(
             f"{n_others} outcomes in {folder / 'jobs'} were made under other settings, such as "
             "another time budget, and are not in this ledger"
         )
-    _run(bench, todo, stores, n_jobs, deadline, tell)
+    _run(bench, todo, stores, Path(models or folder), n_jobs, deadline, tell)
     write_ledger(bench)
     return bench
 
@@ -97,6 +100,7 @@ def _run(
     bench: Bench,
     todo: list[Job],
     stores: tuple[str, ...],
+    models: Path,
     n_jobs: int,
     deadline: float,
     tell: Callable[[str], None],
@@ -111,11 +115,12 @@ def _run(
     ) as pool:
         while waiting or running:
             while waiting and len(running) < n_jobs and time.monotonic() < deadline:
-                job = _next(waiting, running, bench.folder)
+                job = _next(waiting, running, models)
                 if job is None:
                     break
                 factor = best_factor(bench, job)
-                running[pool.submit(run_job, job, stores, str(bench.folder), factor)] = job
+                task = pool.submit(run_job, job, stores, str(bench.folder), factor, str(models))
+                running[task] = job
             if not running:
                 break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -130,16 +135,16 @@ def _run(
         bench.skipped[job.name] = "the table's time was over"
 
 
-def _next(waiting: list[Job], running: dict[Future[str], Job], folder: Path) -> Job | None:
+def _next(waiting: list[Job], running: dict[Future[str], Job], models: Path) -> Job | None:
     """Takes the next job whose tuning has ended, never two that would train the same model."""
-    busy = {path for job in running.values() for path in shared_folders(job, folder)}
+    busy = {path for job in running.values() for path in shared_folders(job, models)}
     busy = {path for path in busy if not (path / "bundle" / "config.json").is_file()}
     tuning = [job for job in (*running.values(), *waiting) if job.rate_factor is not None]
     for index, job in enumerate(waiting):
         is_tuned = job.rate_factor is not None or not any(
             (trial.method, trial.question) == (job.method, job.question) for trial in tuning
         )
-        if is_tuned and busy.isdisjoint(shared_folders(job, folder)):
+        if is_tuned and busy.isdisjoint(shared_folders(job, models)):
             return waiting.pop(index)
     return None
 

@@ -93,7 +93,13 @@ class Outcome(Config):
     """Time the job took."""
 
 
-def run_job(job: Job, stores: tuple[str, ...], folder: str, rate_factor: float = 1.0) -> str:
+def run_job(
+    job: Job,
+    stores: tuple[str, ...],
+    folder: str,
+    rate_factor: float = 1.0,
+    models: str | None = None,
+) -> str:
     """Runs one job and writes its outcome; returns the file's path.
 
     Args:
@@ -101,16 +107,17 @@ def run_job(job: Job, stores: tuple[str, ...], folder: str, rate_factor: float =
         stores: Folders of the stores.
         folder: Folder of the benchmark.
         rate_factor: Multiple of the recipe's learning rate that tuning found.
+        models: Folder of the models that jobs share; none: that of the benchmark.
     """
     started = time.monotonic()
-    out, store = Path(folder), Store(*stores)
+    out, store = Path(models or folder), Store(*stores)
     factor = job.rate_factor if job.rate_factor is not None else rate_factor
     if job.method.kind == "evaluate":
         outcome = _evaluated(job, store, out)
     else:
         rounds = job.question.rounds()
         outcome = _measured(job, [answer(job, each, store, out, factor) for each in rounds])
-    path = out / "jobs" / f"{job.name}.json"
+    path = Path(folder) / "jobs" / f"{job.name}.json"
     with write_whole(path) as target:
         target.write_text(outcome.but(seconds=time.monotonic() - started).model_dump_json())
     return str(path)

@@ -98,9 +98,8 @@ def melp_small() -> Pretraining:
             decoder_dim=96,
             decoder_heads=4,
         ),
-        training=base.training.but(
-            epochs=40, batch_size=64, learning_rate=5e-4, weight_decay=0.05, precision="fp32"
-        ),
+        objective=ReportAlignmentConfig(n_drawn_words=1024),
+        training=base.training.but(epochs=25, batch_size=64, learning_rate=5e-4, weight_decay=0.05),
     )
 
 
@@ -130,9 +129,7 @@ def melp_small_rhythm_token() -> Pretraining:
 def melp_small_shuffled() -> Pretraining:
     """A control: every recording gets the report of another, so that nothing can be learnt."""
     base = melp_small()
-    return base.but(
-        name="melp_small_shuffled", objective=ReportAlignmentConfig(shuffles_pairs=True)
-    )
+    return base.but(name="melp_small_shuffled", objective=base.objective.but(shuffles_pairs=True))
 
 
 def melp_small_ecg_nat() -> Pretraining:

@@ -17,7 +17,7 @@ def _pretrained(pretraining: str, **changes: Any) -> Method:
         "name": pretraining,
         "kind": "evaluate",
         "pretraining": pretraining,
-        "pretraining_minutes": 12.0,
+        "pretraining_minutes": 20.0,
         "is_pretrained_per_seed": True,
         "learns_from": _LEARNS_FROM,
         "protocol": "zero_shot",
