@@ -9,6 +9,7 @@ from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.core.sentences import split_sentences as read_sentences
+from medts.data.report_grades import GRADES
 from medts.data.reports import (
     as_read,
     clean_report,
@@ -117,6 +118,9 @@ def test_sentences_that_name_a_class_go_whether_stated_denied_narrower_or_broade
     ]
     assert without_classes(sentences, super_set) == ("sinus rhythm", "left axis deviation")
     blocks = LabelSet(name="x/blocks", classes=("CRBBB", "CLBBB"), kind="multi", system="scp-ecg")
+    grades = LabelSet(name="x/grade", classes=GRADES, kind="single")
+    verdicts = ["kein normales ekg", "sonst normales ekg", "abnormal ecg", "sinus rhythm"]
+    assert without_classes(verdicts, grades) == ("sinus rhythm",)
     assert without_classes(["bundle branch block", "lvh", "sinus rhythm"], blocks) == (
         "lvh",
         "sinus rhythm",

@@ -27,3 +27,9 @@ def test_the_effective_rank_counts_directions_of_equal_size(n_rows):
     scores = torch.linalg.qr(rows(n_rows, 3) - rows(n_rows, 3).mean(dim=0))[0]
     z = (scores @ basis + rows(1, 10)).float()
     assert effective_rank(z).item() == pytest.approx(3.0, rel=1e-3)
+
+
+def test_what_is_no_number_is_left_to_the_loss_to_report():
+    z = torch.randn(8, 4)
+    z[0, 0] = torch.nan
+    assert collapse_parts(z)["effective_rank"].isnan()

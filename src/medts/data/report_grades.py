@@ -28,6 +28,12 @@ _PATTERNS = {name: re.compile("|".join(forms)) for name, forms in _WORDINGS.item
 _DENIED = re.compile(r"\b(?:kein|keine|no|not an?|inget)\s+$")
 
 
+def states_grade(sentence: str) -> bool:
+    """Tells whether a sentence speaks of a verdict, denied or not."""
+    text = " ".join(sentence.lower().split())
+    return any(pattern.search(text) for pattern in _PATTERNS.values())
+
+
 def grade_of(report: str | None) -> str | None:
     """Returns the verdict that a report states; None where it states none.
 

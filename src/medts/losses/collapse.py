@@ -40,9 +40,11 @@ def effective_rank(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
     """Number of directions in which rows differ: exp of the entropy of singular values.
 
     Roy and Vetterli (EUSIPCO 2007), of the rows minus their mean; 0 where all rows are equal up
-    to rounding, at most ``min(B - 1, D)``.
+    to rounding, at most ``min(B - 1, D)``; NaN where a value is no number.
     """
     z = z.double()
+    if not torch.isfinite(z).all():
+        return z.new_full((), torch.nan, dtype=torch.float)
     centred = z - z.mean(dim=0)
     gram = centred @ centred.T if len(z) <= z.shape[1] else centred.T @ centred
     singular = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()

@@ -99,7 +99,6 @@ def latent_masking(
             schedule="cosine",
             monitor="loss",
             patience=10,
-            precision="bf16",
         ),
     )
 
@@ -120,7 +119,6 @@ def fine_tuning(name: str, pretraining: Pretraining) -> Recipe:
             learning_rate=1e-3,
             weight_decay=1e-2,
             schedule="cosine",
-            precision="bf16",
         ),
     )
 
