@@ -1,10 +1,10 @@
 """Arithmetic: full precision, or two faster kinds that one has to ask for.
 
-``bf16`` multiplies in bfloat16 where that is safe (autocast); training on a CPU keeps attention in
-fp32, because torch's gradient of attention in bfloat16 is 2 to 11 times slower. ``fp32-onednn``
-keeps every value in fp32 but hands matrix products to oneDNN, on CPUs only; what it multiplies in
-is up to the processor, and with AMX it is bfloat16 as well. ``bench/ecg_nat_throughput.py``
-measures on the machine at hand how much faster either is and how far its answers are off.
+``bf16`` multiplies in bfloat16 where that is safe (autocast); training on a CPU keeps attention
+and convolutions in fp32 (`KeptInFp32`). ``fp32-onednn`` keeps every value in fp32 but hands matrix
+products to oneDNN, on CPUs only; what it multiplies in is up to the processor, and with AMX it is
+bfloat16 as well. ``bench/ecg_nat_throughput.py`` measures on the machine at hand how much faster
+either is and how far its answers are off.
 """
 
 from collections.abc import Iterator
@@ -40,8 +40,13 @@ def arithmetic(precision: Precision, device: str = "cpu") -> Iterator[None]:
         yield
 
 
-class AttentionInFp32(TorchFunctionMode):
-    """Computes attention that needs gradients on a CPU in fp32, whatever autocast says."""
+class KeptInFp32(TorchFunctionMode):
+    """Computes in fp32, on a CPU where gradients are needed, what is slow or wrong in bfloat16.
+
+    torch's gradient of attention is 2 to 11 times slower in bfloat16. The gradient of some strided
+    convolutions for their weights reads memory that nobody wrote (seen with torch 2.13 on a
+    processor with AMX: one step in two hundred, where freed memory was full of NaN).
+    """
 
     def __torch_function__(
         self,
@@ -51,16 +56,17 @@ class AttentionInFp32(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func is not F.scaled_dot_product_attention or not _is_slow_in_bf16(args, kwargs):
+        if func not in _KEPT or not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        first = args[0] if args else next(iter(kwargs.values()))
+        if first.device.type != "cpu":
             return func(*args, **kwargs)
         with torch.autocast("cpu", enabled=False):
             widened = {name: _widened(value) for name, value in kwargs.items()}
             return func(*(_widened(value) for value in args), **widened)
 
 
-def _is_slow_in_bf16(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    query = args[0] if args else kwargs["query"]
-    return torch.is_grad_enabled() and query.device.type == "cpu"
+_KEPT = {F.scaled_dot_product_attention, F.conv1d, F.conv2d}
 
 
 def _widened(value: Any) -> Any:

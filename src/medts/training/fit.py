@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from medts.core.arithmetic import AttentionInFp32, arithmetic
+from medts.core.arithmetic import KeptInFp32, arithmetic
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.objectives.base import Objective
@@ -115,9 +115,9 @@ def fit(
             log_every_n_steps=1,
         )
         resume_from = str(last) if last.exists() else None
-        # bf16 is Lightning's own autocast, with attention kept out of it.
+        # bf16 is Lightning's own autocast, with some operations kept out of it.
         is_bf16 = settings.precision == "bf16"
-        with AttentionInFp32() if is_bf16 else arithmetic(settings.precision):
+        with KeptInFp32() if is_bf16 else arithmetic(settings.precision):
             trainer.fit(module, training, validation, ckpt_path=resume_from, weights_only=False)
     if not best.best_model_path:
         raise MedtsError(
