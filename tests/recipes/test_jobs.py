@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from medts.core.errors import UnknownNameError
+from medts.inference.bundle import bundle_digest, load_bundle
 from medts.recipes.job_models import shared_folders
 from medts.recipes.jobs import Outcome, run_job
 from medts.recipes.suites import Job, Method, Question, Taught
@@ -115,3 +116,17 @@ def test_a_model_that_is_also_fused_is_trained_once(run, tmp_path):
     run(both)
     assert (folder / "bundle" / "model.safetensors").stat().st_mtime_ns == made
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_first_of_the_models_to_be_fused_may_start_from_pretraining(run, tmp_path):
+    fused = Method(
+        name="both",
+        kind="late_fusion",
+        fused=("ecg_nat_test", "xresnet1d_test"),
+        pretraining="ecg_nat_test",
+    )
+    job = Job(suite="s", method=fused, question=ONCE, epochs_ratio=0.1)
+    run(job)
+    pretrained, first, second = shared_folders(job, tmp_path)
+    starts = [load_bundle(each).provenance.init_digest for each in (first, second)]
+    assert starts == [bundle_digest(pretrained / "bundle"), ""]

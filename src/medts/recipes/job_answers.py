@@ -113,8 +113,10 @@ def _fused(job: Job, question: Question, store: Store, out: Path, factor: float)
     task = task_of(question, store)
     with ExitStack() as stack:
         recipes = [job_recipe(job, name, factor) for name in job.method.fused]
+        plain = job.but(method=job.method.but(pretraining=""))
         models = [
-            stack.enter_context(finetuned(job, question, recipe, store, out)) for recipe in recipes
+            stack.enter_context(finetuned(plain if n else job, question, recipe, store, out))
+            for n, recipe in enumerate(recipes)
         ]
         for model in models:
             task.check(model)

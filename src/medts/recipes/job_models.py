@@ -44,7 +44,7 @@ def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
             learning_rate=training.learning_rate * rate_factor,
             epochs=max(1, round(training.epochs * job.epochs_ratio)),
             min_updates=training.min_updates or (300 if has_few else 0),
-            max_minutes=job.minutes,
+            max_minutes=job.method.minutes or job.minutes,
         )
     )
 
@@ -107,7 +107,7 @@ def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
         objective=recipe.objective.but(**method.pretraining_objective),
         training=training.but(
             epochs=max(1, round(training.epochs * job.epochs_ratio)),
-            max_minutes=method.pretraining_minutes or job.minutes,
+            max_minutes=method.pretraining_minutes or method.minutes or job.minutes,
         ),
     )
     train, validation = question.train_folds, question.val_folds
@@ -200,10 +200,15 @@ def shared_folders(job: Job, out: Path) -> tuple[Path, ...]:
     method, rounds = job.method, job.question.rounds()
     if method.taught is not None:
         return (taught_folder(job, out),)
+    folders: list[Path] = []
     if method.pretraining and not method.is_untrained:
-        return tuple(_pretraining_folder(job, each, out) for each in rounds)
+        folders += [_pretraining_folder(job, each, out) for each in rounds]
     kept = (method.recipe,) if method.is_kept else method.fused
-    return tuple(_kept_folder(job, each, name, out) for each in rounds for name in kept)
+    plain = job.but(method=method.but(pretraining=""))
+    for n, name in enumerate(kept):
+        asked = plain if n else job
+        folders += [_kept_folder(asked, each, name, out) for each in rounds]
+    return tuple(folders)
 
 
 def taught_folder(job: Job, out: Path) -> Path:
@@ -224,7 +229,8 @@ def _kept_folder(job: Job, question: Question, recipe: str, out: Path) -> Path:
     shown = {"label_fraction", "label_unit", "draw", "seed", "minutes", "epochs_ratio"}
     settings = f"{question.model_dump_json()} {job.model_dump_json(include=shown)}"
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    return out / "taught" / f"{recipe}-{digest}-s{job.seed}"
+    start = f"-from-{job.method.pretraining}" if job.method.pretraining else ""
+    return out / "taught" / f"{recipe}{start}-{digest}-s{job.seed}"
 
 
 def _pretraining_folder(job: Job, question: Question, out: Path) -> Path:

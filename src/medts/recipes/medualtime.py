@@ -109,6 +109,22 @@ def medualtime_small_unadapted() -> Recipe:
     return _small("medualtime_small_unadapted", n_adapted=0)
 
 
+def medualtime_small_signal_pass() -> Recipe:
+    """An ablation of ``medualtime_small_redacted``: the signal pass, which hears of the report."""
+    return _redacted("medualtime_small_signal_pass", passes="signal")
+
+
+def medualtime_small_text_pass() -> Recipe:
+    """An ablation of ``medualtime_small_redacted``: the text pass, which hears of the signal."""
+    return _redacted("medualtime_small_text_pass", passes="text")
+
+
+def medualtime_small_trained_trunk() -> Recipe:
+    """A control of ``medualtime_small_redacted``: the language model is trained too."""
+    base = _redacted("medualtime_small_trained_trunk", is_trunk_trained=True)
+    return base.but(training=base.training.but(learning_rate=5e-5))
+
+
 def medualtime_test() -> Recipe:
     """Seconds on one core, with a trunk that has read nothing; for tests."""
     base = medualtime()
@@ -253,3 +269,8 @@ def _small(name: str, **changes: object) -> Recipe:
     base = medualtime_small()
     assert isinstance(base.encoder, MedualTimeConfig)
     return base.but(name=name, encoder=base.encoder.but(**changes))
+
+
+def _redacted(name: str, **changes: object) -> Recipe:
+    """Returns ``medualtime_small_redacted`` with an encoder that differs in what is named."""
+    return _small(name, **changes).but(preprocessing=_REDACTED)

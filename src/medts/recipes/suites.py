@@ -115,10 +115,14 @@ class Method(Config):
     """Recipe whose streams and windows the recipe is made to read, in place of its own."""
 
     pretraining: str = ""
-    """Recipe of `medts pretrain` whose encoder is the start; it sees training folds only."""
+    """Recipe of `medts pretrain` whose encoder is the start, of ``late_fusion`` that of the first
+    recipe; it sees training folds only."""
 
     is_pretrained_on_all: bool = False
     """True pretrains on every corpus at hand, False on that of the question alone."""
+
+    minutes: float | None = None
+    """Time budget of its training, where that is not the suite's."""
 
     learns_from: Question | None = None
     """Corpus and folds of pretraining, where they are not the question's."""

@@ -5,7 +5,12 @@ read redacted reports are the ones to believe, because reports often state the l
 """
 
 from medts.recipes.suites import Method, Question, Suite, Taught
-from medts.recipes.tables.ecg import FOLDS_1_TO_7, ptb_xl, tuned
+from medts.recipes.tables.ecg import FOLDS_1_TO_7, SYSTEMS, ptb_xl, tuned
+
+_SIGNAL_MODELS = tuple(
+    each.but(is_kept=True) for each in SYSTEMS if each.name in ("ecg_nat", "melp_small")
+)
+"""Other systems that read signals, pretrained as in their own tables."""
 
 
 def medualtime() -> Suite:
@@ -47,8 +52,22 @@ def medualtime() -> Suite:
             *tuned(
                 "medualtime_small_text_only",
                 "medualtime_small_unadapted",
+                "medualtime_small_signal_pass",
+                "medualtime_small_text_pass",
+                "medualtime_small_trained_trunk",
                 "gpt4ts_small",
                 "gpt4ts_prompt_small",
+            ),
+            *_SIGNAL_MODELS,
+            *(
+                method.but(
+                    name=f"{method.name}_and_text_redacted",
+                    kind="late_fusion",
+                    recipe="",
+                    fused=(method.recipe, "text_linear_redacted"),
+                    is_kept=False,
+                )
+                for method in _SIGNAL_MODELS
             ),
         ),
         questions=(ptb_xl("super"),),
