@@ -58,6 +58,19 @@ def close(a, b):
     torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
+def test_what_an_untrained_encoder_says_depends_on_the_signal():
+    time = torch.arange(1000) / 100
+    rate = torch.linspace(0.8, 3.0, 16)  # hearts of several rates
+    beats = torch.exp(-(((time * rate[:, None]) % 1 - 0.5) ** 2) / 0.002)
+    encoder = build(
+        dim=64, n_heads=4, tokens_per_block=(32, 16), cap_ratios=(0.5, 0.25), prior_dim=0
+    )
+    with torch.no_grad():
+        pooled = encoder(make_batch(beats[:, None].repeat(1, 12, 1))).pooled
+    share = pooled.std(dim=0).norm() / pooled.mean(dim=0).norm()
+    assert share > 0.03
+
+
 def test_the_published_layout_has_the_published_number_of_parameters():
     encoder = Sparseformer(
         SparseformerConfig(token_counts="paper", has_granularity_embedding=False, prior_dim=768)
