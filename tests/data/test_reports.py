@@ -177,6 +177,9 @@ def test_reports_are_not_redacted_in_silence_when_nothing_can_be_hidden():
     strange = LabelSet(name="x/strange", classes=("zork", "blorp"), kind="multi")
     with pytest.raises(ConfigError, match="knows no class of x/strange"):
         prepare(["normal ecg"], ReportSettings(is_redacted=True, hidden_classes_of=(strange,)))
+    mixed = LabelSet(name="x/mixed", classes=("borderline", "blorp"), kind="multi")
+    with pytest.raises(ConfigError, match="knows no class of x/mixed"):  # one grade is no grading
+        prepare(["normal ecg"], ReportSettings(is_redacted=True, hidden_classes_of=(mixed,)))
 
 
 def test_a_model_reads_each_report_in_its_place_under_its_own_settings():

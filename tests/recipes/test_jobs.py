@@ -130,3 +130,32 @@ def test_the_first_of_the_models_to_be_fused_may_start_from_pretraining(run, tmp
     pretrained, first, second = shared_folders(job, tmp_path)
     starts = [load_bundle(each).provenance.init_digest for each in (first, second)]
     assert starts == [bundle_digest(pretrained / "bundle"), ""]
+
+
+def test_a_dataset_that_is_left_out_is_not_among_what_is_taught():
+    taught = Taught(label_sets=("a/x", "b/x", "ab/x"), train_folds=("1",), val_folds=("2",))
+    question = ONCE.but(corpus="a", label_set="a/x")
+    assert taught.sets_for(question) == ("a/x", "b/x", "ab/x")
+    assert taught.but(spares_question=True).sets_for(question) == ("b/x", "ab/x")
+
+
+def test_a_taught_model_answers_on_other_streams_with_the_same_weights(run, tmp_path):
+    method = FEW.but(
+        recipe="sparseformer_test", answers_on="sparseformer_small_one_lead",
+        taught=FEW.taught.but(label_sets=("synthetic/rhythm",)),
+    )  # fmt: skip
+    shots = {"label_fraction": 3, "label_unit": "shots", "epochs_ratio": 0.1}
+    job = Job(suite="s", method=method, question=ONCE, **shots)
+    one_lead = run(job)
+    assert len(one_lead.conditions) == 11
+    every_lead = run(job, method=method.but(answers_on=""))
+    assert len(list((tmp_path / "taught").iterdir())) == 1  # taught once
+    assert one_lead.metrics["macro_auroc"].value != every_lead.metrics["macro_auroc"].value
+
+
+def test_draws_of_a_protocol_with_episodes_share_none_of_them(run):
+    job = Job(suite="s", method=FEW, question=ONCE, label_fraction=3, label_unit="shots",
+              epochs_ratio=0.1)  # fmt: skip
+    found = [{c.seed for c in run(job, draw=d).conditions if c.seed is not None} for d in (0, 1)]
+    assert len(found[0]) >= 10
+    assert not found[0] & found[1]

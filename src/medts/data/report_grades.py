@@ -7,6 +7,7 @@ not on one of its parts (*abnormales T*); of several the gravest does.
 """
 
 import re
+from collections.abc import Sequence
 
 GRADES = ("normal", "otherwise_normal", "borderline", "abnormal")
 """From the mildest to the gravest."""
@@ -26,6 +27,11 @@ _WORDINGS = {
 }
 _PATTERNS = {name: re.compile("|".join(forms)) for name, forms in _WORDINGS.items()}
 _DENIED = re.compile(r"\b(?:kein|keine|no|not an?|inget)\s+$")
+
+
+def are_grades(classes: Sequence[str]) -> bool:
+    """Tells whether all classes of a label set are grades."""
+    return set(classes) <= set(GRADES)
 
 
 def states_grade(sentence: str) -> bool:

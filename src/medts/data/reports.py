@@ -27,7 +27,7 @@ from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.core.sentences import join_sentences
 from medts.data.ontology import ancestors, class_concepts, named
-from medts.data.report_grades import GRADES, states_grade
+from medts.data.report_grades import are_grades, states_grade
 from medts.data.report_language import (
     Coverage,
     coverage,
@@ -146,7 +146,7 @@ def without_classes(sentences: Sequence[str], label_set: LabelSet) -> tuple[str,
     English, German and some Swedish wordings; what it does not know stays. Where the classes are
     grades, sentences with a verdict go.
     """
-    if set(label_set.classes) <= set(GRADES):
+    if are_grades(label_set.classes):
         sentences = tuple(each for each in sentences if not states_grade(each))
     meant = {code for name in label_set.classes for code in class_concepts(label_set, name)}
     broader = {above for code in meant for above in ancestors(code)}
@@ -237,8 +237,8 @@ def _check_hidden(settings: ReportSettings) -> None:
             remedy="Train with labels, or set is_redacted to False",
         )
     for label_set in settings.hidden_classes_of:
-        known = (name in GRADES or class_concepts(label_set, name) for name in label_set.classes)
-        if not any(known):
+        is_known = any(class_concepts(label_set, name) for name in label_set.classes)
+        if not (is_known or are_grades(label_set.classes)):
             raise ConfigError(
                 f"the ontology knows no class of {label_set.name}: nothing would be redacted",
                 field="reports.hidden_classes_of",

@@ -22,13 +22,11 @@ from torch.utils.data import DataLoader
 
 from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
-from medts.core.versions import versions
 from medts.data.ontology import mentions
 from medts.data.reports import as_read
-from medts.data.splits import describe
 from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.evaluation.answers import head_origin
-from medts.evaluation.result import Measure, Measures, Result, Splits
+from medts.evaluation.answers import framed, head_origin
+from medts.evaluation.result import Measure, Measures, Result
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.bootstrap import draw_weights
@@ -85,27 +83,15 @@ def run(
         f"of {len(rows)} records",
     )
     origin = head_origin(model, task, "drafting", seed=seed)
-    return Result(
+    return framed(
+        task,
+        origin,
+        rows,
         metrics={name: intervals[name].but(value=value[name]) for name in value},
-        per_class={},
         controls=controls,
-        n_records=len(rows),
-        n_subjects=int(subject.max()) + 1,
-        splits=Splits(**{**origin.splits, "test": describe(store, task.test)}),
-        label_set=task.label_set.name,
-        protocol=origin.protocol,
-        recipe=origin.recipe,
         settings=settings.model_dump(mode="json"),
-        tuning_trials=origin.tuning_trials,
-        seed=seed,
-        data_digest=store.digest(rows),
-        bundle_digest=origin.bundle_digest,
-        versions=versions(),
-        seconds=time.monotonic() - started,
-        synthetic=any(
-            store.corpora[each].card.synthetic for each in set(store.corpus_of_row[rows])
-        ),
         notes=notes,
+        seconds=time.monotonic() - started,
     )
 
 

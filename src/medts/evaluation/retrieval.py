@@ -23,12 +23,10 @@ from scipy.special import gammaln
 
 from medts.core.config import Config
 from medts.core.errors import MedtsError
-from medts.core.versions import versions
 from medts.data.reports import as_read
-from medts.data.splits import describe
-from medts.evaluation.answers import head_origin
+from medts.evaluation.answers import framed, head_origin
 from medts.evaluation.embeddings import embed
-from medts.evaluation.result import Measure, Measures, Result, Splits
+from medts.evaluation.result import Measure, Measures, Result
 from medts.evaluation.task import Task
 from medts.evaluation.text import embed_records, embed_texts, text_side, unit_length
 from medts.inference.bundle import Bundle
@@ -190,27 +188,15 @@ def run(
             remedy="Test on more folds, or use a model with a text tower",
         )
     origin = head_origin(model, task, "retrieval", seed=seed)
-    return Result(
+    return framed(
+        task,
+        origin,
+        rows,
         metrics=metrics,
-        per_class={},
         controls={"chance": chance},
-        n_records=len(rows),
-        n_subjects=len(set(subjects)),
-        splits=Splits(**{**origin.splits, "test": describe(store, task.test)}),
-        label_set=task.label_set.name,
-        protocol=origin.protocol,
-        recipe=origin.recipe,
         settings=settings.model_dump(mode="json"),
-        tuning_trials=origin.tuning_trials,
-        seed=seed,
-        data_digest=store.digest(rows),
-        bundle_digest=origin.bundle_digest,
-        versions=versions(),
-        seconds=time.monotonic() - started,
-        synthetic=any(
-            store.corpora[each].card.synthetic for each in set(store.corpus_of_row[rows])
-        ),
         notes=notes,
+        seconds=time.monotonic() - started,
     )
 
 

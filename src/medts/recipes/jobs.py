@@ -184,7 +184,8 @@ def _evaluated(job: Job, store: Store, out: Path) -> Outcome:
         task = task_of(question, store, Path(folder))
         model = shared(job, question, store, out)
         asked = settings_kind(method.protocol).model_validate(settings)
-        result: Result = protocol.run(model, task, asked, seed=job.draw)
+        first = job.draw * getattr(asked, "episodes", 1)  # no draw repeats another's episodes
+        result: Result = protocol.run(model, task, asked, seed=first)
         drawn = _drawn(task) if (Path(folder) / PREDICTIONS).is_file() else None
     values = np.zeros((0, N_RESAMPLES + 1)) if drawn is None else drawn
     n_draws = len(values)
