@@ -63,7 +63,13 @@ def test_what_an_untrained_encoder_says_depends_on_the_signal():
     rate = torch.linspace(0.8, 3.0, 16)  # hearts of several rates
     beats = torch.exp(-(((time * rate[:, None]) % 1 - 0.5) ** 2) / 0.002)
     encoder = build(
-        dim=64, n_heads=4, tokens_per_block=(32, 16), cap_ratios=(0.5, 0.25), prior_dim=0
+        dim=64,
+        n_heads=4,
+        tokens_per_block=(32, 16),
+        cap_ratios=(0.5, 0.25),
+        prior_dim=0,
+        query_start="learnt",
+        is_summary_normed=False,
     )
     with torch.no_grad():
         pooled = encoder(make_batch(beats[:, None].repeat(1, 12, 1))).pooled
@@ -73,7 +79,13 @@ def test_what_an_untrained_encoder_says_depends_on_the_signal():
 
 def test_the_published_layout_has_the_published_number_of_parameters():
     encoder = Sparseformer(
-        SparseformerConfig(token_counts="paper", has_granularity_embedding=False, prior_dim=768)
+        SparseformerConfig(
+            token_counts="paper",
+            query_start="learnt",
+            is_summary_normed=False,
+            has_granularity_embedding=False,
+            prior_dim=768,
+        )
     )
     labels = LabelEncoder(text_dim=768, hidden=768, dim=128)
     assert (n_parameters(encoder) + n_parameters(labels)) / 1e6 == pytest.approx(8.40, abs=0.01)
@@ -188,6 +200,7 @@ def test_the_published_counts_make_few_tokens_many():
 
 def test_capped_is_the_same_as_paper_where_no_cap_is_reached():
     sizes = {"patch_lengths": (5, 10), "tokens_per_block": (8, 4), "cap_ratios": (1.0, 0.5)}
+    sizes |= {"query_start": "learnt"}  # a local query's part depends on how many there are
     capped, paper = build(**sizes), build(**sizes, token_counts="paper")
     paper.load_state_dict(capped.state_dict())
     batch = make_batch(noise(2, 3, 200))
@@ -223,7 +236,7 @@ def test_without_positions_the_order_of_patches_is_unknown():
     signal = noise(1, 2, 200)
     exchanged = signal.unflatten(2, (8, 25))[:, :, [3, 1, 0, 2, 7, 5, 6, 4]].flatten(2)
     for has_positions in (True, False):
-        encoder = build(patch_lengths=(25,), has_positions=has_positions)
+        encoder = build(patch_lengths=(25,), has_positions=has_positions, query_start="learnt")
         first, second = encoder(make_batch(signal)).pooled, encoder(make_batch(exchanged)).pooled
         assert torch.allclose(first, second, atol=1e-5) != has_positions
 
@@ -246,7 +259,8 @@ def test_amplitude_counts_only_where_asked_for():
 
 def test_pieces_give_the_same_numbers_and_gradients_as_the_whole():
     batch = make_batch(noise(2, 5, 200), n_channels=[5, 3])
-    whole, pieces = build(dropout=0.0).train(), build(dropout=0.0, tokens_at_once=50).train()
+    whole = build(dropout=0.0, is_summary_normed=False).train()  # two windows have no spread
+    pieces = build(dropout=0.0, is_summary_normed=False, tokens_at_once=50).train()
     gradients = []
     for encoder in (whole, pieces):
         encoder(batch).pooled.square().sum().backward()
@@ -267,6 +281,8 @@ def test_pieces_give_the_same_numbers_and_gradients_as_the_whole():
         {"prior_dim": 0},
         {"shares_stacks": True},
         {"channel_identity": "name"},
+        {"query_start": "learnt"},
+        {"is_summary_normed": False},
         {"has_granularity_embedding": False},
     ],
 )

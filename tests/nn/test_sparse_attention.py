@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from medts.nn.sparse_attention import Attention, TokenSparseAttention, readable
+from medts.nn.sparse_attention import Attention, TokenSparseAttention, parts_of, readable
 
 
 def block(**changes):
@@ -128,3 +128,32 @@ def test_the_key_has_no_bias_since_none_would_learn():
     shifted = F.linear(tokens, attention.to_key.weight, torch.full((8,), 3.0))
     attention.to_key.forward = lambda _: shifted
     torch.testing.assert_close(attention(tokens, tokens)[0], before, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "m"), [(12, 4), (10, 4), (3, 7), (1, 1), (5, 5)])
+def test_tokens_are_shared_out_as_in_adaptive_average_pooling(n, m):
+    tokens = noise(2, n, 8)
+    share = parts_of(everything(2, n), everything(2, m))
+    expected = F.adaptive_avg_pool1d(tokens.transpose(1, 2), m).transpose(1, 2)
+    torch.testing.assert_close(share @ tokens, expected)
+
+
+def test_a_share_passes_over_what_is_not_valid_and_knows_how_many_queries_are_used():
+    is_valid = torch.tensor([[True, False, True, True, False, True, False], [False] * 7])
+    is_used = torch.tensor([[True, True, False], [False] * 3])
+    share = parts_of(is_valid, is_used)
+    assert share[0].tolist() == [
+        [0.5, 0, 0.5, 0, 0, 0, 0],
+        [0, 0, 0, 0.5, 0, 0.5, 0],
+        [0] * 7,
+    ]
+    assert not share[1].any()
+
+
+def test_a_local_query_adds_what_it_reads_to_its_part_of_the_tokens():
+    tsda, tokens = block(query_start="local", prior_dim=0), noise(2, 12, 16)
+    for silent in (tsda.mix.out, tsda.mix_mlp[3], tsda.read.out, tsda.read_mlp[3]):
+        torch.nn.init.zeros_(silent.weight)
+        torch.nn.init.zeros_(silent.bias)
+    kept = tsda(tokens, everything(2, 12)).tokens
+    torch.testing.assert_close(kept, tokens.unflatten(1, (6, 2)).mean(dim=2))

@@ -30,16 +30,20 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder, StreamInput
+from medts.nn.batch_renorm import BatchRenorm
 from medts.nn.multi_granularity import (
     ChannelTokens,
     MultiGranularity,
     valid_patches,
 )
 from medts.nn.patches import standardise
-from medts.nn.sparse_attention import TokenSparseAttention
+from medts.nn.sparse_attention import QueryStart, TokenSparseAttention
 
 _CODE_DIM = 64
 """Numbers in the fixed code of a channel's name."""
+
+_FIRST_IDENTITY = 0.2
+"""Spread of what a name adds to a token before training; at 1 it hides the signal."""
 
 
 class SparseformerConfig(Config):
@@ -93,7 +97,8 @@ class SparseformerConfig(Config):
     0 is the ablation without prior, which leaves any vector unread."""
 
     has_positions: bool = True
-    """Whether sinusoids say where a patch lies; without them patches have no order."""
+    """Whether sinusoids say where a patch lies; without them, and with ``learnt`` queries, patches
+    have no order."""
 
     has_granularity_embedding: bool = True
     """Whether a learnt vector says which granularity a token comes from."""
@@ -110,6 +115,14 @@ class SparseformerConfig(Config):
 
     shares_stacks: bool = False
     """Whether all granularities use the same stack; an ablation."""
+
+    query_start: QueryStart = "local"
+    """``local``: within a channel each query starts from the mean of its part of the tokens.
+    ``learnt``: queries know nothing of the window [P], as those that merge channels always do."""
+
+    is_summary_normed: bool = True
+    """Whether what is alike in the summaries of all windows is taken out before the last layers,
+    by batch renormalisation; the paper does not say so."""
 
     is_sparse: bool = True
     """False leaves out every sparse stage: full attention, then a mean; an ablation."""
@@ -162,14 +175,17 @@ class Sparseformer(Encoder):
     each sample of each channel. It follows attention through all blocks, half of every mixing
     step staying where it is (rollout; Abnar and Zuidema, 2020, arXiv:2005.00928), and sums to 1.
 
-    Departures: heads, norms, skip connections, feed-forward parts and positions are not in the
-    printed text (see `TokenSparseAttention`). The published token counts make few tokens many on
-    short signals; ``capped`` uses only the first queries of the same banks, so that weights fit
-    either way. Granularity vectors are ours. Fully padded patches are never read, also with
-    ``paper`` counts: the paper has one length per batch and no such patches. Adding the prior as
-    a token, the other reading of "concatenation", would change the number of queries and is not
-    offered. Without a description a learnt vector stands in. The ablation of channel attention
-    takes a mean where the paper lays channels side by side, which would fix their number.
+    Departures: queries that start from the signal (``query_start``) and a norm over windows before
+    the head (``is_summary_normed``) are ours: without them the summary of every window is nearly
+    the same for hundreds of updates. ``learnt`` and False are the paper's. Heads, norms, skip
+    connections, feed-forward parts and positions are not in the printed text (see
+    `TokenSparseAttention`). The published token counts make few tokens many on short signals;
+    ``capped`` uses only the first queries of the same banks, so that weights fit either way.
+    Granularity vectors are ours. Fully padded patches are never read, also with ``paper`` counts:
+    the paper has one length per batch and no such patches. Adding the prior as a token, the other
+    reading of "concatenation", would change the number of queries and is not offered. Without a
+    description a learnt vector stands in. The ablation of channel attention takes a mean where the
+    paper lays channels side by side, which would fix their number.
 
     Raises:
         ConfigError: When a batch has none of the streams, or the prior another width.
@@ -188,7 +204,7 @@ class Sparseformer(Encoder):
             "is_sparse": config.is_sparse,
         }
         self.rows = MultiGranularity(
-            block,
+            block | {"query_start": config.query_start},
             patch_lengths=config.patch_lengths,
             tokens_per_block=config.tokens_per_block,
             cap_ratios=config.cap_ratios,
@@ -201,6 +217,7 @@ class Sparseformer(Encoder):
         )
         if config.channel_identity == "name":
             self.identity = nn.Linear(_CODE_DIM, config.dim)
+            nn.init.normal_(self.identity.weight, std=_FIRST_IDENTITY / _CODE_DIM**0.5)
         if config.has_channel_attention:
             self.channels = TokenSparseAttention(n_queries=config.tokens_per_window, **block)
         self.has_prior = config.prior_dim > 0 and config.is_sparse
@@ -208,6 +225,7 @@ class Sparseformer(Encoder):
             self.default_prior = nn.Parameter(torch.randn(config.prior_dim))
         self.is_flat = config.is_sparse and config.has_channel_attention
         width = config.dim * (config.tokens_per_window if self.is_flat else 1)
+        self.norm = BatchRenorm(width) if config.is_summary_normed else None
         self.head = nn.Sequential(
             nn.Linear(width, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.dim)
         )
@@ -248,7 +266,10 @@ class Sparseformer(Encoder):
             share = share.to(tokens.dtype)
             summary = (share @ tokens)[:, 0]
             weight = share if weight is None else share @ weight
-        pooled = self.head(summary) * is_valid.any(dim=1, keepdim=True)
+        is_any = is_valid.any(dim=1)
+        if self.norm is not None:
+            summary = self.norm(summary, is_any)
+        pooled = self.head(summary) * is_any[:, None]
         intermediates: dict[str, Any] = {"n_tokens": counts}
         if is_traced and weight is not None:
             intermediates["attention"] = trace_back(weight, sources, streams)

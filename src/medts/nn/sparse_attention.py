@@ -12,6 +12,7 @@ H attention heads.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 _FIRST_SHARPNESS = 4.0
-"""Scale of the queries before training; at 1 each reads nearly the mean of all tokens."""
+"""Scale of learnt queries before training; at 1 each reads nearly the mean of all tokens."""
+
+QueryStart = Literal["learnt", "local"]
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,22 @@ class TokenSparseAttention(nn.Module):
     *bank* — learnt queries; *fuse* — linear map of a query beside the dataset's vector; *read*,
     *read_mlp* — sparse stage; what is read replaces the queries.
 
+    With ``local`` queries, which are ours, each one starts from the mean of its part of the tokens,
+    and what it reads is added to that mean: a stack of blocks then has a way through from the first
+    tokens to the last. With ``learnt`` ones, as printed, what is read replaces the queries, and the
+    order of tokens plays no part.
+
     Symbols: our ``bank`` is the paper's Q, ``fuse`` its f, ``prior`` its e_prior; ``mix`` gives
     H_self and ``read`` gives H_sparse.
 
     Departures: the printed formula has one head and neither norm, skip connection nor feed-forward
     part; the published number of parameters speaks for a feed-forward part after each attention,
-    and the rest is what makes a deep stack train (pre-norm). No skip connection leads around the
-    sparse stage, as printed: with one, 0.3 % of what an untrained encoder gave depended on the
-    signal. Queries are scaled up at first, so that each reads some tokens and not the mean of all;
-    the share is then 12 %. The prior is brought to mean 0 and spread 1 first, so that text encoders
-    of any scale weigh as much as the bank. Values are dropped in the updates and not in the weights
-    of attention, whose fused kernels then never hold all weights.
+    and the rest is what makes a deep stack train (pre-norm). No skip connection leads around
+    learnt queries: with one, 0.3 % of what an untrained encoder gave depended on the signal.
+    They are scaled up at first, so that each reads some tokens and not the mean of all; the share
+    is then 12 %. The prior is brought to mean 0 and spread 1 first, so that text encoders of any
+    scale weigh as much as the bank. Values are dropped in the updates and not in the weights of
+    attention, whose fused kernels then never hold all weights.
 
     Args:
         dim: Width of tokens.
@@ -65,6 +73,7 @@ class TokenSparseAttention(nn.Module):
         mlp_ratio: Hidden width of a feed-forward part over ``dim``.
         dropout: Share of values dropped in every update.
         is_sparse: False leaves out the sparse stage; a control.
+        query_start: Whether queries are learnt alone or start from their part of the tokens.
     """
 
     def __init__(
@@ -77,9 +86,10 @@ class TokenSparseAttention(nn.Module):
         mlp_ratio: float = 4.0,
         dropout: float = 0.0,
         is_sparse: bool = True,
+        query_start: QueryStart = "learnt",
     ) -> None:
         super().__init__()
-        self.dim, self.is_sparse = dim, is_sparse
+        self.dim, self.is_sparse, self.is_local = dim, is_sparse, query_start == "local"
         self.norm_mix, self.mix = nn.LayerNorm(dim), Attention(dim=dim, n_heads=n_heads)
         self.mix_mlp = feed_forward(dim, mlp_ratio)
         self.dropout = nn.Dropout(dropout)
@@ -87,7 +97,8 @@ class TokenSparseAttention(nn.Module):
             self.bank = nn.Parameter(torch.randn(n_queries, dim))
             self.fuse = nn.Linear(dim + prior_dim, dim) if prior_dim else None
             self.norm_query, self.norm_read = nn.LayerNorm(dim), nn.LayerNorm(dim)
-            nn.init.constant_(self.norm_query.weight, _FIRST_SHARPNESS)
+            if not self.is_local:
+                nn.init.constant_(self.norm_query.weight, _FIRST_SHARPNESS)
             self.read = Attention(dim=dim, n_heads=n_heads)
             self.read_mlp = feed_forward(dim, mlp_ratio)
 
@@ -122,17 +133,23 @@ class TokenSparseAttention(nn.Module):
             return Kept(tokens * is_valid[..., None], is_valid, mixed)
 
         queries = self.queries(prior, at_most).expand(len(tokens), -1, -1)
+        place = torch.arange(queries.shape[1], device=tokens.device)
+        if n_kept is None:
+            n_kept = queries.shape[1]
+        limit = n_kept[:, None] if isinstance(n_kept, Tensor) else n_kept
+        is_used = is_valid.any(dim=1, keepdim=True) & (place < limit)
+
+        part, start = None, torch.zeros_like(queries)
+        if self.is_local:
+            part = parts_of(is_valid, is_used).to(tokens.dtype)
+            start = part @ tokens
         update, weight = self.read(
-            self.norm_query(queries), self.norm_read(tokens), is_read, is_traced=is_traced
+            self.norm_query(queries + start), self.norm_read(tokens), is_read, is_traced=is_traced
         )
-        kept = update + self.dropout(self.read_mlp(update))
-        is_used = is_valid.any(dim=1, keepdim=True).expand(-1, kept.shape[1])
-        if n_kept is not None:
-            place = torch.arange(kept.shape[1], device=tokens.device)
-            limit = n_kept[:, None] if isinstance(n_kept, Tensor) else n_kept
-            is_used = is_used & (place < limit)
+        kept = start + (self.dropout(update) if self.is_local else update)
+        kept = kept + self.dropout(self.read_mlp(kept))
         if weight is not None and mixed is not None:
-            weight = weight @ mixed
+            weight = (weight if part is None else (weight + part) / 2) @ mixed
         return Kept(kept * is_used[..., None], is_used, weight)
 
     def queries(
@@ -190,6 +207,20 @@ def readable(is_valid: Bool[Tensor, "R N"]) -> Bool[Tensor, "R N"] | None:
     if not torch.compiler.is_compiling() and bool(is_valid.all()):
         return None
     return is_valid | ~is_valid.any(dim=1, keepdim=True)
+
+
+def parts_of(is_valid: Bool[Tensor, "R N"], is_used: Bool[Tensor, "R Q"]) -> Float[Tensor, "R Q N"]:
+    """Shares the valid tokens of every row out to its queries, in order and evenly.
+
+    Query q of Q has the mean of tokens ⌊qN/Q⌋ to ⌈(q+1)N/Q⌉, as in adaptive average pooling, so
+    that neighbours overlap where N is no multiple of Q and tokens repeat where there are fewer.
+    """
+    n, m = is_valid.sum(dim=1)[:, None, None], is_used.sum(dim=1)[:, None, None].clamp(min=1)
+    place = torch.arange(is_used.shape[1], device=is_used.device)[None, :, None]
+    rank = (is_valid.cumsum(dim=1) - 1)[:, None]
+    first, end = place * n // m, -((-(place + 1) * n) // m)
+    is_part = (first <= rank) & (rank < end) & is_valid[:, None] & is_used[..., None]
+    return is_part / is_part.sum(dim=2, keepdim=True).clamp(min=1)
 
 
 def feed_forward(dim: int, ratio: float) -> nn.Sequential:

@@ -145,6 +145,7 @@ from medts.recipes.sparseformer import (
     sparseformer_small_channel_mean,
     sparseformer_small_dense,
     sparseformer_small_eeg,
+    sparseformer_small_learnt_queries,
     sparseformer_small_named_channels,
     sparseformer_small_no_prior,
     sparseformer_small_one_hot,
@@ -153,6 +154,8 @@ from medts.recipes.sparseformer import (
     sparseformer_small_random_texts,
     sparseformer_small_shuffled_texts,
     sparseformer_small_single_granularity,
+    sparseformer_small_unnormed,
+    sparseformer_small_whole_windows,
     sparseformer_test,
 )
 from medts.recipes.xresnet1d import xresnet1d, xresnet1d101, xresnet1d_small, xresnet1d_test
@@ -233,6 +236,9 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "sparseformer_small_dense": sparseformer_small_dense,
     "sparseformer_small_eeg": sparseformer_small_eeg,
     "sparseformer_small_named_channels": sparseformer_small_named_channels,
+    "sparseformer_small_learnt_queries": sparseformer_small_learnt_queries,
+    "sparseformer_small_unnormed": sparseformer_small_unnormed,
+    "sparseformer_small_whole_windows": sparseformer_small_whole_windows,
     "sparseformer_small_no_prior": sparseformer_small_no_prior,
     "sparseformer_small_one_hot": sparseformer_small_one_hot,
     "sparseformer_small_one_lead": sparseformer_small_one_lead,

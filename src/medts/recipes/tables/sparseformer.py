@@ -98,6 +98,8 @@ _ABLATED = (
     "dense",
     "paper_counts",
     "no_prior",
+    "learnt_queries",
+    "unnormed",
     "named_channels",
     "one_hot",
     "shuffled_texts",
@@ -107,9 +109,10 @@ _ABLATED = (
 
 def sparseformer_ablations() -> Suite:
     """What each part of Sparseformer is worth, on PTB-XL."""
-    return _ablations(
+    suite = _ablations(
         "sparseformer-ablations", sparseformer_ablations.__doc__ or "", ptb_xl("super-single"), ""
     )
+    return suite.but(methods=(*suite.methods, *tuned("sparseformer_small_whole_windows")))
 
 
 def sparseformer_ablations_eegmat() -> Suite:
