@@ -141,7 +141,8 @@ class TokenSparseAttention(nn.Module):
 
         part, start = None, torch.zeros_like(queries)
         if self.is_local:
-            part = parts_of(is_valid, is_used).to(tokens.dtype)
+            n_rows = 1 if is_read is None else len(tokens)  # all rows alike share one matrix
+            part = parts_of(is_valid[:n_rows], is_used[:n_rows]).to(tokens.dtype)
             start = part @ tokens
         update, weight = self.read(
             self.norm_query(queries + start), self.norm_read(tokens), is_read, is_traced=is_traced

@@ -264,25 +264,18 @@ _ECG_NAT_PROBED = Method(
 
 def sparseformer_few_cinc() -> Suite:
     """Sparseformer taught diagnoses of twelve leads, then rhythms of one lead by examples."""
-    suite = _few(
-        "cinc",
-        sparseformer_few_cinc.__doc__ or "",
-        _official("cinc-2017", "rhythm"),
-        _SINGLE,
-        "sparseformer_small_one_lead",
-    )
-    return suite.but(methods=(*suite.methods, _ECG_NAT_PROBED))
+    question = _official("cinc-2017", "rhythm")
+    return _few_beside_ecg_nat("cinc", sparseformer_few_cinc.__doc__ or "", question, "one_lead")
 
 
 def sparseformer_few_beats() -> Suite:
-    """Sparseformer taught diagnoses of ten seconds, then single beats by examples."""
-    suite = _few(
-        "beats",
-        sparseformer_few_beats.__doc__ or "",
-        _official("mit-bih-beats", "aami"),
-        _SINGLE,
-        "sparseformer_small_beats",
-    )
+    """Sparseformer taught diagnoses of twelve leads, then single beats by examples."""
+    question = _official("mit-bih-beats", "aami")
+    return _few_beside_ecg_nat("beats", sparseformer_few_beats.__doc__ or "", question, "beats")
+
+
+def _few_beside_ecg_nat(name: str, sentence: str, question: Question, reads: str) -> Suite:
+    suite = _few(name, sentence, question, _SINGLE, f"sparseformer_small_{reads}")
     return suite.but(methods=(*suite.methods, _ECG_NAT_PROBED))
 
 
