@@ -15,9 +15,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 _MOMENTUM = 0.1
+"""Share of the newest batch in the running statistics."""
+
 _EPSILON = 1e-3
+"""Least deviation, so that a feature that never changes is no division by zero."""
+
 _N_PLAIN, _N_RAMP = 50, 100
+"""Updates as in batch norm, and over how many more the correction is let in."""
+
 _MOST_SCALE, _MOST_SHIFT = 3.0, 5.0
+"""Largest correction of the deviation and of the mean; the paper's."""
 
 
 class BatchRenorm(nn.Module):

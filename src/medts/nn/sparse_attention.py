@@ -24,6 +24,7 @@ _FIRST_SHARPNESS = 4.0
 """Scale of learnt queries before training; at 1 each reads nearly the mean of all tokens."""
 
 QueryStart = Literal["learnt", "local"]
+"""What a query knows before it reads: itself alone, or its part of the tokens as well."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TokenSparseAttention(nn.Module):
 
     Components: *mix*, *mix_mlp* — global stage, each after a norm and around a skip connection;
     *bank* — learnt queries; *fuse* — linear map of a query beside the dataset's vector; *read*,
-    *read_mlp* — sparse stage; what is read replaces the queries.
+    *read_mlp* — sparse stage.
 
     With ``local`` queries, which are ours, each one starts from the mean of its part of the tokens,
     and what it reads is added to that mean: a stack of blocks then has a way through from the first
