@@ -4,8 +4,10 @@ import pytest
 from medts.core.errors import LeakError, MedtsError
 from medts.core.labels import LabelSet
 from medts.evaluation import zero_shot
+from medts.evaluation.files import write_result
+from medts.evaluation.result import read_result
 from medts.evaluation.task import make_task
-from medts.evaluation.zero_shot import ZeroShotConfig, class_phrases, likeness
+from medts.evaluation.zero_shot import ZeroShotConfig, class_words, likeness
 from medts.inference.bundle import load_bundle
 
 
@@ -27,7 +29,7 @@ def oracle(bundle, task, make_aligned):
     for part in (task.validation, task.test):
         ids = task.store.record_ids[part.rows]
         of_record |= {i: 0.01 + row for i, row in zip(ids, part.target, strict=True)}
-    phrases = class_phrases(task.label_set, ZeroShotConfig())
+    phrases = class_words(task.label_set, ZeroShotConfig())
 
     def of_text(text):
         found = np.zeros(len(names))
@@ -73,6 +75,17 @@ def test_without_validation_only_rankings_are_given(oracle, task):
     assert any("rankings only" in note for note in found.notes)
 
 
+def test_the_page_holds_the_classes_that_were_frequent_enough(oracle, task, tiny_run, tmp_path):
+    bare = make_task(task.store, "synthetic/findings", test_folds=["9", "10"], out=tmp_path)
+    n_test = np.sort(bare.test.target.sum(axis=0))
+    found = zero_shot.run(oracle, bare, ZeroShotConfig(min_test=int(n_test[0]) + 1))
+    report, metrics = write_result(bare, found, model=tiny_run)
+    assert read_result(metrics).per_class.keys() < set(bare.label_set.classes)
+    rarest = bare.label_set.classes[int(bare.test.target.sum(axis=0).argmin())]
+    assert rarest not in read_result(metrics).per_class
+    assert report.is_file()
+
+
 def test_a_model_without_a_text_tower_is_refused(bundle, task):
     with pytest.raises(MedtsError, match="this model has no text tower"):
         zero_shot.run(bundle, task)
@@ -89,12 +102,25 @@ def test_phrases_come_from_the_label_set_then_the_ontology_then_the_name():
         name="ptb-xl/sub", classes=("CRBBB", "XYZ"), kind="multi", system="scp-ecg",
         phrases={"CRBBB": ("right bundle branch block, complete",)},
     )  # fmt: skip
-    english = class_phrases(labels, ZeroShotConfig())
+    english = class_words(labels, ZeroShotConfig())
     assert english["CRBBB"][0] == "right bundle branch block, complete"
     assert len(english["CRBBB"]) > 1
     assert english["XYZ"] == ("XYZ",)
-    german = class_phrases(labels, ZeroShotConfig(language="de"))
+    german = class_words(labels, ZeroShotConfig(language="de"))
     assert "right bundle branch block, complete" not in german["CRBBB"]
+
+
+def test_a_broad_class_is_also_described_by_what_falls_under_it():
+    labels = LabelSet(
+        name="ptb-xl/super", classes=("NORM", "CD", "HYP"), kind="multi", system="scp-ecg"
+    )
+    words = class_words(labels, ZeroShotConfig())
+    assert "left anterior fascicular block" in words["CD"]
+    assert "left ventricular hypertrophy" in words["HYP"]
+    assert not set(words["CD"]) & set(words["HYP"])
+    plain = class_words(labels, ZeroShotConfig(is_narrower_named=False))
+    assert all(words[name][: len(own)] == own for name, own in plain.items())
+    assert "left anterior fascicular block" not in plain["CD"]
 
 
 def test_another_class_never_changes_the_ranking_within_a_class():

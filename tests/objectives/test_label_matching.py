@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.models.matching_head import MatchingHead, MatchingHeadConfig, read_texts, texts_of
+from medts.nn.views import ViewsConfig
 from medts.objectives.label_matching import LabelMatching, LabelMatchingConfig
 
 TARGET = [[1, 0], [0, 1]] * 4
@@ -50,6 +51,19 @@ def test_a_single_set_is_scored_by_softmax_over_its_own_classes(make_objective, 
     logits = objective.predict(batch).logits
     expected = F.cross_entropy(logits, torch.tensor([0, 1] * 4))
     torch.testing.assert_close(objective(batch).total, expected)
+
+
+def test_views_are_made_in_training_alone(make_objective, batch, monkeypatch):
+    objective = make_objective(views=ViewsConfig(crop_ratio=1.0, drop_probability=1.0))
+    seen = []
+    plain = objective.predict
+    monkeypatch.setattr(objective, "predict", lambda given: seen.append(given) or plain(given))
+    objective.train()(batch)
+    objective.eval()(batch)
+    viewed, whole = (each.streams["ecg"].is_channel_present for each in seen)
+    assert (viewed.sum(dim=1) < whole.sum(dim=1)).all()
+    assert viewed.any(dim=1).all()
+    assert seen[1] is batch
 
 
 def test_a_multi_set_is_scored_class_by_class(make_objective, digits):

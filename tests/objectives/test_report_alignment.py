@@ -12,6 +12,7 @@ from medts.objectives.report_alignment import (
     ReportAlignment,
     ReportAlignmentConfig,
     hide_leads,
+    hide_sentences,
     is_constant,
     text_groups,
 )
@@ -174,6 +175,38 @@ def test_half_the_leads_are_hidden_in_training_and_none_at_evaluation(make_batch
     assert torch.equal(objective(batch).total, objective(batch).total)
     objective.train()
     assert not torch.equal(objective(batch).total, objective(batch).total)
+
+
+def test_sentences_are_hidden_from_the_rhythm_level_in_training_alone(
+    build, make_batch, monkeypatch
+):
+    objective, batch = build(sentence_hiding=0.9), with_text(make_batch(8))
+    read = []
+    whole = Melp.read
+    monkeypatch.setattr(Melp, "read", lambda melp, texts: read.append(texts) or whole(melp, texts))
+    objective.train()(batch)
+    full, parts = read
+    assert full == list(REPORTS)
+    assert all(part in text for part, text in zip(parts, REPORTS, strict=True))
+    assert sum(map(len, parts)) < sum(map(len, REPORTS))
+    read.clear()
+    objective.eval()(batch)
+    assert read == [list(REPORTS)]
+
+
+def test_each_sentence_is_hidden_as_often_as_asked_but_never_the_last_one():
+    torch.manual_seed(0)
+    text = "sinus rhythm. PR 0.12 s. left axis"
+    drawn = [hide_sentences(text, 0.5) for _ in range(2000)]
+    assert set(drawn) == {
+        "sinus rhythm.", "PR 0.12 s.", "left axis", "sinus rhythm. PR 0.12 s.",
+        "sinus rhythm. left axis", "PR 0.12 s. left axis", text,
+    }  # fmt: skip
+    assert sum("left axis" in each for each in drawn) / 2000 == pytest.approx(
+        0.5 + 1 / 24, abs=0.03
+    )
+    assert {hide_sentences("pacemaker", 0.99) for _ in range(50)} == {"pacemaker"}
+    assert {hide_sentences(text, 0.0) for _ in range(50)} == {text}
 
 
 def test_the_alarm_ends_a_run_with_constant_embeddings_and_spares_a_sound_one(build, make_batch):

@@ -11,7 +11,7 @@ from medts.data.label_texts import in_words
 from medts.evaluation.prompting import score_prompts
 from medts.evaluation.sentence_drawing import attention_of, sentence_page
 from medts.evaluation.text import embed_records, embed_texts, text_side
-from medts.evaluation.zero_shot import ZeroShotConfig, class_phrases, embed_classes, likeness
+from medts.evaluation.zero_shot import ZeroShotConfig, class_words, embed_classes, likeness
 from medts.formats import npy
 from medts.inference.bundle import load_bundle
 from medts.models.melp import MelpConfig
@@ -123,7 +123,7 @@ def test_the_command_line_prints_the_score_that_python_and_the_protocol_give(
 ):
     label_set = in_words(synthetic_store, "synthetic/rhythm")
     settings = ZeroShotConfig()
-    words = class_phrases(label_set, settings)
+    words = class_words(label_set, settings)
     classes = embed_classes(model.encoder, words, settings)
     multi = label_set.but(kind="multi")
     expected = likeness(embed_records(model, synthetic_store, [0]), classes, multi)[0]

@@ -138,10 +138,7 @@ def map_labels(source: LabelSet, target: LabelSet) -> dict[str, str]:
     Raises:
         MedtsError: If two target classes fit a source class equally well.
     """
-    holders: dict[str, list[str]] = {}
-    for name in target.classes:
-        for code in class_concepts(target, name):
-            holders.setdefault(code, []).append(name)
+    holders = _holders(target)
     mapping = {}
     for name in source.classes:
         for code in class_concepts(source, name):
@@ -156,6 +153,24 @@ def map_labels(source: LabelSet, target: LabelSet) -> dict[str, str]:
                 mapping[name] = fitting[0]
                 break
     return mapping
+
+
+def meanings(label_set: LabelSet) -> dict[str, tuple[str, ...]]:
+    """Returns the concepts that fall under each class, its own first.
+
+    A concept falls under the class that is nearest above it, so what is a class itself falls under
+    no other. A class that the tables do not know has none.
+
+    >>> rhythm = {"name": "ptb-xl/rhythm", "kind": "multi", "system": "scp-ecg"}
+    >>> meanings(LabelSet(classes=("BIGU", "SVTAC", "PSVT"), **rhythm))["BIGU"]
+    ('BIGU', 'ABIGU', 'VBIGU')
+    """
+    holders = _holders(label_set)
+    found = {name: list(class_concepts(label_set, name)) for name in label_set.classes}
+    for code in _concepts():
+        for name in next(filter(None, _matches(code, holders)), []):
+            found[name].append(code)
+    return {name: tuple(dict.fromkeys(codes)) for name, codes in found.items()}
 
 
 def plain_spelling(text: str) -> str:
@@ -288,6 +303,15 @@ def _phrase_owner() -> dict[str, str]:
         for known in _concepts().values()
         for phrase in (*known.phrases_en, *known.phrases_de, *known.wordings)
     }
+
+
+def _holders(label_set: LabelSet) -> dict[str, list[str]]:
+    """Maps each concept to the classes that mean it."""
+    holders: dict[str, list[str]] = {}
+    for name in label_set.classes:
+        for code in class_concepts(label_set, name):
+            holders.setdefault(code, []).append(name)
+    return holders
 
 
 def _matches(code: str, holders: dict[str, list[str]]) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ from typing import Any
 from medts.core.errors import MedtsError, ReadError, unknown_name
 from medts.core.files import write_whole
 from medts.core.labels import LabelSet
-from medts.data.ontology import Language, class_concepts, plain_spelling, prompts
+from medts.data.ontology import Language, meanings, plain_spelling, prompts
 
 TEMPLATES = ("{}", "ECG showing {}.", "The recording shows {}.")
 """Patterns around a phrase; ``{}`` is where it goes."""
@@ -24,22 +24,44 @@ LONG_WORDS = 64
 """A prompt of more words is longer than most text towers read; it is used, and counted."""
 
 
+def class_phrases(
+    label_set: LabelSet,
+    *,
+    language: Language = "en",
+    n_phrases: int = 5,
+    is_narrower_named: bool = True,
+) -> dict[str, tuple[str, ...]]:
+    """Returns the wordings of every class, then the plainest one of each concept under it.
+
+    Its own are those of the label set, which are English, and then the ontology's; a class of
+    which neither knows a word has none.
+
+    Args:
+        label_set: Whose classes are put into words.
+        language: Of the phrases.
+        n_phrases: Phrases for a class itself at most, the plainest first.
+        is_narrower_named: Whether what falls under a class is named too.
+    """
+    found = {}
+    for name, codes in meanings(label_set).items():
+        known = list(label_set.phrases.get(name, ())) if language == "en" else []
+        known += [phrase for code in codes[:1] for phrase in prompts(code, language)]
+        own = list(dict.fromkeys(known))[:n_phrases]
+        under = codes[1:] if is_narrower_named else ()
+        narrower = [phrase for code in under for phrase in prompts(code, language)[:1]]
+        found[name] = tuple(dict.fromkeys([*own, *narrower]))
+    return found
+
+
 def class_prompts(
     label_set: LabelSet,
     *,
     language: Language = "en",
     templates: Sequence[str] = TEMPLATES,
     n_phrases: int = 5,
+    is_narrower_named: bool = True,
 ) -> dict[str, tuple[str, ...]]:
-    """Returns the prompts of every class: each of its phrases in each template.
-
-    Phrases are those of the ontology, else those of the label set.
-
-    Args:
-        label_set: Whose classes are put into words.
-        language: Of the ontology's phrases.
-        templates: Patterns with one ``{}`` each.
-        n_phrases: Phrases per class at most, the plainest first.
+    """Returns the prompts of every class: each of its `class_phrases` in each template.
 
     Raises:
         MedtsError: If a class has no phrase, two classes have the same ones, or a template has
@@ -48,18 +70,20 @@ def class_prompts(
     for template in templates:
         if template.count("{}") != 1:
             raise MedtsError(f"template {template!r} needs one {{}}", field="templates")
-    found: dict[str, tuple[str, ...]] = {}
-    for name in label_set.classes:
-        codes = class_concepts(label_set, name)
-        phrases = prompts(codes[0], language) if codes else label_set.phrases.get(name, ())
+    found = class_phrases(
+        label_set,
+        language=language,
+        n_phrases=n_phrases,
+        is_narrower_named=is_narrower_named,
+    )
+    for name, phrases in found.items():
         if not phrases:
             raise MedtsError(
                 f"nothing is known of class {name!r} of {label_set.name}",
                 field="prompts",
                 remedy="Write a prompt file, or add the class to the tables of the ontology",
             )
-        chosen = phrases[:n_phrases]
-        found[name] = tuple(template.format(phrase) for template in templates for phrase in chosen)
+        found[name] = tuple(template.format(phrase) for template in templates for phrase in phrases)
     check_prompts(found, where=label_set.name)
     return found
 

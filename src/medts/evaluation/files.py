@@ -18,7 +18,7 @@ from medts.core.files import write_whole
 from medts.evaluation.report import Example, write_report
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored
-from medts.evaluation.task import Task
+from medts.evaluation.task import Task, only_classes
 from medts.inference.bundle import find_bundle
 
 PREDICTIONS = "predictions.parquet"
@@ -68,11 +68,14 @@ def write_result(task: Task, result: Result, *, model: str | Path, command: str 
         model: Bundle or run folder, for the history of its training.
         command: Command line to print in the report.
     """
-    assert task.out is not None, "a task without a folder has no files"
-    probability = _single_answers(task.out / PREDICTIONS, task, result)
+    out = task.out
+    assert out is not None, "a task without a folder has no files"
     written = []
-    if probability is not None:
-        written.append(task.out / "report.html")
+    answers = _single_answers(out / PREDICTIONS, result)
+    if answers is not None:
+        task = only_classes(task, list(answers))  # a protocol may have left out rare ones
+        probability = np.stack(list(answers.values()), axis=1)
+        written.append(out / "report.html")
         history = find_bundle(model).parent / "history.json"
         write_report(
             written[-1],
@@ -86,21 +89,22 @@ def write_result(task: Task, result: Result, *, model: str | Path, command: str 
             ],
             command=command,
         )
-    written.append(task.out / "metrics.json")
+    written.append(out / "metrics.json")
     result.write(written[-1])
     return written
 
 
-def _single_answers(path: Path, task: Task, result: Result) -> Float[np.ndarray, "R K"] | None:
-    """Reads what this protocol gave each record; None where it gave several answers or none."""
+def _single_answers(path: Path, result: Result) -> dict[str, Float[np.ndarray, "R"]] | None:
+    """Reads what this protocol gave each record, by class; None if several answers or none."""
     if not path.is_file():
         return None
     table = pq.read_table(path)
     protocol = (table.schema.metadata or {}).get(b"protocol", b"").decode()
     if protocol != result.protocol or "condition" in table.column_names:
         return None
-    columns = [table[f"probability:{name}"].to_numpy() for name in task.label_set.classes]
-    return np.stack(columns, axis=1)
+    head = "probability:"
+    names = [name.removeprefix(head) for name in table.column_names if name.startswith(head)]
+    return {name: table[f"{head}{name}"].to_numpy() for name in names}
 
 
 def _chosen(target: Float[np.ndarray, "R K"], n_examples: int = 3) -> list[int]:

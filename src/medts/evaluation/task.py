@@ -184,9 +184,18 @@ def restrict(task: Task, *, min_test: int, min_train: int = 0) -> tuple[Task, tu
         f"{classes[k]} ({n_train[k]:.0f} train, {n_test[k]:.0f} test)"
         for k in sorted(set(range(len(classes))) - set(kept.tolist()))
     )
-    names = tuple(classes[kept].tolist())
-    phrases = {name: words for name, words in task.label_set.phrases.items() if name in names}
-    label_set = task.label_set.but(classes=names, phrases=phrases)
+    return only_classes(task, classes[kept].tolist()), left_out
+
+
+def only_classes(task: Task, names: Sequence[str]) -> Task:
+    """Returns the task with some of its classes, in its own order.
+
+    Records of a ``single`` label set whose class is left out are left out with it.
+    """
+    kept = [k for k, name in enumerate(task.label_set.classes) if name in names]
+    classes = tuple(task.label_set.classes[k] for k in kept)
+    phrases = {name: words for name, words in task.label_set.phrases.items() if name in classes}
+    label_set = task.label_set.but(classes=classes, phrases=phrases)
 
     def part(every: Part) -> Part:
         return _columns(every, kept, label_set)
@@ -197,10 +206,10 @@ def restrict(task: Task, *, min_test: int, min_train: int = 0) -> tuple[Task, tu
         test=part(task.test),
         train=part(task.train) if task.train is not None else None,
         validation=part(task.validation) if task.validation is not None else None,
-    ), left_out
+    )
 
 
-def _columns(every: Part, kept: np.ndarray, label_set: LabelSet) -> Part:
+def _columns(every: Part, kept: list[int], label_set: LabelSet) -> Part:
     narrower = replace(every, target=every.target[:, kept])
     if label_set.kind == "multi":
         return narrower

@@ -1,9 +1,10 @@
 """Protocol `zero_shot`: classification by the words for a class, without one labelled example.
 
-A model with a text tower: every class is described by several phrases in several templates; the
-mean of their embeddings stands for the class, and a record is scored by its cosine with it. A
-model with a matching head, which was trained on labels of other datasets, reads the plainest
-phrase alone and scores as it was trained to.
+A model with a text tower: every class is described by several phrases in several templates, and by
+what the ontology puts under it, for reports speak of a left bundle branch block and not of a
+"conduction disturbance". The mean of their embeddings stands for the class, and a record is scored
+by its cosine with it. A model with a matching head, which was trained on labels of other datasets,
+reads the plainest phrase alone and scores as it was trained to.
 
 Rankings need no label at all. Statements (F1, accuracy) need thresholds: they are chosen on
 validation records where the task has some, which takes labels and is said in the notes; otherwise
@@ -19,7 +20,6 @@ Axes: R records, K classes, D embedding width.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -29,7 +29,8 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.data.label_texts import in_words
-from medts.data.ontology import class_concepts, prompts
+from medts.data.ontology import Language
+from medts.data.prompts import TEMPLATES, class_phrases
 from medts.data.splits import Part
 from medts.evaluation.answers import head_origin
 from medts.evaluation.files import write_predictions
@@ -56,14 +57,17 @@ RANKINGS = ("macro_auroc", "macro_auprc", "auroc", "auprc", "n_positive")
 class ZeroShotConfig(Config):
     """How classes are put into words."""
 
-    templates: tuple[str, ...] = ("{}", "ECG showing {}.", "The recording shows {}.")
+    templates: tuple[str, ...] = TEMPLATES
     """Patterns around a phrase; ``{}`` is where it goes."""
 
-    language: Literal["en", "de"] = "en"
+    language: Language = "en"
     """Language of phrases that come from the ontology."""
 
     n_phrases: int = Field(default=5, ge=1)
-    """Phrases per class at most, the plainest first."""
+    """Phrases for a class itself at most, the plainest first."""
+
+    is_narrower_named: bool = True
+    """Whether a class is also described by what falls under it, the plainest phrase of each."""
 
     min_test: int = Field(default=1, ge=1)
     """Test examples from which on a class takes part; the others are left out and named."""
@@ -100,7 +104,7 @@ def run(
     if isinstance(model.head, MatchingHead):
         ask, words = matched(model, task, settings)
     else:
-        words = class_phrases(label_set, settings)
+        words = class_words(label_set, settings)
         ask = aligned(model, task, words, settings)
     notes = (*task.check(model), *_notes_on_training(model, label_set))
     if left_out:
@@ -197,15 +201,15 @@ def _notes_on_training(model: Bundle, label_set: LabelSet) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def class_phrases(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tuple[str, ...]]:
-    """Returns the wordings of each class: the label set's, the ontology's, or the bare name."""
-    found = {}
-    for name in label_set.classes:
-        known = list(label_set.phrases.get(name, ())) if settings.language == "en" else []
-        for code in class_concepts(label_set, name)[:1]:
-            known += prompts(code, settings.language)
-        found[name] = tuple(dict.fromkeys(known))[: settings.n_phrases] or (name,)
-    return found
+def class_words(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tuple[str, ...]]:
+    """Returns what describes each class; one of which nothing is known has its bare name."""
+    found = class_phrases(
+        label_set,
+        language=settings.language,
+        n_phrases=settings.n_phrases,
+        is_narrower_named=settings.is_narrower_named,
+    )
+    return {name: phrases or (name,) for name, phrases in found.items()}
 
 
 def embed_classes(

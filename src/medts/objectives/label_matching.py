@@ -24,6 +24,7 @@ from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.models.base import Encoder
 from medts.models.matching_head import MatchingHead, encode
+from medts.nn.views import ViewsConfig, make_view
 from medts.objectives.base import Objective
 from medts.objectives.classification import balancing_weight
 
@@ -43,6 +44,9 @@ class LabelMatchingConfig(Config):
 
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
     """Share of certainty taken from the label."""
+
+    views: ViewsConfig | None = None
+    """How windows are altered in training; none leaves them as they are."""
 
 
 class LabelMatching(Objective):
@@ -91,6 +95,8 @@ class LabelMatching(Objective):
         Raises:
             ConfigError: If its label set is not among those that are learnt.
         """
+        if self.training and self.config.views is not None:
+            batch = make_view(batch, self.config.views)
         return self._score(self.predict(batch), batch)
 
     def predict(self, batch: Batch) -> Prediction:

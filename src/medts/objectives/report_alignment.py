@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from medts.core.batch import Batch, Encoded, Losses, Prediction, StreamBatch
 from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
+from medts.core.sentences import split_sentences
 from medts.losses.collapse import collapse_parts
 from medts.losses.gathering import gather_rows, is_distributed
 from medts.losses.report_alignment import (
@@ -79,6 +80,10 @@ class ReportAlignmentConfig(Config):
     lead_hiding: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Probability of hiding each lead in training; one always stays."""
 
+    sentence_hiding: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Probability of hiding each sentence from the rhythm level in training; one always stays. So
+    the text tower also learns what a single finding means, as a prompt is one; 0 in the paper."""
+
     shuffles_pairs: bool = False
     """A control: every recording is given the report of another one in the batch."""
 
@@ -106,8 +111,9 @@ class ReportAlignment(Objective):
     Departures: equal reports are no negatives of each other. The mean instead of the sum over
     sentences, and one softmax over beats of cosines (see `medts.losses.report_alignment`). A
     hidden lead is at the baseline, as our signals are centred, and never are all of them hidden.
-    ``n_drawn_words`` estimates the sum over the vocabulary instead of forming it. The learning
-    rate always warms up: without that the released settings collapse.
+    ``sentence_hiding`` lets the rhythm level read a part of each report. ``n_drawn_words``
+    estimates the sum over the vocabulary instead of forming it. The learning rate always warms
+    up: without that the released settings collapse.
 
     Args:
         config: Weights and temperatures.
@@ -167,13 +173,18 @@ class ReportAlignment(Objective):
         beats = encoded.tokens[kept]
         recording, report = beats.mean(dim=1), reports.summary[number]
         group = text_groups(texts).to(kept.device)
+        report_group = group
+        if self.training and self.config.rhythm > 0 and self.config.sentence_hiding > 0:
+            texts = [hide_sentences(text, self.config.sentence_hiding) for text in texts]
+            report = self.melp.read(texts).summary
+            report_group = text_groups(texts).to(kept.device)
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         if self.config.rhythm > 0:
             with torch.no_grad():
                 self.log_scale.clamp_(0.0, math.log(100.0))
             terms["rhythm"] = rhythm_loss(
-                recording, report, group, self.log_scale.exp(), gather=self.training
+                recording, report, report_group, self.log_scale.exp(), gather=self.training
             )
             n_compared = len(gather_rows(group)) if self.training else len(group)
             parts["chance_ratio"] = terms["rhythm"].detach() / math.log(max(2, n_compared))
@@ -276,6 +287,14 @@ def hide_leads(batch: Batch, probability: float) -> Batch:
         batch,
         streams={name: _hide(stream, probability) for name, stream in batch.streams.items()},
     )
+
+
+def hide_sentences(text: str, probability: float) -> str:
+    """Takes each sentence away with this probability, but never the last one of a text."""
+    sentences = split_sentences(text)
+    draw = torch.rand(len(sentences))
+    is_left = draw >= min(probability, float(draw.max()))
+    return " ".join(each for each, stays in zip(sentences, is_left, strict=True) if stays)
 
 
 def _hide(stream: StreamBatch, probability: float) -> StreamBatch:

@@ -120,6 +120,7 @@ from medts.recipes.melp import (
     melp_small_rhythm_token,
     melp_small_shuffled,
     melp_small_sparseformer,
+    melp_small_whole_reports,
     melp_test,
 )
 from medts.recipes.report_lm import (
@@ -298,6 +299,7 @@ PRETRAINING_RECIPES: dict[str, Callable[[], Pretraining]] = {
     "melp_small_rhythm_token": melp_small_rhythm_token,
     "melp_small_shuffled": melp_small_shuffled,
     "melp_small_sparseformer": melp_small_sparseformer,
+    "melp_small_whole_reports": melp_small_whole_reports,
     "melp_test": melp_test,
     "simclr": simclr,
     "vicreg": vicreg,

@@ -37,7 +37,7 @@ def melp() -> Pretraining:
             decoder_layers=4,
             decoder_dim=384,
         ),
-        objective=ReportAlignmentConfig(),
+        objective=ReportAlignmentConfig(sentence_hiding=0.5),
         preprocessing=Preprocessing(reports=ReportSettings()),
         windowing=Windowing(window_s=10.0, stride_s=10.0),
         training=Training(
@@ -62,6 +62,7 @@ def melp_paper() -> Pretraining:
         encoder=MelpConfig(
             text=TextConfig(name="ncbi/MedCPT-Query-Encoder", max_tokens=128), n_beats=10
         ),
+        objective=ReportAlignmentConfig(),
         preprocessing=Preprocessing(
             streams={"ecg": StreamPreprocessing(sampling_rate=500.0, low_hz=None)},
             reports=ReportSettings(translate=False, min_words=4),
@@ -98,7 +99,7 @@ def melp_small() -> Pretraining:
             decoder_dim=96,
             decoder_heads=4,
         ),
-        objective=ReportAlignmentConfig(n_drawn_words=1024),
+        objective=ReportAlignmentConfig(n_drawn_words=1024, sentence_hiding=0.5),
         training=base.training.but(epochs=25, batch_size=64, learning_rate=5e-4, weight_decay=0.05),
     )
 
@@ -124,6 +125,13 @@ def melp_small_rhythm_beat() -> Pretraining:
 def melp_small_rhythm_token() -> Pretraining:
     """Two levels: whole reports and their words."""
     return _without(melp_small(), "melp_small_rhythm_token", beat=0.0)
+
+
+def melp_small_whole_reports() -> Pretraining:
+    """An ablation: the rhythm level reads whole reports alone, as in the paper."""
+    base = melp_small()
+    objective = base.objective.but(sentence_hiding=0.0)
+    return base.but(name="melp_small_whole_reports", objective=objective)
 
 
 def melp_small_shuffled() -> Pretraining:

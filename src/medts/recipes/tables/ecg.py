@@ -63,7 +63,7 @@ SYSTEMS = (
         name="melp_small",
         recipe="melp_small",
         pretraining="melp_small",
-        pretraining_minutes=20.0,
+        pretraining_minutes=40.0,
         is_pretrained_per_seed=True,
     ),
     _SYSTEM.but(name="medualtime_small_redacted", recipe="medualtime_small_redacted"),

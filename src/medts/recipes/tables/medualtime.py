@@ -105,7 +105,7 @@ def _coarse_to_fine(name: str, sentence: str, question: Question, taught: Taught
                 name="melp_probed",
                 pretraining="melp_small",
                 is_pretrained_per_seed=True,
-                pretraining_minutes=20.0,
+                pretraining_minutes=40.0,
             ),
             few.but(name="random_encoder", recipe="xresnet1d", is_control=True),
         ),

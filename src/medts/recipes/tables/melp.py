@@ -17,7 +17,7 @@ def _pretrained(pretraining: str, **changes: Any) -> Method:
         "name": pretraining,
         "kind": "evaluate",
         "pretraining": pretraining,
-        "pretraining_minutes": 20.0,
+        "pretraining_minutes": 40.0,
         "is_pretrained_per_seed": True,
         "learns_from": _LEARNS_FROM,
         "protocol": "zero_shot",
@@ -35,6 +35,7 @@ def _asked(**changes: Any) -> tuple[Method, ...]:
         ),
         _pretrained("melp_small_rhythm", **changes),
         _pretrained("melp_small_rhythm_beat", **changes),
+        _pretrained("melp_small_whole_reports", **changes),
         _pretrained("melp_small_as_written", **changes),
         _pretrained("melp_small", name="melp_small_stage_1", report_lm="report_lm", **changes),
     )
