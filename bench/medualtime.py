@@ -4,7 +4,9 @@ The trunk has GPT-2 small's shape (``--trunk random-gpt2-small``) or any other n
 matter for time. Every variant takes a training step on the same batch, all variants in turn, so
 that whatever else the machine does meets all of them; the table gives the best and the median and
 their ratio to full fine-tuning of the same trunk. Peak memory is measured in a process of its own
-per variant, for a process never gives it back.
+per variant, for a process never gives it back. Full fine-tuning trains a copy of the trunk, beside
+which the frozen original stays to make the reports' vectors; its weights are subtracted, as
+fine-tuning itself does not need them.
 
     python bench/medualtime.py --threads 2 --batch 8 --rounds 5
     python bench/medualtime.py --trunk minilm --batch 32
@@ -25,7 +27,7 @@ from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.medualtime import MedualTime, MedualTimeConfig
 from medts.nn.text import TextConfig
-from medts.nn.trunk import Trunk
+from medts.nn.trunk import Trunk, original
 
 FULL = "full fine-tuning"
 WORDS = "sinus rhythm with left axis deviation and nonspecific st t changes in lateral leads"
@@ -77,15 +79,24 @@ def make_step(config: MedualTimeConfig, batch: Batch) -> tuple[MedualTime, Calla
 
 
 def measure_memory(config: str, n: int, threads: int) -> float:
-    """Returns the largest memory of the process during three steps, trunk included, MiB."""
+    """Returns the largest memory of the process during three steps, MiB.
+
+    One trunk is part of it: beside a trained one the frozen original is subtracted.
+    """
     torch.set_num_threads(threads)
-    _, step = make_step(MedualTimeConfig.model_validate_json(config), make_batch(n))
+    encoder, step = make_step(MedualTimeConfig.model_validate_json(config), make_batch(n))
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading; Linux only
     for _ in range(3):
         step()
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
-    return int(peak) / 1024
+    beside = weigh(original(encoder.trunk.name).model) if encoder.trunk.is_trained else 0.0
+    return int(peak) / 1024 - beside
+
+
+def weigh(model: nn.Module) -> float:
+    """Returns the memory of a model's weights, MiB."""
+    return sum(each.numel() * each.element_size() for each in model.parameters()) / 2**20
 
 
 def time_by_turns(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:

@@ -27,7 +27,11 @@ from medts.data.sources.ptb_xl import PtbXl
         ("sinus rhythm. Edit: NORM 100, rSIII(NORM 100)", "sinus rhythm."),
         ("t-förändringconsensus label derived from: {'NDT': 100.0}", "t-förändring"),
         ("normales ekg 4.46      unbestÄtigter bericht", "normales ekg"),
-        ("*** Sinus   rhythm ***\r\n=- Normal", "sinus rhythm normal"),
+        ("*** Sinus   rhythm ***\r\n=- Normal", "sinus rhythm. normal."),
+        (
+            "nothing of note\nprobably ok.\n\n qt 0.4 s;\nend",
+            "nothing of note. probably ok. qt 0.4 s. end.",
+        ),
         ("trace only requested. Edit: IMI 15", ""),
         ("", ""),
         ("  12 . ", ""),
@@ -49,6 +53,8 @@ def test_codes_paperwork_and_marks_are_cut_off(text, clean):
         ("rate 101 per minute, qt 0.44, v4,5,6, av-block 1.grades, 80/360 ms, 4.46", {}),
         ("sinus rhythm in v1-3, st 2:1 block", {}),
         ("PR 200 ms prolonged, QRS 120ms wide, 80 ms and more", {}),
+        ("QRS 0.10-0.12, PR 160  ms normal, PR interval in ms prolonged, mr present", {}),
+        ("Prof. Dr. med. Hans Weber, Mr Jones, ms. miller", {"name": 3}),
     ],
 )
 def test_what_may_name_a_person_is_found_and_blotted_out(text, kinds):
@@ -70,15 +76,18 @@ def test_what_cannot_be_used_keeps_its_place_and_is_counted():
         "sinusrhythmus linkstyp",
     ]
     found = prepare(texts)
-    assert [report is not None for report in found.reports] == [1, 0, 0, 0, 0, 0, 1, 1]
-    assert found.excluded == {"empty": 3, "says nothing": 1, "too long": 1}
-    assert found.languages == {"en": 1, "unknown": 1, "de": 1}
+    assert [report is not None for report in found.reports] == [1, 0, 0, 0, 0, 1, 1, 1]
+    assert found.excluded == {"empty": 3, "says nothing": 1}
+    assert found.n_cut == 1
+    assert found.languages == {"en": 1, "unknown": 2, "de": 1}
     assert found.texts[6:] == ["ritmo sinusal.", "sinus rhythm. left axis deviation."]
     assert found.coverage.n_known_words == found.coverage.n_words == 2
 
     strict = ReportSettings(keep_unknown=False, min_words=3, translate=False, hides_persons=False)
     found = prepare([*texts, "sinus rhythm of 3:3:92"], strict)
-    assert found.excluded == {"empty": 3, "says nothing": 1, "too long": 1, "too short": 2}
+    assert found.excluded == {
+        "empty": 3, "says nothing": 1, "unknown language": 1, "too short": 2,
+    }  # fmt: skip
     assert [report is not None for report in found.reports] == [1, 0, 0, 0, 0, 0, 0, 0, 1]
     assert found.texts[-1] == "sinus rhythm of 3:3:92."
     assert found.masked == {"date": 1}
@@ -114,7 +123,9 @@ def test_sentences_that_name_a_class_go_whether_stated_denied_narrower_or_broade
         "anteroseptal infarction",
         "no st-t changes",
         "unvollständiger rechtsschenkelblock",
+        "moderate voltage criteria for left ventricular hypertrophy",
         "normal ecg",
+        "abnormal ecg",
     ]
     assert without_classes(sentences, super_set) == ("sinus rhythm", "left axis deviation")
     blocks = LabelSet(name="x/blocks", classes=("CRBBB", "CLBBB"), kind="multi", system="scp-ecg")
@@ -180,6 +191,40 @@ def test_reports_are_not_redacted_in_silence_when_nothing_can_be_hidden():
     mixed = LabelSet(name="x/mixed", classes=("borderline", "blorp"), kind="multi")
     with pytest.raises(ConfigError, match="knows no class of x/mixed"):  # one grade is no grading
         prepare(["normal ecg"], ReportSettings(is_redacted=True, hidden_classes_of=(mixed,)))
+
+
+def test_a_long_report_is_cut_and_counted_not_lost():
+    settings = ReportSettings(max_words=6)
+    long = "Sinus rhythm.\nLeft axis  deviation. Atrial fibrillation"
+    found = prepare([long, "sinus rhythm", None, "a b c d e f "], settings)
+    assert found.texts[0] == "sinus rhythm. left axis deviation. atrial."
+    assert found.reports[0].source == long
+    assert found.n_cut == 1
+    assert "too long" not in found.excluded
+    (ten_thousand,) = as_read(["sinus " * 10_000], ReportSettings())
+    assert len(ten_thousand.split()) == 1000
+
+
+def test_half_a_sentence_at_the_cut_is_not_read_where_classes_are_hidden():
+    blocks = LabelSet(name="x/blocks", classes=("CLBBB",), kind="multi", system="scp-ecg")
+    settings = ReportSettings(is_redacted=True, hidden_classes_of=(blocks,), max_words=5)
+    written = ["sinus rhythm. complete left bundle branch block.", "sinus rhythm in all leads"]
+    assert prepare(written, settings).texts == ["sinus rhythm.", "sinus rhythm in all leads."]
+
+
+def test_a_text_stands_in_for_every_report_and_nothing_of_a_report_is_left():
+    settings = ReportSettings(stands_in="report")
+    written = ["Dr. Weber: AV-Block. Edit: NORM 100", None, "", "word " * 2000, "sinus rhythm"]
+    assert as_read(written, settings) == ("report.",) * 5
+    found = prepare(written, settings)
+    assert found.texts == ["report."] * 5
+    assert {report.source for report in found.reports} == {"report"}
+    assert found == prepare([None] * 5, settings)
+    learnt = LabelSet(name="ptb-xl/super", classes=("NORM", "MI"), kind="multi")
+    redacted = settings.but(is_redacted=True, hidden_classes_of=(learnt,))
+    assert as_read(written, redacted) == ("report.",) * 5
+    with pytest.raises(ConfigError, match="'normal ecg' cannot stand in for reports: says only"):
+        as_read(written, redacted.but(stands_in="normal ecg"))
 
 
 def test_a_model_reads_each_report_in_its_place_under_its_own_settings():

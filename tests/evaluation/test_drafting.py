@@ -99,6 +99,22 @@ def test_who_cannot_write_or_has_met_the_people_is_refused(writer, bundle, task,
         drafting.run(met, known, FEW)
 
 
+def test_training_records_without_reports_leave_out_their_control(
+    writer, synthetic_store, monkeypatch
+):
+    task = make_task(
+        synthetic_store, "synthetic/findings", train_folds=["1"], test_folds=["9", "10"]
+    )
+    told = drafting._told
+
+    def told_in_tests_only(model, task, rows):
+        return told(model, task, rows) if rows is task.test.rows else (np.array([], int), [])
+
+    monkeypatch.setattr(drafting, "_told", told_in_tests_only)
+    _writes(monkeypatch, lambda _: "sinus rhythm.")
+    assert drafting.run(writer, task, FEW).controls.keys() == {"exchanged"}
+
+
 def test_a_test_part_without_reports_is_refused(writer, task, monkeypatch):
     monkeypatch.setattr(drafting, "_told", lambda *_: (np.array([], dtype=int), []))
     with pytest.raises(MedtsError, match="no test record has a report"):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,8 +19,10 @@ from medts.evaluation.faithfulness import (
 def make_batch(n_samples=(100, 100), n_channels=3, n_all=100):
     n_windows = len(n_samples)
     is_valid = torch.arange(n_all) < torch.tensor(n_samples)[:, None]
+    signal = torch.zeros(n_windows, n_channels, n_all)
+    signal[:, 1, 30:40], signal[:, 1, 60:70] = 1.0, -1.0  # every channel has mean 0
     stream = StreamBatch(
-        signal=torch.ones(n_windows, n_channels, n_all) * is_valid[:, None],
+        signal=signal * is_valid[:, None],
         is_valid=is_valid,
         is_channel_present=torch.ones(n_windows, n_channels, dtype=torch.bool),
         is_present=torch.ones(n_windows, dtype=torch.bool),
@@ -86,11 +90,11 @@ def test_the_ends_of_the_curves_are_the_whole_and_the_empty_window():
     seen = []
 
     def watch(given):
-        seen.append(float(given.streams["ecg"].signal.sum()))
+        seen.append(float(given.streams["ecg"].signal.square().sum()))
         return answer(given)
 
     measure_order(watch, batch, {"ecg": torch.rand(2, 3, 100)}, n_steps=4)
-    whole = float(batch.streams["ecg"].signal.sum())
+    whole = float(batch.streams["ecg"].signal.square().sum())
     assert [seen[0], seen[1], seen[-2], seen[-1]] == [whole, 0.0, 0.0, whole]
     assert all(a + b == pytest.approx(whole) for a, b in zip(seen[::2], seen[1::2], strict=True))
 
@@ -100,6 +104,42 @@ def test_masks_stay_as_they_are():
     emptied = keep(batch, {"ecg": torch.zeros(2, 3, 100, dtype=torch.bool)})
     assert emptied.streams["ecg"].is_valid.all()
     assert not emptied.streams["ecg"].signal.any()
+
+
+def test_what_is_taken_away_becomes_the_mean_of_its_channel_over_what_was_recorded():
+    batch = make_batch(n_samples=(100, 55))
+    drawn = torch.randn(2, 3, 100, generator=torch.Generator().manual_seed(0)) + 3
+    is_present = torch.tensor([[True, True, False], [True, True, True]])
+    part = batch.streams["ecg"]
+    is_real = part.is_valid[:, None] & is_present[..., None]
+    stream = replace(part, signal=drawn * is_real, is_channel_present=is_present)
+    batch = replace(batch, streams={"ecg": stream})
+    means = torch.tensor(
+        [[drawn[b, c, :n].mean() for c in range(3)] for b, n in ((0, 100), (1, 55))]
+    )
+
+    empty = keep(batch, {"ecg": torch.zeros(2, 3, 100, dtype=torch.bool)}).streams["ecg"]
+    torch.testing.assert_close(empty.signal, means[..., None] * is_real)
+    is_kept = torch.rand(2, 3, 100) < 0.5
+    partly = keep(batch, {"ecg": is_kept}).streams["ecg"].signal
+    assert torch.equal(partly[is_kept], stream.signal[is_kept])
+    torch.testing.assert_close(partly[~is_kept], empty.signal[~is_kept])
+    whole = keep(batch, {"ecg": torch.ones(2, 3, 100, dtype=torch.bool)}).streams["ecg"].signal
+    assert torch.equal(whole, stream.signal)
+
+
+def test_an_offset_of_a_channel_changes_nothing_for_a_model_that_subtracts_its_mean():
+    batch, relevance = make_batch(), {"ecg": torch.rand(2, 3, 100)}
+    raised = replace(batch.streams["ecg"], signal=batch.streams["ecg"].signal + 5.0)
+
+    def centred(given):
+        signal = given.streams["ecg"].signal
+        return (signal - signal.mean(dim=2, keepdim=True))[:, 1, 30:40].mean(dim=1).double()
+
+    low = measure_order(centred, batch, relevance)
+    high = measure_order(centred, replace(batch, streams={"ecg": raised}), relevance)
+    np.testing.assert_allclose(high.deletion, low.deletion, atol=1e-5)
+    np.testing.assert_allclose(high.insertion, low.insertion, atol=1e-5)
 
 
 def test_runs_are_summed_to_the_last_short_one():

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from medts.core.labels import LabelSet
+from medts.data.report_grades import GRADES
 from medts.data.reports import as_read
 from medts.evaluation import text_controls
 from medts.evaluation.answers import answer
@@ -13,6 +14,7 @@ from medts.evaluation.text_controls import (
     TextControlsConfig,
     change_reports,
     make_change,
+    unknown_classes,
     with_change,
 )
 from medts.inference.bundle import load_bundle
@@ -111,6 +113,15 @@ def test_redaction_removes_the_sentences_that_name_a_class():
     assert redacted[0] == redacted[3]
     unnamed = "Left axis deviation.  Heart rate 70 / min"
     assert change_reports([unnamed], "redacted", SUPER) == [unnamed]
+
+
+def test_grades_can_be_redacted_though_the_ontology_has_no_words_for_them():
+    grades = LabelSet(name="ptb-xl/grade", classes=GRADES, kind="single")
+    assert unknown_classes(grades) == ()
+    (redacted,) = change_reports(["otherwise normal ecg. sinus rhythm."], "redacted", grades)
+    assert redacted == "sinus rhythm."
+    strange = LabelSet(name="x/strange", classes=("AFIB", "zork"), kind="multi", system="scp-ecg")
+    assert unknown_classes(strange) == ("zork",)
 
 
 def test_a_shuffle_keeps_the_reports_and_repeats_with_its_seed():

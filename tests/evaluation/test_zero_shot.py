@@ -3,12 +3,15 @@ import pytest
 
 from medts.core.errors import LeakError, MedtsError
 from medts.core.labels import LabelSet
+from medts.core.reports import ReportSettings
 from medts.evaluation import zero_shot
 from medts.evaluation.files import write_result
 from medts.evaluation.result import read_result
 from medts.evaluation.task import make_task
+from medts.evaluation.text import read_like_prompts
 from medts.evaluation.zero_shot import ZeroShotConfig, class_words, likeness
-from medts.inference.bundle import load_bundle
+from medts.inference.bundle import Bundle, load_bundle
+from medts.signal.preprocess import Preprocessing
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +127,41 @@ def test_a_broad_class_is_also_described_by_what_falls_under_it():
 
 
 def test_another_class_never_changes_the_ranking_within_a_class():
-    labels = LabelSet(name="x/y", classes=("a", "b"), kind="multi")
     rng = np.random.default_rng(0)
     records, classes = rng.normal(size=(20, 4)), rng.normal(size=(2, 4))
     records /= np.linalg.norm(records, axis=1, keepdims=True)
     classes /= np.linalg.norm(classes, axis=1, keepdims=True)
-    alone = likeness(records, classes, labels)[:, 0]
-    other = likeness(records, np.stack([classes[0], -classes[1]]), labels)[:, 0]
+    alone = likeness(records, classes)[:, 0]
+    other = likeness(records, np.stack([classes[0], -classes[1]]))[:, 0]
     np.testing.assert_array_equal(alone, other)
+
+
+def test_a_single_set_is_stated_by_the_likeliest_class_and_has_no_brier_score(oracle, task):
+    rhythm = make_task(task.store, "synthetic/rhythm", test_folds=["9", "10"])
+    found = zero_shot.run(oracle, rhythm)
+    assert {"macro_auroc", "accuracy", "macro_f1"} <= found.metrics.keys()
+    assert "brier" not in found.metrics
+    assert all("brier" not in control for control in found.controls.values())
+    shares = rhythm.test.target.mean(axis=0)
+    assert found.controls["majority"]["accuracy"].value == pytest.approx(shares.max())
+
+
+def test_a_model_that_read_reports_of_the_corpus_is_not_zero_shot(oracle, bundle, task):
+    notes = zero_shot.run(oracle, task).notes
+    (corpus,) = bundle.provenance.corpora
+    assert any("NOT ZERO-SHOT" in note and corpus in note for note in notes)
+
+
+def test_prompts_are_read_in_the_language_of_the_models_reports(bundle):
+    settings = Preprocessing(reports=ReportSettings())
+    german = Bundle(
+        bundle.config, preprocessing=settings, labels=bundle.labels, provenance=bundle.provenance
+    )
+    phrases = ("Vorhofflimmern", "atrial fibrillation", "inferiorer Myokardinfarkt", "xyz")
+    assert read_like_prompts(german, phrases) == (
+        "atrial fibrillation", "inferior myocardial infarction", "xyz",
+    )  # fmt: skip
+    assert read_like_prompts(bundle, phrases) == phrases
 
 
 def test_a_template_without_a_place_for_the_phrase_is_refused():

@@ -27,7 +27,7 @@ FINDINGS = LabelSet(name="made-up/findings", classes=("AF", "MI"), kind="multi")
 
 
 def make_head(**changes):
-    config = MatchingHeadConfig(**{"words": "random", "hidden": 24, "dim": 8, **changes})
+    config = MatchingHeadConfig(**{"hidden": 24, "dim": 8, **changes})
     texts = texts_of([RHYTHM, FINDINGS])
     torch.manual_seed(0)
     read = read_texts(MatchingHeadConfig(words="random"), texts)
@@ -81,7 +81,7 @@ def test_a_further_class_leaves_the_other_logits_as_they_are_and_needs_no_weight
     head, before = make_head(), make_head().state_dict().keys()
     more = RHYTHM.but(classes=(*RHYTHM.classes, "VT"), phrases={**RHYTHM.phrases, "VT": ("fast",)})
     assert head.missing(more) == ["fast"]
-    head.learn(["fast"], read_texts(head.config, ["fast"]).vectors)
+    head.learn(["fast"], read_texts(MatchingHeadConfig(words="random"), ["fast"]).vectors)
     assert head.missing(more) == []
     torch.testing.assert_close(head(pooled, more)[:, :3], head(pooled, RHYTHM))
     assert head.state_dict().keys() == before
@@ -111,6 +111,30 @@ def test_random_words_are_the_same_for_the_same_text_and_unrelated_otherwise():
     assert torch.equal(one.vectors[1], two.vectors[0])
     assert abs(float(one.vectors[0] @ one.vectors[1])) < 0.2
     assert one.digest == "random"
+
+
+def test_random_words_that_two_label_sets_share_tell_one_nothing_of_the_other(pooled):
+    head = make_head(words="random")
+    other = RHYTHM.but(name="elsewhere/rhythm")
+    own, theirs = head._vectors_of(RHYTHM.texts(), RHYTHM), head._vectors_of(RHYTHM.texts(), other)
+    assert (own @ theirs.T).abs().max() < 0.2
+    assert abs(float(head.prior(RHYTHM) @ head.prior(other))) < 0.2
+    assert torch.equal(own, make_head(words="random")._vectors_of(RHYTHM.texts(), RHYTHM))
+    torch.testing.assert_close(own @ own.T, theirs @ theirs.T)
+    meant = make_head()
+    assert torch.equal(meant(pooled, RHYTHM), meant(pooled, other))
+
+
+def test_random_words_of_a_class_stay_its_own_in_another_order_or_a_larger_set(pooled):
+    head = make_head(words="random")
+    turned, fewer = (
+        RHYTHM.but(classes=("ST", "SR", "AF")),
+        RHYTHM.but(
+            classes=("SR", "AF"), phrases={"SR": ("sinus rhythm",), "AF": ("atrial fibrillation",)}
+        ),
+    )
+    torch.testing.assert_close(head(pooled, turned), head(pooled, RHYTHM)[:, [2, 0, 1]])
+    torch.testing.assert_close(head(pooled, fewer), head(pooled, RHYTHM)[:, :2])
 
 
 def test_classes_with_the_same_words_are_refused_by_name():

@@ -9,11 +9,15 @@ from torch import nn
 
 from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
+from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES, STANDARD_12_LEADS
-from medts.models.heads import Head, HeadConfig
+from medts.models.heads import Head
 from medts.models.medualtime import MedualTime, MedualTimeConfig
 from medts.nn.adapters import Adapter
 from medts.nn.text import TextConfig
+from medts.objectives.classification import Classification, ClassificationConfig
+from medts.recipes import find_recipe
+from medts.training.optimisation import build_optimizer
 
 pytest.importorskip("transformers")
 
@@ -56,16 +60,14 @@ def count(module):
     return sum(each.numel() for each in module.parameters() if each.requires_grad)
 
 
-@pytest.mark.slow
-def test_the_paper_trains_907_145_parameters_and_saves_nothing_else():
-    config = MedualTimeConfig(
-        trunk=TextConfig(name="random-gpt2-small", max_tokens=1024),
-        is_gate_shared=True,
-        is_message_normed=False,
-        modality_dropout=0.0,
-    )
-    encoder = MedualTime(config)
+def test_the_recipe_of_the_paper_trains_907_145_parameters_and_saves_nothing_else():
+    recipe, shape = find_recipe("medualtime_paper"), TextConfig(name="random-gpt2-small")
+    assert (recipe.encoder.trunk.name, recipe.encoder.text_encoder.name) == (
+        "gpt2", "medicalai/ClinicalBERT",
+    )  # fmt: skip
+    encoder = MedualTime(recipe.encoder.but(trunk=shape, text_encoder=shape))
     assert encoder.n_plain == 1
+    assert encoder.text_projection is None
     assert count(encoder.signal_conv) == 582_912
     assert [count(block) for block in encoder.signal_conv.blocks] == [39_424, 197_632, 246_784]
     assert count(encoder.patches) == 231_168
@@ -74,7 +76,7 @@ def test_the_paper_trains_907_145_parameters_and_saves_nothing_else():
     assert sum(map(count, norms)) == 4_608
     assert encoder.text_adapter.gate is encoder.signal_adapter.gate
     assert encoder.signal_adapter.gate.numel() == 132
-    head = Head(HeadConfig(hidden=0, dropout=0.0, normalise=False), dim=encoder.dim, n_classes=5)
+    head = Head(recipe.head, dim=encoder.dim, n_classes=5)
     assert count(encoder) == 903_300
     assert count(encoder) + count(head) == 907_145
     of_the_trunk = sum(each.numel() for each in encoder.trunk.model.parameters())
@@ -138,7 +140,7 @@ def test_training_mode_drops_nothing_unless_asked(trunk, fusion):
 def test_longer_reports_beside_it_change_nothing_for_a_window(trunk):
     encoder = build(trunk, gate=0.8)
     alone = encoder(make_batch(REPORTS[:1])).intermediates["passes"].text[0]
-    beside = make_batch((REPORTS[0], "word " * 30))
+    beside = make_batch((REPORTS[0], "word " * 12))
     signal = beside.streams["ecg"].signal
     signal[0] = make_batch(REPORTS[:1]).streams["ecg"].signal[0]
     found = encoder(beside).intermediates["passes"].text[0]
@@ -183,6 +185,22 @@ def test_what_is_missing_is_left_out_of_the_fusion(trunk, fusion):
     assert not nothing.pooled.any()
 
 
+@EACH
+@pytest.mark.parametrize("fusion", ["mean", "gate", "concat"])
+@torch.no_grad()
+def test_a_hidden_report_carries_no_information(trunk, fusion):
+    encoder = build(trunk, gate=0.8, fusion=fusion)
+    is_seen = torch.tensor([False, True, False])
+    encoder.drop_modality = lambda has_signal, has_text: (has_signal, has_text & is_seen)
+    found = encoder(make_batch(REPORTS))
+    for text in ("complete left bundle branch block", "word " * 12, None):
+        other = encoder(make_batch((text, REPORTS[1], "another")))
+        assert torch.equal(other.pooled, found.pooled)
+        assert torch.equal(other.tokens, found.tokens)
+    shown = encoder(make_batch((REPORTS[0], "another", REPORTS[2])))
+    assert not torch.equal(shown.pooled[1], found.pooled[1])
+
+
 @torch.no_grad()
 def test_a_model_that_reads_one_modality_does_not_depend_on_the_other():
     signal = build(gate=0.8, reads="signal")
@@ -196,7 +214,17 @@ def test_a_model_that_reads_one_modality_does_not_depend_on_the_other():
     assert not encoded.is_valid.any()
 
 
+@torch.no_grad()
+def test_a_text_of_ten_thousand_words_is_cut_with_one_warning():
+    encoder = build("random-tiny-bert", gate=0.8)
+    with pytest.warns(UserWarning, match="1 of 2 texts are longer than the 64 tokens"):
+        encoder(make_batch(("word " * 10_000, REPORTS[0])))
+    encoder(make_batch(("other " * 10_000, REPORTS[0])))
+    assert encoder.trunk.n_truncated == 2
+
+
 @EACH
+@pytest.mark.filterwarnings("ignore:.*texts are longer than")
 @pytest.mark.parametrize(
     "text", ["word " * 10_000, "标准十二导联心电图", "синусовый ритм", "x", "\n\t", None]
 )
@@ -274,6 +302,30 @@ def test_reports_are_computed_once_where_nothing_below_learns():
     trained(make_batch()).pooled.square().sum().backward()
     assert trained.trunk.blocks[0].mlp.c_fc.weight.grad.any()
     assert any("c_attn" in name for name in trained.state_dict())
+
+
+def test_a_trained_trunk_learns_slowly_and_what_is_new_around_it_does_not():
+    recipe = find_recipe("medualtime_small_trained_trunk")
+    encoder = build(is_trunk_trained=True)
+    labels = LabelSet(name="a/b", classes=("x", "y"), kind="multi")
+    head = Head(recipe.head, dim=encoder.dim, n_classes=2)
+    model = Classification(
+        ClassificationConfig(),
+        encoder=encoder,
+        head=head,
+        label_set=labels,
+        prevalence=torch.tensor([0.5, 0.5]),
+    )
+    groups = build_optimizer(model, recipe.training).param_groups
+    rates = {each: group["lr"] for group in groups for each in group["params"]}
+    assert rates.keys() == set(model.parameters())
+    trunk = set(encoder.trunk.parameters())
+    assert len(trunk) > 20
+    assert [rates[each] for each in trunk] == pytest.approx([5e-5] * len(trunk))
+    assert {rates[each] for each in rates.keys() - trunk} == {1e-3}
+    assert {rates[each] for each in head.parameters()} == {1e-3}
+    frozen = build()
+    assert list(frozen.parts()) == [frozen]
 
 
 def test_another_trunk_is_refused_and_a_missing_one_explained():

@@ -1,6 +1,7 @@
 """Adapters and trunks: bit for bit the plain model when closed, the formula when open."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from einops import rearrange
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.nn.adapters import Adapter, attach, injecting
-from medts.nn.trunk import FrozenReader, Trunk, visible
+from medts.nn.trunk import FrozenReader, Trunk, mean_of_valid, visible
 
 transformers = pytest.importorskip("transformers")
 
@@ -239,10 +240,45 @@ def test_texts_are_computed_once_and_forgotten_when_memory_ends(name):
     assert torch.equal(none(texts, device)[0], hidden)
 
 
-def test_long_texts_are_cut_and_empty_ones_refused():
-    trunk = build("random-tiny-bert")
-    (cut,) = trunk.number(["word " * 10_000], 100_000)
-    assert len(cut) == 512
+@EACH
+@pytest.mark.parametrize("pool", ["mean", "first"])
+def test_a_vector_is_kept_in_place_of_the_states_it_was_made_of(name, pool):
+    trunk, device = build(name), torch.device("cpu")
+    shape = {"n_blocks": 2, "max_tokens": 16, "limit_mib": 1}
+    reader, states = FrozenReader(trunk, **shape), FrozenReader(trunk, **shape)
+    texts = ["sinus rhythm", "normal ecg", "sinus rhythm"]
+    found = reader.vectors(texts, pool, device)
+    hidden, is_valid = states(texts, device)
+    expected = hidden[:, 0] if pool == "first" else mean_of_valid(hidden, is_valid)
+    assert torch.equal(found, expected)
+    assert torch.equal(reader.vectors(texts[::-1], pool, device), found.flip(0))
+    assert reader.n_computed == states.n_computed == 2
+    assert {tuple(each.shape) for each in reader._kept.values()} == {(trunk.dim,)}
+    torch.testing.assert_close(reader(texts, device)[0], hidden)
+
+
+def test_threads_may_read_at_once_while_little_is_kept():
+    trunk, device = build("random-tiny-bert"), torch.device("cpu")
+    texts = [f"report {number}" for number in range(8)]
+    whole = FrozenReader(trunk, n_blocks=2, max_tokens=16, limit_mib=1)
+    expected = torch.cat([whole.vectors([text], "mean", device) for text in texts])
+    small = FrozenReader(trunk, n_blocks=2, max_tokens=16, limit_mib=3 * 32 * 4 / 2**20)
+    with ThreadPoolExecutor(4) as pool:
+        orders = [(8 * [text], text) for text in texts * 5]
+        found = pool.map(lambda each: small.vectors(each[0], "mean", device)[0], orders)
+        for (_, text), each in zip(orders, found, strict=True):
+            torch.testing.assert_close(each, expected[texts.index(text)])
+    assert len(small._kept) == 3
+    assert small._room == 0
+
+
+def test_long_texts_are_cut_counted_and_warned_of_once_and_empty_ones_refused():
+    trunk, long = build("random-tiny-bert"), "word " * 10_000
+    with pytest.warns(UserWarning, match="1 of 2 texts are longer than the 512 tokens"):
+        short, cut = trunk.number(["short", long], 100_000)
+    assert (len(short), len(cut)) == (7, 512)
+    trunk.number([long, "x" * 511, "x" * 510], 512)
+    assert trunk.n_truncated == 2, "a text counts once, and one that just fits does not"
     with pytest.raises(MedtsError, match="empty text"):
         trunk.number([" "], 10)
 

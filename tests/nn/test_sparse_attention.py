@@ -150,6 +150,25 @@ def test_a_share_passes_over_what_is_not_valid_and_knows_how_many_queries_are_us
     assert not share[1].any()
 
 
+def test_rows_that_use_fewer_queries_have_parts_of_their_own():
+    tsda, tokens, prior = block(query_start="local"), noise(3, 12, 16), noise(5)
+    n_kept = torch.tensor([6, 3, 4])
+    together = tsda(tokens, everything(3, 12), n_kept=n_kept, at_most=6, prior=prior)
+    for row, n in enumerate(n_kept.tolist()):
+        alone = tsda(tokens[row, None], everything(1, 12), n_kept=n, at_most=n, prior=prior)
+        torch.testing.assert_close(together.tokens[row, :n], alone.tokens[0])
+
+
+def test_queries_may_start_without_the_prior_and_learn_from_it():
+    tsda, tokens = block(prior_start="zero"), noise(2, 9, 16)
+    torch.testing.assert_close(tsda.queries(noise(5))[0], tsda.bank)
+    drawn = block()
+    assert tsda.state_dict().keys() == drawn.state_dict().keys()
+    torch.testing.assert_close(tsda.bank, drawn.bank)  # nothing else is drawn otherwise
+    tsda(tokens, everything(2, 9), prior=noise(5)).tokens.square().sum().backward()
+    assert tsda.fuse.weight.grad[:, 16:].any()
+
+
 def test_a_local_query_adds_what_it_reads_to_its_part_of_the_tokens():
     tsda, tokens = block(query_start="local", prior_dim=0), noise(2, 12, 16)
     for silent in (tsda.mix.out, tsda.mix_mlp[3], tsda.read.out, tsda.read_mlp[3]):

@@ -14,6 +14,7 @@ from medts.objectives.dual_contrast import (
     add_noise,
     number_reports,
 )
+from medts.recipes import find_pretraining
 
 pytest.importorskip("transformers")
 
@@ -53,7 +54,7 @@ def reference_nce(first, second, is_positive, temperature=0.1):
 
 
 def test_the_loss_is_the_sum_of_its_terms_and_equal_reports_are_positives(batch):
-    objective = build(n_alone=0).eval()
+    objective = build(alone_ratio=0.0).eval()
     for adapter in (objective.encoder.signal_adapter, objective.encoder.text_adapter):
         torch.nn.init.constant_(adapter.gate, 1.0)
     batch = with_reports(batch, ["same", "b", "same", "d", "e", " same "])
@@ -69,7 +70,7 @@ def test_the_loss_is_the_sum_of_its_terms_and_equal_reports_are_positives(batch)
     within = reference_nce(signal, other_signal, own) + reference_nce(text, other_text, own)
     expected = within + 0.1 * 2 * reference_nce(signal, text, equal)
     torch.testing.assert_close(losses.total, expected)
-    strict = build(n_alone=0, equal_reports="negatives").eval()
+    strict = build(alone_ratio=0.0, equal_reports="negatives").eval()
     strict.load_state_dict(objective.state_dict())
     between = strict(batch).parts["between"]
     torch.testing.assert_close(between, 2 * reference_nce(signal, text, own))
@@ -77,26 +78,35 @@ def test_the_loss_is_the_sum_of_its_terms_and_equal_reports_are_positives(batch)
 
 
 def test_alignment_waits_then_rises_and_always_counts_in_validation(batch):
-    objective = build(n_alone=2, n_rising=2, alignment=0.4).train()
+    def weights(objective, n_steps):
+        found = []
+        for step in range(n_steps):
+            objective.progress = step / n_steps
+            found.append(float(objective(batch).parts["alignment"]))
+        return found
+
+    rising = build(alone_ratio=0.25, rising_ratio=0.25, alignment=0.4)
+    assert weights(rising.train(), 8) == pytest.approx([0, 0, 0, 0.2, 0.4, 0.4, 0.4, 0.4])
+    assert weights(rising.eval(), 2) == pytest.approx([0.4, 0.4])
+    assert weights(build(alone_ratio=0.5).train(), 4) == pytest.approx([0, 0, 0.1, 0.1])
+    with pytest.raises(ValueError, match="leave no batch with the whole weight"):
+        DualContrastConfig(alone_ratio=0.5, rising_ratio=0.5)
+
+
+def test_the_recipe_draws_the_passes_together_for_nine_tenths_of_its_batches():
+    recipe = find_pretraining("medualtime")
+    n_steps = recipe.training.epochs * (1027 // recipe.training.batch_size)
+    assert n_steps == 64, "on the part of PTB-XL that the tables are made of"
+    objective = DualContrast(recipe.objective, encoder=build().encoder).train()
     weights = []
-    for _ in range(6):
+    for step in range(n_steps):
+        objective.progress = step / n_steps
         weights.append(objective.alignment)
-        objective(batch)
-    assert weights == pytest.approx([0, 0, 0, 0.2, 0.4, 0.4])
-    objective.n_seen.zero_()
-    assert objective.eval().alignment == 0.4
-    objective(batch)
-    assert objective.n_seen == 0
-    step = build(n_alone=2).train()
-    found = []
-    for _ in range(4):
-        found.append(step.alignment)
-        step(batch)
-    assert found == [0, 0, 0.1, 0.1]
+    assert weights == [0.0] * 7 + [0.1] * 57
 
 
 def test_one_batch_is_learnt_below_chance(batch, learn):
-    objective = build(n_alone=0, noise=0.1)
+    objective = build(alone_ratio=0.0, noise=0.1)
     chance = 2 * torch.log(torch.tensor(6.0)) + 0.2 * torch.log(torch.tensor(6.0))
     losses = learn(objective, batch, n_steps=30)
     assert losses[-1] < 0.5 * losses[0]
@@ -104,14 +114,14 @@ def test_one_batch_is_learnt_below_chance(batch, learn):
 
 
 def test_gradients_reach_every_parameter_once_gates_are_open(batch, silent):
-    objective = build(n_alone=0)
+    objective = build(alone_ratio=0.0)
     for adapter in (objective.encoder.signal_adapter, objective.encoder.text_adapter):
         torch.nn.init.constant_(adapter.gate, 0.5)
     assert silent(objective, batch) == []
 
 
 def test_windows_without_reports_are_compared_by_their_signals_alone(batch):
-    objective = build(n_alone=0).eval()
+    objective = build(alone_ratio=0.0).eval()
     torch.manual_seed(1)
     alone = objective(with_reports(batch, [None] * 6))
     assert alone.parts["text"] == alone.parts["between"] == 0

@@ -7,6 +7,7 @@ from medts.core.errors import UnknownNameError
 from medts.inference.bundle import bundle_digest, load_bundle
 from medts.recipes.job_models import shared_folders
 from medts.recipes.jobs import Outcome, run_job
+from medts.recipes.report_modelling import seen_by
 from medts.recipes.suites import Job, Method, Question, Taught
 
 FOLDS = tuple(str(fold) for fold in range(1, 11))
@@ -151,6 +152,21 @@ def test_a_taught_model_answers_on_other_streams_with_the_same_weights(run, tmp_
     every_lead = run(job, method=method.but(answers_on=""))
     assert len(list((tmp_path / "taught").iterdir())) == 1  # taught once
     assert one_lead.metrics["macro_auroc"].value != every_lead.metrics["macro_auroc"].value
+
+
+def test_a_language_model_may_read_reports_first_and_what_was_noted_is_kept(run, tmp_path):
+    method = Method(
+        name="stage_1", kind="evaluate", pretraining="melp_test", report_lm="report_lm_test",
+        learns_from=ONCE, protocol="zero_shot",
+    )  # fmt: skip
+    job = Job(suite="s", method=method, question=ONCE, label_fraction=0, epochs_ratio=0.1)
+    found = run(job)
+    assert any("NOT ZERO-SHOT" in note for note in found.notes)
+    folders = shared_folders(job, tmp_path)
+    assert len(folders) == 2
+    bundle, reader = (load_bundle(folders[0]), seen_by(folders[1] / "model"))
+    assert bundle.config.encoder.text.name == str((folders[1] / "model").resolve())
+    assert set(reader.seen_subjects) <= set(bundle.provenance.seen_subjects)
 
 
 def test_draws_of_a_protocol_with_episodes_share_none_of_them(run):

@@ -1,17 +1,25 @@
 """MedualTime from recipe to bundle: small files, the right trunk, and what variants change."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
 from medts.core.errors import MedtsError
+from medts.data.reports import prepare
+from medts.data.windows import collate, windows_of
 from medts.inference.bundle import load_bundle
 from medts.inference.predictor import load
-from medts.recipes import find_pretraining, find_recipe
+from medts.nn.language_model import random_language_model
+from medts.nn.trunk import original
+from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_pretraining, find_recipe
 from medts.recipes.pretrain import pretrain
+from medts.recipes.run import finetune
+from medts.recipes.tables import find_suite
 
 VARIANTS = {
     "medualtime_signal_pass": {"passes"},
@@ -36,18 +44,33 @@ def test_a_bundle_holds_adapters_and_the_digest_of_the_trunk(medualtime_run):
     assert bundle.config.encoder.trunk.name == "random-tiny-gpt2"
 
 
+def with_trunk(run, name, copy):
+    """Copies a bundle and names another language model in it."""
+    shutil.copytree(run / "bundle", copy)
+    content = json.loads((copy / "config.json").read_text())
+    content["encoder"]["trunk"]["name"] = name
+    (copy / "config.json").write_text(json.dumps(content))
+    return copy
+
+
 def test_a_bundle_with_another_trunk_under_it_does_not_load(medualtime_run, tmp_path):
-    config = medualtime_run / "bundle" / "config.json"
     for name, message in (("random-tiny-bert", "digest"), ("not/here", "Name 'minilm'")):
-        copy = tmp_path / name.replace("/", "-")
-        copy.mkdir()
-        for file in config.parent.iterdir():
-            (copy / file.name).write_bytes(file.read_bytes())
-        content = json.loads(config.read_text())
-        content["encoder"]["trunk"]["name"] = name
-        (copy / "config.json").write_text(json.dumps(content))
+        copy = with_trunk(medualtime_run, name, tmp_path / name.replace("/", "-"))
         with pytest.raises(MedtsError, match=message):
             load_bundle(copy)
+
+
+def test_a_trunk_of_the_same_shape_with_other_weights_is_refused(medualtime_run, tmp_path):
+    shape = {"kind": "gpt2", "layers": 3, "dim": 32, "heads": 4, "vocabulary_size": 128}
+    copies = {}
+    for seed in (0, 1):
+        made, folder = random_language_model(**shape, seed=seed), tmp_path / f"trunk-{seed}"
+        made.model.save_pretrained(folder)
+        made.tokenizer.save_pretrained(folder)
+        copies[seed] = with_trunk(medualtime_run, str(folder), tmp_path / f"bundle-{seed}")
+    assert load_bundle(copies[0]).encoder.trunk.digest == original("random-tiny-gpt2").digest
+    with pytest.raises(MedtsError, match="trained on a language model with digest"):
+        load_bundle(copies[1])
 
 
 def test_a_recording_is_answered_with_and_without_its_report(medualtime_run, synthetic_store):
@@ -61,6 +84,53 @@ def test_a_recording_is_answered_with_and_without_its_report(medualtime_run, syn
     assert found != mute
 
 
+def test_a_report_of_ten_thousand_words_is_read_up_to_what_fits(medualtime_run, synthetic_store):
+    model, record = load(medualtime_run), synthetic_store.record(3)
+    long = "sinus rhythm. " * 5_000
+    with pytest.warns(UserWarning, match="1 of 1 texts are longer than the 512 tokens"):
+        found = model.predict(replace(record, report=long)).probability
+    assert found != model.predict(replace(record, report=None)).probability
+    settings = model.bundle.preprocessing.reports
+    assert prepare([long], settings).n_cut == 1
+    first = " ".join(long.split()[: settings.max_words])
+    assert found == model.predict(replace(record, report=first)).probability
+
+
+def test_a_constant_text_takes_the_place_of_every_report(synthetic_store, tmp_path):
+    control = find_recipe("medualtime_small_constant_text").preprocessing.reports
+    base = find_recipe("medualtime_test")
+    recipe = base.but(
+        preprocessing=base.preprocessing.but(reports=control),
+        training=base.training.but(epochs=1),
+    )
+    finetune(
+        recipe,
+        synthetic_store,
+        label_set="synthetic/findings",
+        train_folds=["1", "2"],
+        val_folds=["8"],
+        out=tmp_path,
+        show_progress=False,
+    )
+    model, record = load(tmp_path), synthetic_store.record(3)
+    found = model.predict(record).probability
+    for text in ("complete left bundle branch block", None, ""):
+        assert model.predict(replace(record, report=text)).probability == found
+    (example, *_) = windows_of(record, recipe.preprocessing, recipe.windowing)
+    assert example.text == "report."
+    passes = model.bundle.encoder(collate([example], recipe.preprocessing))
+    assert passes.intermediates["passes"].has_text.all(), "the text pass hears of the signal"
+
+
+def test_the_headline_and_its_late_fusion_train_what_they_say():
+    methods = {each.name: each for each in find_suite("medualtime").methods}
+    headline = methods["medualtime_small_redacted"]
+    assert (headline.kind, headline.protocol) == ("finetune", "text_controls")
+    kept = {each.recipe for each in methods.values() if each.is_kept}
+    assert set(methods["late_fusion_redacted"].fused) <= kept
+    assert {"medualtime_small_signal_only", "medualtime_small_unadapted_redacted"} <= set(methods)
+
+
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_a_variant_changes_only_what_it_names(name):
     base, variant = find_recipe("medualtime"), find_recipe(name)
@@ -70,6 +140,13 @@ def test_a_variant_changes_only_what_it_names(name):
         if getattr(base.encoder, field) != getattr(variant.encoder, field)
     }
     assert changed == VARIANTS[name]
+
+
+def test_the_page_of_the_paper_lists_every_recipe():
+    page = (Path(__file__).parents[2] / "docs/papers/medualtime.md").read_text(encoding="utf-8")
+    families = ("medualtime", "text_linear", "gpt4ts")
+    names = {each for each in RECIPES | PRETRAINING_RECIPES if each.startswith(families)}
+    assert {each for each in names if f"`{each}`" not in page} == set()
 
 
 def test_the_recipe_of_the_paper_has_its_settings():
@@ -91,6 +168,8 @@ def test_pretraining_ends_in_an_encoder_that_embeds(synthetic_store, tmp_path):
         out=tmp_path,
         show_progress=False,
     )
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert [each["train_alignment"] for each in history] == pytest.approx([0.0, 0.1])
     bundle = load_bundle(tmp_path)
     assert bundle.head is None
     assert bundle.provenance.selection["loss"] > 0

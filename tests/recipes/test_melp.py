@@ -10,7 +10,7 @@ from medts.core.errors import ConfigError, MedtsError
 from medts.data.label_texts import in_words
 from medts.evaluation.prompting import score_prompts
 from medts.evaluation.sentence_drawing import attention_of, sentence_page
-from medts.evaluation.text import embed_records, embed_texts, text_side
+from medts.evaluation.text import embed_records, embed_texts, read_like_prompts, text_side
 from medts.evaluation.zero_shot import ZeroShotConfig, class_words, embed_classes, likeness
 from medts.formats import npy
 from medts.inference.bundle import load_bundle
@@ -124,9 +124,9 @@ def test_the_command_line_prints_the_score_that_python_and_the_protocol_give(
     label_set = in_words(synthetic_store, "synthetic/rhythm")
     settings = ZeroShotConfig()
     words = class_words(label_set, settings)
-    classes = embed_classes(model.encoder, words, settings)
-    multi = label_set.but(kind="multi")
-    expected = likeness(embed_records(model, synthetic_store, [0]), classes, multi)[0]
+    read = {name: read_like_prompts(model, phrases) for name, phrases in words.items()}
+    classes = embed_classes(model.encoder, read, settings)
+    expected = likeness(embed_records(model, synthetic_store, [0]), classes)[0]
     python = score_prompts(model, synthetic_store.record(0), words)
     np.testing.assert_allclose([each.score for each in python], expected, atol=1e-6)
 
@@ -194,6 +194,11 @@ def test_a_draft_is_marked_as_one_and_drawn(run, model, file, synthetic_store, t
     assert "<script>alert" not in sentence_page(
         model, record, ["a<script>alert(1)</script>"], title="t"
     )
+
+
+def test_a_given_text_is_not_a_draft(run, file, capsys):
+    assert main(["draft", str(run), str(file), "--report", "old mi."]) == 2
+    assert "only drawn" in capsys.readouterr().err
 
 
 def test_a_model_without_a_decoder_does_not_draft(tiny_run, file, capsys):

@@ -6,9 +6,10 @@ import pytest
 
 from medts.cli.main import main
 from medts.core.errors import ConfigError, LeakError, StoreError
-from medts.data.splits import subject_tokens
-from medts.nn.text import FrozenText, load_language_model, random_language_model
+from medts.data.splits import subject_tokens, take_part
+from medts.nn.text import FrozenText, TextConfig, load_language_model, random_language_model
 from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
+from medts.recipes.folder import trace
 from medts.recipes.report_lm import ReportModelling
 from medts.recipes.report_modelling import model_reports, seen_by
 
@@ -76,6 +77,18 @@ def test_it_says_whose_reports_it_has_seen_and_how_well_it_foresees_others(
     assert n_accounted == account["n_records"] == 30
     with pytest.raises(StoreError, match=r"no provenance\.json"):
         seen_by(trained.parent)
+
+
+def test_who_a_text_encoder_has_read_of_counts_as_seen_by_what_is_built_on_it(
+    trained, synthetic_store
+):
+    fold_4, fold_5 = (take_part(synthetic_store, "synthetic/rhythm", [f]) for f in ("4", "5"))
+    melp = PRETRAINING_RECIPES["melp_test"]()
+    plain = trace(synthetic_store, fold_4, fold_5, melp)["seen_subjects"]
+    reads = melp.but(encoder=melp.encoder.but(text=TextConfig(name=str(trained))))
+    seen = trace(synthetic_store, fold_4, fold_5, reads)["seen_subjects"]
+    assert set(seen) == {*plain, *seen_by(trained).seen_subjects}
+    assert len(seen) > len(plain)
 
 
 def test_a_finished_run_is_not_run_again_and_another_one_is_refused(

@@ -12,9 +12,9 @@ from medts.cli.console import make_console
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.files import write_whole
 from medts.core.sentences import split_sentences
-from medts.data.reports import as_read
 from medts.data.windows import collate, windows_of
 from medts.evaluation.drafting import writer_of
+from medts.evaluation.text import read_like_reports
 from medts.formats import read
 from medts.inference.bundle import Bundle, load_bundle
 
@@ -59,15 +59,19 @@ def run(arguments: Sequence[str]) -> None:
     asked = tyro.cli(Draft, prog="medts draft", args=arguments)
     if not asked.files:
         raise MedtsError("no recording given", remedy="medts draft BUNDLE FILE")
+    if asked.report is not None and asked.drawing is None:
+        raise MedtsError(
+            "a given text is only drawn, never drafted", field="--report", remedy="Give --drawing"
+        )
     model = load_bundle(asked.bundle)
-    encoder = writer_of(model)
+    encoder = writer_of(model) if asked.report is None else None
     failures = 0
     for file in asked.files:
         try:
             record = read(file, sampling_rate=asked.sampling_rate, unit=asked.unit)
             window = windows_of(record, model.preprocessing, model.config.windowing)[:1]
-            if asked.report is not None:
-                written = given_text(asked.report, model)
+            if encoder is None:
+                written = given_text(asked.report or "", model)
             else:
                 batch = collate(window, model.preprocessing)
                 (written,) = encoder.draft(batch, max_tokens=asked.max_tokens)
@@ -102,10 +106,7 @@ def given_text(text: str, model: Bundle) -> str:
     Raises:
         ConfigError: If nothing is left of it.
     """
-    settings = model.preprocessing.reports
-    if settings is not None:
-        settings = settings.but(min_words=1, is_redacted=False, hidden_classes_of=())
-    (read_text,) = as_read([text], settings)
+    (read_text,) = read_like_reports(model, [text])
     if not any(map(str.isalnum, read_text or "")):
         raise ConfigError(f"nothing is said in {text[:60]!r}", field="--report")
     return read_text or ""

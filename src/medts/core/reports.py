@@ -24,7 +24,7 @@ class ReportSettings(Config):
     """Fewest words of a report that is kept; MELP and MERL keep MIMIC-IV-ECG's from 4 on."""
 
     max_words: int = Field(default=1000, ge=1)
-    """Most words of a report that is kept: a longer text is no report of one ECG."""
+    """Most words of a report that are read; a longer one is cut and counted."""
 
     keep_unknown: bool = True
     """Whether reports in a language that is not recognised are kept, as they are."""
@@ -35,6 +35,10 @@ class ReportSettings(Config):
 
     hidden_classes_of: tuple[LabelSet, ...] = ()
     """The label sets whose classes are not to be named; filled in where a model is trained."""
+
+    stands_in: str = ""
+    """Text that every recording is given in place of its report, or of none: a control, which has
+    all of a model that reads reports but what they say. Empty leaves reports as they are."""
 
     def hiding(self, label_sets: Sequence[LabelSet]) -> "ReportSettings":
         """Returns the settings for a model that learns some label sets, besides those known."""

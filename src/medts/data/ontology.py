@@ -9,6 +9,7 @@ and cleaning reports is not done here.
 """
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -205,17 +206,29 @@ def mentions(sentence: str) -> set[str]:
 
 
 def named(sentence: str) -> set[str]:
-    """Finds the concepts whose wordings occur in a sentence, denied or not.
+    """Finds the concepts whose wordings occur in a sentence, denied or not, or within a wording.
 
     >>> sorted(named("sinusrhythmus, kein infarkt"))
     ['MI', 'SR']
+    >>> sorted(named("voltage criteria for left ventricular hypertrophy"))
+    ['HYP', 'LVH', 'VCLVH']
     """
-    return {
-        _owner_of(token.group())
+    phrases = [
+        token.group()
         for clause in _CLAUSE_END.split(sentence)
         for token in _scanner().finditer(plain_spelling(clause))
         if token.lastgroup == "phrase"
-    }
+    ]
+    known = _phrase_owner()
+    within = {part for phrase in phrases for part in _parts_of(phrase)} & known.keys()
+    return {_owner_of(phrase) for phrase in phrases} | {known[part] for part in within}
+
+
+def _parts_of(phrase: str) -> Iterator[str]:
+    """Yields every run of words of a phrase."""
+    words = phrase.split()
+    for start, end in itertools.combinations(range(len(words) + 1), 2):
+        yield " ".join(words[start:end])
 
 
 _UMLAUTS = str.maketrans({"ä": "e", "ö": "o", "ü": "u", "ß": "ss", "á": "ss", "é": "e"})

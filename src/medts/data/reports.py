@@ -7,7 +7,8 @@ English, `without_classes` removes sentences that name what a model shall not be
 does it all for a corpus.
 
 What cannot be used becomes None in its place and is counted under a reason: empty, says nothing
-about the recording, too long, of unknown language (where that is asked for). Lists never shift.
+about the recording, too short, of unknown language (where that is asked for). What is too long is
+cut, and counted too. Lists never shift.
 
 Axes: n reports, distinct or not.
 """
@@ -66,6 +67,7 @@ class PreparedReports:
         languages: Kept reports by language.
         masked: Names, dates and numbers found, by kind.
         leaks_removed: Reports that carried annotators' codes, which were cut off.
+        n_cut: Reports of more words than are read.
         coverage: How much of the reports in other languages than English the lexicon knows.
     """
 
@@ -74,6 +76,7 @@ class PreparedReports:
     languages: dict[str, int]
     masked: dict[str, int]
     leaks_removed: int
+    n_cut: int
     coverage: Coverage
 
     @property
@@ -87,19 +90,21 @@ _MARKS = re.compile(r"\*{2,}|=-|=|<[^<>]{0,40}>|\\[nr]|[\x00-\x08\x0b-\x1f\x7f\u
 
 _MONTHS = "jan(uar|uary)?|feb(ruar|ruary)?|m(ä|ae)rz|mar(ch)?|apr(il)?|ma[iy]|jun[ie]?|jul[iy]?"
 _MONTHS += "|aug(ust)?|sep(t|tember)?|o[ck]t(ober)?|nov(ember)?|de[cz](ember)?"
+_SURNAMES = r"[A-ZÄÖÜ][\w'-]+(?:\s[A-ZÄÖÜ][\w'-]+)?"
 _PERSONAL = {
     "contact": r"[\w.+-]+@[\w-]+\.\w+|(?<!\w)\+\d[\d /-]{7,}\d",
-    "date": r"\b\d{4}-\d\d?-\d\d?\b|\b\d\d?[./:-]\d\d?[.,/:-](?:19|20)?\d\d\b"
+    "date": r"\b\d{4}-\d\d?-\d\d?\b"
+    r"|(?<![\d.,])(?<!\d )\b\d\d?(?:[/:-]\d\d?[.,/:-]|\.\d\d?\.)(?:19|20)?\d\d\b(?![.,]\d)"
     rf"|\b\d\d?\.? (?i:{_MONTHS})\.? (?:19|20)\d\d\b"
     rf"|\b(?i:{_MONTHS}) \d\d?,? (?:19|20)\d\d\b",
     "id": r"\b(?i:mrn|id|ssn|fallnr|fallnummer|patientennummer|pat\.?-?nr)\b[\s.:#]*\w*\d\w*"
     r"|\b\d{6,}\b",
-    "name": r"(?<!\d )(?<!\d)\b(?i:dr|prof|mr|mrs|ms|herrn?|frau|gez|nurse|schwester"
-    r"|signed by|confirmed by|referred by|befundet von|patient name)\b[.:]*\s+(?:med\.\s+)?"
-    r"(?:[A-ZÄÖÜ][\w'-]+(?:\s[A-ZÄÖÜ][\w'-]+)?|[a-zäöü][\w'-]{2,})",
+    "name": r"\b(?:(?:(?i:dr|prof|mrs|herrn?|frau|gez|nurse|schwester|signed by|confirmed by"
+    r"|referred by|befundet von|patient name)\b[.:]*|(?i:mr|ms)\.)\s+(?:med\.\s+)?)+"
+    rf"(?:{_SURNAMES}|[a-zäöü][\w'-]{{2,}})|\b(?:Mr|MR|Ms)\s+{_SURNAMES}",
 }
-"""What may identify a person, each kind with its pattern, in the order of the search. Behind a
-number "ms" is a unit, not a title."""
+"""What may identify a person, each kind with its pattern, in the order of the search. "ms" without
+a full stop is a unit, "mr" a leaking valve, unless a capital follows."""
 
 _MASKS = {kind: re.compile(pattern) for kind, pattern in _PERSONAL.items()}
 
@@ -116,7 +121,9 @@ def clean_report(text: str) -> str:
     'normales ekg'
     """
     text = _LEAKS.sub(" ", unicodedata.normalize("NFC", text))
-    text = _MARKS.sub(" ", text).lower().replace("\r", "\n")
+    text = _MARKS.sub(" ", text).lower().strip()
+    if len(lines := [" ".join(line.split()).rstrip(" .;") for line in text.splitlines()]) > 1:
+        text = join_sentences([line for line in lines if line])  # the end of a line ends a sentence
     text = " ".join(without_paperwork(" ".join(text.split())).split())
     return text if re.search(r"[^\W\d_]", text) else ""
 
@@ -144,11 +151,11 @@ def without_classes(sentences: Sequence[str], label_set: LabelSet) -> tuple[str,
     A sentence names a class if it names its concept, a narrower one or a broader one, denied or
     not: "no ST elevation" tells about the class as much as "ST elevation" does. The ontology knows
     English, German and some Swedish wordings; what it does not know stays. Where the classes are
-    grades, sentences with a verdict go.
+    grades, or one is the normal ECG, sentences with a verdict on the ECG go.
     """
-    if are_grades(label_set.classes):
-        sentences = tuple(each for each in sentences if not states_grade(each))
     meant = {code for name in label_set.classes for code in class_concepts(label_set, name)}
+    if are_grades(label_set.classes) or "NORM" in meant:
+        sentences = tuple(each for each in sentences if not states_grade(each))
     broader = {above for code in meant for above in ancestors(code)}
     return tuple(
         sentence
@@ -177,10 +184,12 @@ def prepare(texts: Sequence[str | None], settings: ReportSettings | None = None)
     """Cleans, masks, translates, redacts and splits the reports of a corpus, one result per report.
 
     Raises:
-        ConfigError: If reports are to be redacted, and no label set is known to the ontology.
+        ConfigError: If reports are to be redacted, and no label set is known to the ontology, or
+            if nothing is left of the text that stands in for them.
     """
     settings = settings or ReportSettings()
     _check_hidden(settings)
+    texts = _given(texts, settings)
     reports: list[Report | None] = []
     excluded, languages, masked = Counter(), Counter(), Counter()
     foreign: list[tuple[str, ...]] = []
@@ -196,12 +205,19 @@ def prepare(texts: Sequence[str | None], settings: ReportSettings | None = None)
         if report.language in ("de", "sv"):
             foreign.append(as_written)
         reports.append(report)
+    if settings.stands_in and excluded:
+        raise ConfigError(
+            f"{settings.stands_in!r} cannot stand in for reports: {', '.join(excluded)}",
+            field="reports.stands_in",
+            remedy="Use a word that names no class",
+        )
     return PreparedReports(
         reports=tuple(reports),
         excluded=dict(excluded),
         languages=dict(languages),
         masked=dict(masked),
         leaks_removed=sum(_LEAKS.search(text or "") is not None for text in texts),
+        n_cut=sum(_cut(text or "", settings.max_words) != (text or "") for text in texts),
         coverage=coverage(foreign),
     )
 
@@ -216,10 +232,22 @@ def as_read(texts: Sequence[str | None], settings: ReportSettings | None) -> tup
     """
     if settings is None:
         return tuple(texts)
+    texts = _given(texts, settings)
     known = _known_readings(settings.model_dump_json())
     new = [text for text in dict.fromkeys(texts) if text is not None and text not in known]
     known |= dict(zip(new, prepare(new, settings).texts, strict=True))
     return tuple(None if text is None else known[text] for text in texts)
+
+
+def _given(texts: Sequence[str | None], settings: ReportSettings) -> Sequence[str | None]:
+    """Returns the reports, or for each of them, and for none, the text that stands in for it."""
+    return [settings.stands_in] * len(texts) if settings.stands_in else texts
+
+
+def _cut(text: str, max_words: int) -> str:
+    """Returns the first words of a text, with what is between them as it was."""
+    words = text.split(maxsplit=max_words)
+    return text.removesuffix(words[-1]) if len(words) > max_words else text
 
 
 @cache
@@ -250,9 +278,7 @@ def _prepare_one(
     source: str, settings: ReportSettings
 ) -> tuple[tuple[Report, tuple[str, ...]] | str, dict[str, int]]:
     """Returns the report and its sentences as written, or the reason why there is none."""
-    n_words = len(source.split())
-    if n_words > settings.max_words:
-        return "too long", {}
+    whole, source = source, _cut(source, settings.max_words)
     blotted, counts = hide_persons(_LEAKS.sub(" ", source))
     text = clean_report(blotted if settings.hides_persons else source)
     if not text:
@@ -264,6 +290,8 @@ def _prepare_one(
         return "unknown language", counts
     as_written = split_sentences(text)
     sentences = as_written
+    if settings.hidden_classes_of and source != whole:
+        sentences = sentences[:-1]  # half a sentence may name a class in words that nobody lists
     for label_set in settings.hidden_classes_of:
         sentences = without_classes(sentences, label_set)
     if settings.translate and language in ("de", "sv"):
@@ -273,4 +301,4 @@ def _prepare_one(
             sentences = without_classes(sentences, label_set)
     if not sentences:
         return "says only what is hidden", counts
-    return (Report(join_sentences(sentences), sentences, language, source), as_written), counts
+    return (Report(join_sentences(sentences), sentences, language, whole), as_written), counts

@@ -57,6 +57,7 @@ def write_bench_report(
     rows: Sequence[BenchRow],
     *,
     reference: str,
+    notes: Sequence[tuple[str, str, str]] = (),
     skipped: Sequence[tuple[str, str]] = (),
     synthetic: bool = False,
     command: str = "",
@@ -68,6 +69,7 @@ def write_bench_report(
         name: Name of the suite.
         rows: Every cell of its tables.
         reference: Method that the others are compared with.
+        notes: Label set and method with what was noted in measuring it.
         skipped: Jobs that did not run, each with the reason.
         synthetic: True puts the banner on the page.
         command: How it was made.
@@ -78,6 +80,11 @@ def write_bench_report(
         sections += [_tables(label_set, own, reference), _curves(label_set, own)]
         if any(row.latency_ms is not None for row in own):
             sections.append(_cost(label_set, own))
+    if notes:
+        body = [[text(part) for part in note] for note in notes]
+        sections.append(
+            Section("notes", "Notes", table(["Labels", "Method", "Note"], body, numbers_from=3))
+        )
     sections += [_provenance(rows, command), _skipped(skipped)]
     banner = '<p class="banner">Synthetic recordings: says nothing about patients.</p>'
     html = page(f"Benchmark {name}", sections, top=banner if synthetic else "")

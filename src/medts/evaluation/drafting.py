@@ -29,7 +29,7 @@ from medts.evaluation.answers import framed, head_origin
 from medts.evaluation.result import Measure, Measures, Result
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
-from medts.metrics.bootstrap import draw_weights
+from medts.metrics.bootstrap import derangement, draw_weights
 from medts.metrics.checks import subject_index
 from medts.metrics.text import bleu, finding_scores, meteor, rouge_l
 from medts.models.melp import Melp
@@ -68,15 +68,15 @@ def run(
     rng = np.random.default_rng(seed)
     weights = draw_weights(subject, settings.n_resamples, rng)
     resamples = [np.repeat(np.arange(len(rows)), each.astype(int)) for each in weights]
-    exchanged = [rng.permutation(len(rows)) for _ in range(settings.n_exchanges)]
+    exchanged = [derangement(len(rows), rng) for _ in range(settings.n_exchanges)]
     scorer = Scorer(written)
     value = scorer(drafted)
     controls = {"exchanged": _spread([scorer([drafted[i] for i in each]) for each in exchanged])}
     if task.train is not None:
         _, of_training = _told(model, task, task.train.rows)
-        (commonest, _), *_ = Counter(of_training).most_common(1)
-        common = [commonest] * len(rows)
-        controls["commonest_report"] = {k: Measure(value=v) for k, v in scorer(common).items()}
+        for commonest, _ in Counter(of_training).most_common(1):
+            common = [commonest] * len(rows)
+            controls["commonest_report"] = {k: Measure(value=v) for k, v in scorer(common).items()}
     intervals = _spread([scorer(drafted, each) for each in resamples])
     notes += (
         f"{len(set(drafted))} different drafts for {len(set(written))} different reports "

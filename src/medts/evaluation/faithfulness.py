@@ -1,13 +1,20 @@
 """Faithfulness: whether the samples that an explanation points at are those the model uses.
 
 Deletion and insertion (Petsiuk, Das and Saenko, BMVC 2018, arXiv:1806.07421). Short pieces of
-single channels are set to zero, the most relevant first, and the probability of the explained
+single channels are taken away, the most relevant first, and the probability of the explained
 class is watched; or they are put back, the most relevant first, into an empty window. A true
 explanation makes it fall early and rise early. Its score is the mean probability while inserting
 less that while deleting; random orders of the same pieces are its baseline.
 
-Zero is the median of a preprocessed channel. A window with holes is none the model was trained
-on, so scores compare explanations of one model and never models.
+What is taken away becomes the mean of its channel in the window, so that a hole is no step away
+from the level that a model may subtract, and an empty channel is flat at its own level.
+
+What remains: a window with holes is none the model was trained on. A flat piece has no spread, so
+a model that brings every channel of a window to spread 1 sees what is kept scaled up, by one over
+the root of the share of the channel's energy that is kept, and the mean moves as far as what is
+kept lies off it. An order that starts with the largest waves does more of this than a random one.
+Scores therefore compare explanations of one model and never models, and gradient times input,
+which follows the large waves too, is the fairer neighbour.
 
 Axes: W windows, C channels, T samples in time, S steps.
 """
@@ -21,7 +28,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medts.core.batch import Batch
+from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError
 
 Answer = Callable[[Batch], Float[Tensor, "W"]]
@@ -127,7 +134,7 @@ def rank_pieces(
     """Returns for every sample the share of pieces of its window that are more relevant.
 
     The most relevant piece has 0. Padding and absent channels have no piece; theirs is 0 too,
-    which changes nothing, since they are zero anyway.
+    which changes nothing, since they are zero with or without it.
     """
     totals, exists, lengths = [], [], []
     for name, stream in batch.streams.items():
@@ -157,9 +164,19 @@ def sum_runs(values: Float[Tensor, "W C T"], run: int) -> Float[Tensor, "W C n"]
 
 
 def keep(batch: Batch, is_kept: dict[str, Bool[Tensor, "W C T"]]) -> Batch:
-    """Sets everything else to zero; masks stay, so that the model cannot tell a hole by them."""
+    """Sets everything else to the mean of its channel in the window.
+
+    Masks stay, so that the model cannot tell a hole by them; padding and absent channels stay zero.
+    """
     streams = {
-        name: replace(stream, signal=stream.signal * is_kept[name])
+        name: replace(stream, signal=stream.signal.where(is_kept[name], flat(stream)))
         for name, stream in batch.streams.items()
     }
     return replace(batch, streams=streams)
+
+
+def flat(stream: StreamBatch) -> Float[Tensor, "W C T"]:
+    """Returns windows whose channels keep their mean throughout; zero where nothing is recorded."""
+    is_real = stream.is_channel_present[..., None] & stream.is_valid[:, None]
+    n_real = is_real.sum(dim=2, keepdim=True).clamp(min=1)
+    return (stream.signal * is_real).sum(dim=2, keepdim=True) / n_real * is_real

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from medts.core.errors import MedtsError
 from medts.core.records import Record
 from medts.data.windows import collate, windows_of
-from medts.evaluation.text import require_text, unit_length
+from medts.evaluation.text import read_like_prompts, require_text, unit_length
 from medts.evaluation.zero_shot import ZeroShotConfig, embed_classes
 from medts.inference.bundle import Bundle
 
@@ -47,7 +47,8 @@ def score_prompts(
     Args:
         model: A bundle that reads texts.
         record: What is asked about.
-        prompts: Wordings of each prompt by its name; they are averaged.
+        prompts: Wordings of each prompt by its name, in any language that the model's reports may
+            have; they are averaged.
         settings: Templates around the wordings.
 
     Raises:
@@ -69,7 +70,8 @@ def score_prompts(
     with torch.inference_mode():
         found = aligned.embed_batch(collate(windows, model.preprocessing)).double()
     whole = unit_length(F.normalize(found, dim=1).mean(dim=0, keepdim=True).cpu().numpy())
-    cosine = (whole @ embed_classes(aligned, dict(prompts), settings).T)[0]
+    read = {name: read_like_prompts(model, words) for name, words in prompts.items()}
+    cosine = (whole @ embed_classes(aligned, read, settings).T)[0]
     return [
         PromptScore(name, value, (1 + value) / 2)
         for name, value in zip(prompts, cosine.tolist(), strict=True)

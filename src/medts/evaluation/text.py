@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from medts.core.batch import Batch, mean_by_record
 from medts.core.errors import MedtsError
+from medts.data.reports import as_read
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
@@ -59,6 +60,23 @@ def require_text(model: Bundle) -> TextAligned:
             "matching head",
         )
     return aligned
+
+
+def read_like_reports(model: Bundle, texts: Sequence[str]) -> tuple[str | None, ...]:
+    """Returns texts as the model reads reports: cleaned, and in English where it was so trained.
+
+    Nothing is struck out, and no text is too short; one that says nothing is None.
+    """
+    settings = model.preprocessing.reports
+    if settings is not None:
+        settings = settings.but(min_words=1, is_redacted=False, hidden_classes_of=(), stands_in="")
+    return as_read(texts, settings)
+
+
+def read_like_prompts(model: Bundle, phrases: Sequence[str]) -> tuple[str, ...]:
+    """Returns phrases as `read_like_reports` does, fit for a template, each once."""
+    found = zip(phrases, read_like_reports(model, phrases), strict=True)
+    return tuple(dict.fromkeys((read or phrase).rstrip(".") for phrase, read in found))
 
 
 def unit_length(embedding: Float[np.ndarray, "R D"]) -> Float[np.ndarray, "R D"]:

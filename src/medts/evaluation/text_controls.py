@@ -29,6 +29,7 @@ from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.core.sentences import join_sentences
 from medts.data.ontology import class_concepts
+from medts.data.report_grades import are_grades
 from medts.data.report_language import split_sentences
 from medts.data.reports import as_read, without_classes
 from medts.data.store import Store
@@ -174,7 +175,9 @@ def make_change(
 
 
 def unknown_classes(label_set: LabelSet) -> tuple[str, ...]:
-    """Names the classes that the ontology has no words for, so that none can be redacted."""
+    """Names the classes that nothing here has words for, so that none can be redacted."""
+    if are_grades(label_set.classes):
+        return ()
     return tuple(name for name in label_set.classes if not class_concepts(label_set, name))
 
 

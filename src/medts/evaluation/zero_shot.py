@@ -10,8 +10,8 @@ Rankings need no label at all. Statements (F1, accuracy) need thresholds: they a
 validation records where the task has some, which takes labels and is said in the notes; otherwise
 only rankings are reported. Nothing is ever chosen on test.
 
-Controls: ``chance`` draws its answers; ``majority`` answers with how frequent each class is, which
-is known only where the task has training records, and otherwise treats all classes alike;
+Controls: ``chance`` draws its answers; ``majority`` answers with how frequent each class is among
+the training records, or, which no model could know, the test records where there are no others;
 ``shuffled_prompts`` gives every class the words of another: what it scores, the model owes to
 something else than the meaning of the words.
 
@@ -41,11 +41,13 @@ from medts.evaluation.text import (
     TextAligned,
     embed_records,
     embed_texts,
+    read_like_prompts,
     require_text,
     unit_length,
 )
 from medts.inference.bundle import Bundle
 from medts.inference.predictor import predict_store
+from medts.metrics.bootstrap import derangement
 from medts.metrics.scores import make_scorer
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.matching_head import MatchingHead
@@ -106,7 +108,7 @@ def run(
     else:
         words = class_words(label_set, settings)
         ask = aligned(model, task, words, settings)
-    notes = (*task.check(model), *_notes_on_training(model, label_set))
+    notes = (*task.check(model), *_notes_on_training(model, task))
     if left_out:
         notes += (f"classes with too few test examples were left out: {', '.join(left_out)}",)
     thresholds = np.full(len(label_set), 0.5)
@@ -115,7 +117,7 @@ def run(
         chosen = choose_thresholds(task.validation.target, ask(task.validation), label_set.classes)
         thresholds = chosen.values
         notes += ("thresholds were chosen on labelled validation records; rankings use no label",)
-    known = task.train.target.mean(axis=0) if task.train else np.full(len(label_set), 0.5)
+    known = (task.train or test).target.mean(axis=0)
     scored = Scored(
         store=task.store,
         label_set=label_set,
@@ -131,7 +133,7 @@ def run(
     rng = np.random.default_rng(seed)
     shape = scored.probability.shape
     exchanged = [
-        scored.probability[:, _no_fixed_point(shape[1], rng)] for _ in range(settings.n_shuffles)
+        scored.probability[:, derangement(shape[1], rng)] for _ in range(settings.n_shuffles)
     ]
     drawn = [rng.random(shape) for _ in range(settings.n_shuffles)]
     controls = {"shuffled_prompts": spread(scored, exchanged), "chance": spread(scored, drawn)}
@@ -140,7 +142,13 @@ def run(
         settings=settings.model_dump(mode="json") | {"phrases": words},
         seconds=time.monotonic() - started,
     )
-    return result if has_thresholds or label_set.kind == "single" else _only_rankings(result)
+    if label_set.kind == "multi" and not has_thresholds:
+        result = _only(RANKINGS, result)
+        note = "no validation records, hence no thresholds: rankings only"
+        return result.but(thresholds={}, notes=(*result.notes, note))
+    if isinstance(model.head, MatchingHead):
+        return result
+    return _only([name for name in result.metrics if name != "brier"], result)  # no probabilities
 
 
 Ask = Callable[[Part], Float[np.ndarray, "R K"]]
@@ -179,22 +187,27 @@ def aligned(
     Raises:
         MedtsError: If it has none.
     """
-    classes = embed_classes(require_text(model), words, settings)
+    reader = require_text(model)
+    read = {name: read_like_prompts(model, phrases) for name, phrases in words.items()}
+    classes = embed_classes(reader, read, settings)
 
     def ask(part: Part) -> Float[np.ndarray, "R K"]:
-        return likeness(
-            embed_records(model, task.store, part.rows.tolist()), classes, task.label_set
-        )
+        return likeness(embed_records(model, task.store, part.rows.tolist()), classes)
 
     return ask
 
 
-def _notes_on_training(model: Bundle, label_set: LabelSet) -> tuple[str, ...]:
+def _notes_on_training(model: Bundle, task: Task) -> tuple[str, ...]:
+    name = task.label_set.name
     if not isinstance(model.head, MatchingHead):
-        return ()
+        met = set(task.store.corpus_of_row[task.test.rows]) & model.provenance.corpora.keys()
+        return tuple(
+            f"NOT ZERO-SHOT: report-supervised, the model has read reports of {corpus}"
+            for corpus in sorted(met)
+        )
     notes = []
-    if label_set.name in model.label_sets:
-        notes.append(f"NOT ZERO-SHOT: the model was trained on labels of {label_set.name}")
+    if name in model.label_sets:
+        notes.append(f"NOT ZERO-SHOT: the model was trained on labels of {name}")
     words = model.head.config.words
     if words != "meaning":
         notes.append(f"CONTROL: the words of classes are {words}, so they cannot tell it anything")
@@ -226,18 +239,14 @@ def embed_classes(
 
 
 def likeness(
-    records: Float[np.ndarray, "R D"], classes: Float[np.ndarray, "K D"], label_set: LabelSet
+    records: Float[np.ndarray, "R D"], classes: Float[np.ndarray, "K D"]
 ) -> Float[np.ndarray, "R K"]:
     """Returns scores between 0 and 1 that rank as the cosine does; they are no probabilities.
 
-    Softmax over classes is kept for ``single`` sets: between classes that do not exclude each
-    other it would let one class's score change another's ranking, as in `medts.evaluation.legacy`.
+    No softmax over classes: it would let one class's score change another's ranking, as in
+    `medts.evaluation.legacy`.
     """
-    cosine = records @ classes.T
-    if label_set.kind == "single":
-        power = np.exp(cosine - cosine.max(axis=1, keepdims=True))
-        return power / power.sum(axis=1, keepdims=True)
-    return np.clip((1 + cosine) / 2, 0.0, 1.0)
+    return np.clip((1 + records @ classes.T) / 2, 0.0, 1.0)
 
 
 def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measures:
@@ -260,22 +269,14 @@ def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measu
     }
 
 
-def _no_fixed_point(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws a permutation that leaves nothing in place; with one item there is none."""
-    order = rng.permutation(n)
-    turned = np.empty(n, dtype=np.int64)
-    turned[order] = np.roll(order, 1)
-    return turned
+def _only(names: Sequence[str], result: Result) -> Result:
+    """Returns a result with some of its measures."""
 
-
-def _only_rankings(result: Result) -> Result:
     def kept(measures: Measures) -> Measures:
-        return {name: each for name, each in measures.items() if name in RANKINGS}
+        return {name: each for name, each in measures.items() if name in names}
 
     return result.but(
         metrics=kept(result.metrics),
         per_class={name: kept(each) for name, each in result.per_class.items()},
         controls={name: kept(each) for name, each in result.controls.items()},
-        thresholds={},
-        notes=(*result.notes, "no validation records, hence no thresholds: rankings only"),
     )

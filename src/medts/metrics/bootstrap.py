@@ -102,3 +102,11 @@ def join_scores(parts: Sequence[Scores]) -> Scores:
             for name in first.per_class
         },
     )
+
+
+def derangement(n: int, rng: np.random.Generator) -> Int[np.ndarray, "n"]:
+    """Draws a permutation that leaves nothing in place; with one item there is none."""
+    order = rng.permutation(n)
+    turned = np.empty(n, dtype=np.int64)
+    turned[order] = np.roll(order, 1)
+    return turned

@@ -21,7 +21,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -49,7 +49,8 @@ class MatchingHeadConfig(Config):
 
     words: Literal["meaning", "shuffled", "random"] = "meaning"
     """``meaning``: each class has its own words. Controls: ``shuffled`` gives it those of another
-    class of its label set, ``random`` a drawn vector for every text."""
+    class of its label set, ``random`` a drawn vector for every text, another one in every label
+    set, so that sets which share words share nothing."""
 
     hidden: int = Field(default=768, ge=1)
     """Width between the two layers of the label encoder; fits the paper's parameter count."""
@@ -152,22 +153,25 @@ class MatchingHead(nn.Module):
         texts = list(label_set.texts())
         if self.config.words == "shuffled":
             texts = [texts[k] for k in exchanged(label_set)]
-        return self.label_encoder(self._vectors_of(texts))
+        return self.label_encoder(self._vectors_of(texts, label_set))
 
     def prior(self, label_set: LabelSet) -> Float[Tensor, "D"] | None:
         """Returns the vector of a label set's description; None where it has none."""
         if not label_set.description:
             return None
-        return self._vectors_of([label_set.description])[0]
+        return self._vectors_of([label_set.description], label_set)[0]
 
-    def _vectors_of(self, texts: Sequence[str]) -> Float[Tensor, "n D"]:
+    def _vectors_of(self, texts: Sequence[str], label_set: LabelSet) -> Float[Tensor, "n D"]:
         rows = [
             self.vectors[self._row[text]]
             if text in self._row
             else self._further[text].to(self.vectors)
             for text in texts
         ]
-        return torch.stack(rows)
+        vectors = torch.stack(rows)
+        if self.config.words == "random":
+            vectors = vectors[:, reordered(label_set, vectors.shape[1]).to(vectors.device)]
+        return vectors
 
 
 def encode(encoder: Encoder, head: MatchingHead, batch: Batch, label_set: LabelSet) -> Encoded:
@@ -209,6 +213,11 @@ def exchanged(label_set: LabelSet) -> list[int]:
     order = torch.randperm(len(label_set), generator=_generator(label_set.name)).tolist()
     taken_from = dict(zip(order, [*order[1:], order[0]], strict=True))
     return [taken_from[k] for k in range(len(label_set))]
+
+
+def reordered(label_set: LabelSet, dim: int) -> Int[Tensor, "D"]:
+    """Draws an order of the numbers of a vector; fixed by the name of the label set."""
+    return torch.randperm(dim, generator=_generator(label_set.name))
 
 
 def _generator(text: str) -> torch.Generator:

@@ -15,6 +15,7 @@ Axes: B windows in the batch, C channels, T samples in time, P samples per patch
 L text tokens, D embedding width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -234,6 +235,10 @@ class MedualTime(Encoder):
             max_tokens=source.max_tokens,
             limit_mib=self.config.cache_mib,
         )
+
+    def parts(self) -> Sequence[nn.Module]:
+        """Names the trunk where it is trained: what is new around it learns at the full rate."""
+        return (self.trunk,) if self.config.is_trunk_trained else super().parts()
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window with what it has of signal and report."""

@@ -6,7 +6,7 @@ leaves evaluation mode, and in place of its weights a checkpoint holds their dig
 weights trained on one trunk do not load onto another. A trained trunk is an ordinary module.
 
 What a text is below the first trained parameter never changes. `FrozenReader` computes it once
-per text and keeps it, within a limit, by the digests of trunk and text.
+per text and keeps it, within a limit, by the digests of trunk and text. Threads may read at once.
 
 Loading by name, and what a name may be, are left to `medts.nn.language_model`.
 
@@ -15,9 +15,11 @@ Axes: B windows in the batch, N tokens, L text tokens, n texts, D embedding widt
 
 import copy
 import hashlib
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache as remembered
+from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -45,6 +47,9 @@ _SHAPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 RANDOM_TRUNKS = tuple(_SHAPES)
 """Names of trunks that have read nothing: the control to a pretrained one, and for tests."""
+
+_LOCK = Lock()
+"""Held while a tokenizer is used, which all trunks of a name share, or what is kept changes."""
 
 
 @remembered
@@ -104,6 +109,7 @@ class Trunk(nn.Module):
         self.dim, self.is_causal = source.dim, source.is_causal
         self.max_positions, self.tokenizer = source.max_positions, source.tokenizer
         self.checked = WeightsDigest(name, source.digest)
+        self._truncated: set[str] = set()
         model: Any = share_weights(source.model) if not is_trained else copy.deepcopy(source.model)
         self.sites = attach(model)
         self.n_blocks, self.n_heads = len(self.sites), self.sites[0].n_heads
@@ -122,6 +128,11 @@ class Trunk(nn.Module):
     def digest(self) -> str:
         """SHA-256 of weights and vocabulary, as they were loaded."""
         return bytes(self.checked.digest.tolist()).hex()
+
+    @property
+    def n_truncated(self) -> int:
+        """How many of the different texts numbered so far were longer than is read."""
+        return len(self._truncated)
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -203,18 +214,39 @@ class Trunk(nn.Module):
     def number(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
         """Returns the token numbers of texts, each cut to ``max_tokens`` or what the model takes.
 
+        Texts that are cut are counted in `n_truncated`, and the first of them warned of.
+
         Raises:
             MedtsError: If a text is empty.
         """
         if not all(text.strip() for text in texts):
             raise MedtsError("an empty text has no tokens", field="text")
-        longest = min(max_tokens, self.max_positions)
-        found = self.tokenizer(list(texts), truncation=True, max_length=longest)
-        return found["input_ids"]  # pyright: ignore[reportReturnType]
+        longest, was_known = min(max_tokens, self.max_positions), self.n_truncated > 0
+        with _LOCK:
+            found: Any = self.tokenizer(list(texts), truncation=True, max_length=longest)
+            numbers: list[list[int]] = found["input_ids"]
+            full = [text for text, each in zip(texts, numbers, strict=True) if len(each) == longest]
+            whole: Any = self.tokenizer(full, verbose=False)["input_ids"] if full else []
+            cut = {text for text, each in zip(full, whole, strict=True) if len(each) > longest}
+            self._truncated |= {digest_of(text) for text in cut}
+        if cut and not was_known:
+            warnings.warn(
+                f"{len(cut)} of {len(set(texts))} texts are longer than the {longest} tokens that "
+                f"{self.name!r} is to read; the rest of each is not read. Later ones are counted "
+                "without a warning",
+                stacklevel=2,
+            )
+        return numbers
+
+
+Pool = Literal["mean", "first", "none"]
+"""What is made of a text's tokens: their mean, the first of them, or nothing."""
 
 
 class FrozenReader:
     """Texts as a frozen trunk sees them after its first blocks, each text computed once.
+
+    A reader that is asked for vectors keeps vectors, not the states of all tokens.
 
     Args:
         trunk: Frozen.
@@ -235,52 +267,66 @@ class FrozenReader:
         self, texts: Sequence[str], device: torch.device
     ) -> tuple[Float[Tensor, "n L D"], Bool[Tensor, "n L"]]:
         """Returns the states of each text, padded at the end, and which tokens are valid."""
-        keys = [self._key(text) for text in texts]
-        states = {key: self._kept[key] for key in keys if key in self._kept}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in states}
-        states |= self._compute(missing, device)
-        for key, state in states.items():
-            self._keep(key, state)
-        rows = [states[key].to(device) for key in keys]
+        rows = self._read(texts, "none", device)
         lengths = torch.tensor([len(row) for row in rows], device=device)
         hidden = pad_sequence(rows, batch_first=True)
         return hidden, torch.arange(hidden.shape[1], device=device) < lengths[:, None]
 
+    @torch.no_grad()
     def vectors(
         self, texts: Sequence[str], pool: Literal["mean", "first"], device: torch.device
     ) -> Float[Tensor, "n D"]:
         """Returns one vector per text: the mean over its tokens, or its first token."""
-        hidden, is_valid = self(texts, device)
-        return hidden[:, 0] if pool == "first" else mean_of_valid(hidden, is_valid)
+        return torch.stack(self._read(texts, pool, device))
 
-    def _key(self, text: str) -> str:
-        return hashlib.sha256(f"{self.trunk.digest} {text}".encode()).hexdigest()
+    def _read(self, texts: Sequence[str], pool: Pool, device: torch.device) -> list[Tensor]:
+        """Returns what is asked for of each text, from memory where it is there."""
+        start = f"{self.trunk.digest} {pool} "
+        keys = [digest_of(start + text) for text in texts]
+        with _LOCK:
+            found = {key: self._kept[key] for key in keys if key in self._kept}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        found |= self._compute(missing, pool, device)
+        with _LOCK:
+            self.n_computed += len(missing)
+            for key, each in found.items():
+                self._keep(key, each)
+        return [found[key].to(device) for key in keys]
 
-    def _compute(self, texts: dict[str, str], device: torch.device) -> dict[str, Tensor]:
+    def _compute(
+        self, texts: dict[str, str], pool: Pool, device: torch.device
+    ) -> dict[str, Tensor]:
         """Runs the blocks over new texts, in full precision whatever is around."""
         if not texts:
             return {}
-        self.n_computed += len(texts)
         numbers = self.trunk.number(list(texts.values()), self.max_tokens)
         ids, is_valid = pad_numbers(numbers, device)
         with torch.autocast(device.type, enabled=False):
             hidden = self.trunk.embed(self.trunk.look_up(ids))
             hidden = self.trunk.run(hidden, is_valid, 0, self.n_blocks)
+        if pool != "none":
+            pooled = hidden[:, 0] if pool == "first" else mean_of_valid(hidden, is_valid)
+            return {key: each.clone() for key, each in zip(texts, pooled, strict=True)}
         # Copies: a slice would keep the padding of its whole batch in memory.
         rows = zip(texts, hidden, numbers, strict=True)
         return {key: state[: len(each)].clone() for key, state, each in rows}
 
-    def _keep(self, key: str, state: Tensor) -> None:
+    def _keep(self, key: str, found: Tensor) -> None:
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        size = state.numel() * state.element_size()
+        size = found.numel() * found.element_size()
         while self._kept and size > self._room:
             _, oldest = self._kept.popitem(last=False)
             self._room += oldest.numel() * oldest.element_size()
         if size <= self._room:
-            self._kept[key] = state
+            self._kept[key] = found
             self._room -= size
+
+
+def digest_of(text: str) -> str:
+    """Returns the SHA-256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def share_weights(model: nn.Module) -> nn.Module:

@@ -19,6 +19,9 @@ class Objective(nn.Module, ABC):
 
     encoder: Encoder
 
+    progress: float = 0.0
+    """Share of the run's training batches that are behind; the loop says it before each."""
+
     @abstractmethod
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""

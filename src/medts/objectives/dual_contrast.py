@@ -18,7 +18,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from medts.core.batch import Batch, Losses
@@ -47,24 +47,35 @@ class DualContrastConfig(Config):
     alignment: float = Field(default=0.1, ge=0.0)
     """Weight of the terms between signal pass and text pass, once it is reached."""
 
-    n_alone: int = Field(default=100, ge=0)
-    """Training batches before these terms begin; a tenth of all in the paper."""
+    alone_ratio: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the run's training batches before these terms begin; a tenth in the paper."""
 
-    n_rising: int = Field(default=0, ge=0)
-    """Batches in which their weight rises from 0 in a line; 0 switches it on, as in the paper."""
+    rising_ratio: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the batches in which their weight then rises from 0 in a line; 0 switches it on, as
+    in the paper."""
 
     equal_reports: Literal["positives", "negatives"] = "positives"
     """What windows with the same report are to each other; ``negatives`` in the paper."""
+
+    @model_validator(mode="after")
+    def _weight_is_reached(self) -> "DualContrastConfig":
+        if self.alone_ratio + self.rising_ratio >= 1.0:
+            raise ValueError(
+                f"alone_ratio {self.alone_ratio} and rising_ratio {self.rising_ratio} leave no "
+                "batch with the whole weight"
+            )
+        return self
 
 
 class DualContrast(Objective):
     """InfoNCE within and between the passes, with a monitor of collapse.
 
     Departures: the paper's terms within a pass look from the window to its noisy view only, ours
-    in both directions. The authors judge epochs by a loss that grows when alignment sets in;
-    here validation always has its full weight. Noise is drawn per sample and never falls on
-    padding; its size is in units of the prepared signal, 0.25 mV by default, where theirs is in
-    those of the stored series.
+    in both directions. The authors look at the ramp once per epoch, where a tenth of four epochs
+    is one epoch or none; ours counts batches. They judge epochs by a loss that grows when
+    alignment sets in; here validation always has its full weight. Noise is drawn per sample and
+    never falls on padding; its size is in units of the prepared signal, 0.25 mV by default, where
+    theirs is in those of the stored series.
 
     Args:
         config: Noise, temperature and weights.
@@ -73,8 +84,6 @@ class DualContrast(Objective):
     Raises:
         ConfigError: If the encoder has not two passes.
     """
-
-    n_seen: Tensor
 
     def __init__(self, config: DualContrastConfig, *, encoder: Encoder) -> None:
         super().__init__()
@@ -87,16 +96,16 @@ class DualContrast(Objective):
         self.config, self.encoder = config, encoder
         width = encoder.trunk.dim
         self.signal_head, self.text_head = PassHead(width), PassHead(width)
-        self.register_buffer("n_seen", torch.zeros((), dtype=torch.long))
 
     @property
     def alignment(self) -> float:
         """Weight of the terms between the passes at present."""
         if not self.training:
             return self.config.alignment
-        n_rising = max(1, self.config.n_rising)
-        risen = (int(self.n_seen) - self.config.n_alone + (self.config.n_rising == 0)) / n_rising
-        return self.config.alignment * min(1.0, max(0.0, risen))
+        since = self.progress - self.config.alone_ratio
+        if self.config.rising_ratio == 0:
+            return self.config.alignment * (since >= 0)
+        return self.config.alignment * min(1.0, max(0.0, since / self.config.rising_ratio))
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch; a pass counts for the windows that both views let it read."""
@@ -113,10 +122,10 @@ class DualContrast(Objective):
         if self.config.equal_reports == "positives":
             group = number_reports(batch).to(signal.device)[has_both]
         between = 2 * self.nce(signal[has_both], text[has_both], group)
-        total = within_signal + within_text + self.alignment * between
-        if self.training:
-            self.n_seen += 1
+        weight = signal.new_tensor(self.alignment)
+        total = within_signal + within_text + weight * between
         parts = {"signal": within_signal, "text": within_text, "between": between}
+        parts |= {"alignment": weight}
         parts = {name: part.detach() for name, part in parts.items()}
         return Losses(total, parts | collapse_parts(first.signal[has_signal]))
 

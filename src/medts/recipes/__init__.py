@@ -91,6 +91,7 @@ from medts.recipes.medualtime import (
     medualtime_signal_only,
     medualtime_signal_pass,
     medualtime_small,
+    medualtime_small_constant_text,
     medualtime_small_redacted,
     medualtime_small_signal_only,
     medualtime_small_signal_pass,
@@ -99,6 +100,7 @@ from medts.recipes.medualtime import (
     medualtime_small_text_pass,
     medualtime_small_trained_trunk,
     medualtime_small_unadapted,
+    medualtime_small_unadapted_redacted,
     medualtime_test,
     medualtime_text_only,
     medualtime_text_only_redacted,
@@ -142,6 +144,7 @@ from medts.recipes.sparseformer import (
     sparseformer_paper,
     sparseformer_small,
     sparseformer_small_acc,
+    sparseformer_small_as_printed,
     sparseformer_small_beats,
     sparseformer_small_channel_mean,
     sparseformer_small_dense,
@@ -208,6 +211,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "medualtime_signal_only": medualtime_signal_only,
     "medualtime_signal_pass": medualtime_signal_pass,
     "medualtime_small": medualtime_small,
+    "medualtime_small_constant_text": medualtime_small_constant_text,
     "medualtime_small_redacted": medualtime_small_redacted,
     "medualtime_small_signal_only": medualtime_small_signal_only,
     "medualtime_small_signal_pass": medualtime_small_signal_pass,
@@ -216,6 +220,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "medualtime_small_text_pass": medualtime_small_text_pass,
     "medualtime_small_trained_trunk": medualtime_small_trained_trunk,
     "medualtime_small_unadapted": medualtime_small_unadapted,
+    "medualtime_small_unadapted_redacted": medualtime_small_unadapted_redacted,
     "medualtime_test": medualtime_test,
     "medualtime_text_only": medualtime_text_only,
     "medualtime_text_only_redacted": medualtime_text_only_redacted,
@@ -232,6 +237,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "sparseformer_paper": sparseformer_paper,
     "sparseformer_small": sparseformer_small,
     "sparseformer_small_acc": sparseformer_small_acc,
+    "sparseformer_small_as_printed": sparseformer_small_as_printed,
     "sparseformer_small_beats": sparseformer_small_beats,
     "sparseformer_small_channel_mean": sparseformer_small_channel_mean,
     "sparseformer_small_dense": sparseformer_small_dense,
@@ -334,3 +340,14 @@ def find_pretraining(name: str) -> Pretraining:
     if name not in PRETRAINING_RECIPES:
         raise unknown_name("pretraining recipe", name, PRETRAINING_RECIPES)
     return PRETRAINING_RECIPES[name]()
+
+
+def find_report_recipe(name: str) -> ReportModelling:
+    """Returns a recipe that trains a text encoder on reports by name.
+
+    Raises:
+        UnknownNameError: If there is none; the nearest is suggested.
+    """
+    if name not in REPORT_RECIPES:
+        raise unknown_name("recipe for reports", name, REPORT_RECIPES)
+    return REPORT_RECIPES[name]()

@@ -2,11 +2,12 @@
 
 import json
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from medts.core.config import Config
 from medts.core.errors import ConfigError
@@ -14,6 +15,8 @@ from medts.core.files import write_whole
 from medts.core.versions import versions
 from medts.data.splits import Part, describe, subject_tokens
 from medts.data.store import Store
+from medts.inference.manifest import Provenance
+from medts.nn.text import TextConfig
 
 
 def claim(out: Path, request: Config, *, data_digest: str) -> None:
@@ -50,14 +53,38 @@ def _completed(found: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
         return found
 
 
-def trace(store: Store, train: Part, validation: Part) -> dict[str, Any]:
-    """Returns what a `Provenance` says of the records that trained and chose."""
+def trace(store: Store, train: Part, validation: Part, recipe: Config) -> dict[str, Any]:
+    """Returns what a `Provenance` says of the records that trained and chose.
+
+    Whoever a text encoder of the recipe has read the reports of counts as seen too.
+    """
     rows = np.concatenate([train.rows, validation.rows])
     cards = {name: store.corpora[name].card for name in sorted(set(store.corpus_of_row[rows]))}
+    corpora = {name: f"{card.title}, {card.licence}" for name, card in cards.items()}
+    seen = set(subject_tokens(store.subject_ids[rows]))
+    for text in text_encoders(recipe):
+        path = Path(text.name) / "provenance.json"
+        if path.is_file():
+            read = Provenance.model_validate_json(path.read_text(encoding="utf-8"))
+            seen |= set(read.seen_subjects)
+            corpora = read.corpora | corpora
     return {
         "splits": {"train": describe(store, train), "validation": describe(store, validation)},
-        "seen_subjects": tuple(subject_tokens(store.subject_ids[rows])),
+        "seen_subjects": tuple(sorted(seen)),
         "versions": versions(),
-        "corpora": {name: f"{card.title}, {card.licence}" for name, card in cards.items()},
+        "corpora": corpora,
         "synthetic": any(card.synthetic for card in cards.values()),
     }
+
+
+def text_encoders(config: Any) -> Iterator[TextConfig]:
+    """Yields every language model that a config names, however deep."""
+    if isinstance(config, TextConfig):
+        yield config
+    elif isinstance(config, BaseModel):
+        for name in type(config).model_fields:
+            yield from text_encoders(getattr(config, name))
+    elif isinstance(config, Mapping):
+        yield from (found for each in config.values() for found in text_encoders(each))
+    elif isinstance(config, tuple | list):
+        yield from (found for each in config for found in text_encoders(each))

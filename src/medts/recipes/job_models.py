@@ -18,12 +18,11 @@ from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.matching_head import MatchingHeadConfig
 from medts.models.melp import MelpConfig
-from medts.recipes import find_pretraining, find_recipe
+from medts.recipes import find_pretraining, find_recipe, find_report_recipe
 from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.joint import train_jointly
 from medts.recipes.pretrain import pretrain
 from medts.recipes.reading import reading, reads_like
-from medts.recipes.report_lm import ReportModelling
 from medts.recipes.report_modelling import model_reports
 from medts.recipes.run import finetune, take_weights
 from medts.recipes.suites import Job, Question
@@ -141,8 +140,7 @@ def _with_report_lm(
     out: Path,
 ) -> Pretraining:
     """Returns a recipe whose language model has read the reports of the training folds."""
-    adapting, encoder = find_pretraining(job.method.report_lm), recipe.encoder
-    assert isinstance(adapting, ReportModelling)
+    adapting, encoder = find_report_recipe(job.method.report_lm), recipe.encoder
     assert isinstance(encoder, MelpConfig)
     assert encoder.text is not None
     folder = model_reports(
@@ -150,7 +148,7 @@ def _with_report_lm(
         store,
         train_folds=train,
         val_folds=validation,
-        out=out / "pretrained" / adapting.name,
+        out=_report_lm_folder(adapting.name, out),
         show_progress=False,
     )
     return recipe.but(encoder=encoder.but(text=encoder.text.but(name=str(folder.resolve()))))
@@ -203,12 +201,18 @@ def shared_folders(job: Job, out: Path) -> tuple[Path, ...]:
     folders: list[Path] = []
     if method.pretraining and not method.is_untrained:
         folders += [_pretraining_folder(job, each, out) for each in rounds]
+        if method.report_lm:
+            folders.append(_report_lm_folder(method.report_lm, out))
     kept = (method.recipe,) if method.is_kept else method.fused
     plain = job.but(method=method.but(pretraining=""))
     for n, name in enumerate(kept):
         asked = plain if n else job
         folders += [_kept_folder(asked, each, name, out) for each in rounds]
     return tuple(folders)
+
+
+def _report_lm_folder(name: str, out: Path) -> Path:
+    return out / "pretrained" / name
 
 
 def taught_folder(job: Job, out: Path) -> Path:

@@ -80,6 +80,9 @@ class Outcome(Config):
     n_subjects: int
     """Test subjects."""
 
+    notes: tuple[str, ...] = ()
+    """What the protocol has to say: classes left out, examples that ran short, leaks allowed."""
+
     latency_ms: float | None = None
     """Median time from a recording in memory to its probabilities, one thread, ms."""
 
@@ -196,6 +199,7 @@ def _evaluated(job: Job, store: Store, out: Path) -> Outcome:
         resamples=tuple(np.round(values[:, 1:].mean(axis=0), 6).tolist()) if n_draws else (),
         spread=float(values[:, 0].var(ddof=1) / n_draws) if n_draws > 1 else 0.0,
         conditions=result.conditions,
+        notes=result.notes,
         validation=None,
         n_labelled=None,
         n_records=result.n_records,

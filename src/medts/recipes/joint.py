@@ -280,7 +280,7 @@ def _bundle(
             prevalence_by_set={each.label_set.name: each.prevalence for each in learnt},
             data_digest=data_digest,
             init_digest=request.init_digest,
-            **trace(store, everyone.train, everyone.validation),
+            **trace(store, everyone.train, everyone.validation, recipe),
         ),
     )
     assert isinstance(bundle.head, MatchingHead)

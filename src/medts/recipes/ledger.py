@@ -293,11 +293,23 @@ def write_page(bench: Bench, *, command: str = "") -> Path:
         bench.suite.name,
         rows,
         reference=bench.suite.reference,
+        notes=_notes(bench),
         skipped=list(bench.skipped.items()),
         synthetic=all(row.label_set.startswith("synthetic/") for row in rows),
         command=command,
     )
     return path
+
+
+def _notes(bench: Bench) -> list[tuple[str, str, str]]:
+    """Returns label set, method and each note of its runs, once."""
+    return list(
+        dict.fromkeys(
+            (outcome.job.question.label_set, outcome.job.method.name, note)
+            for outcome in bench.outcomes.values()
+            for note in outcome.notes
+        )
+    )
 
 
 def _difference(cell: Cell, reference: Cell) -> tuple[float, float, float]:

@@ -20,8 +20,11 @@ from medts.training.settings import Training
 
 _CLEANED = Preprocessing(reports=ReportSettings())
 _REDACTED = Preprocessing(reports=ReportSettings(is_redacted=True))
+_CONSTANT = Preprocessing(reports=ReportSettings(stands_in="report"))
 _LINEAR = HeadConfig(hidden=0, dropout=0.0, normalise=False)
-_TINY = TextConfig(name="random-tiny-gpt2", max_tokens=32)
+_TINY = TextConfig(name="random-tiny-gpt2", max_tokens=512)
+_TRUNK_RATIO = 0.05
+"""Learning rate of a trained trunk as a share of that of what is new around it: 5e-5 of 1e-3."""
 
 
 def medualtime() -> Recipe:
@@ -93,6 +96,15 @@ def medualtime_small_signal_only() -> Recipe:
     return _small("medualtime_small_signal_only", reads="signal")
 
 
+def medualtime_small_constant_text() -> Recipe:
+    """``medualtime_small`` as a control: one word is every recording's report.
+
+    With nothing to read the text pass, and the network that injects the signal into it, would be
+    left out; here they work, and only what reports say is missing.
+    """
+    return medualtime_small().but(name="medualtime_small_constant_text", preprocessing=_CONSTANT)
+
+
 def medualtime_small_text_only() -> Recipe:
     """``medualtime_small`` as a control: every signal is hidden."""
     return _small("medualtime_small_text_only", reads="text")
@@ -109,6 +121,11 @@ def medualtime_small_unadapted() -> Recipe:
     return _small("medualtime_small_unadapted", n_adapted=0)
 
 
+def medualtime_small_unadapted_redacted() -> Recipe:
+    """An ablation of ``medualtime_small_redacted``: passes that hear nothing of each other."""
+    return _redacted("medualtime_small_unadapted_redacted", n_adapted=0)
+
+
 def medualtime_small_signal_pass() -> Recipe:
     """An ablation of ``medualtime_small_redacted``: the signal pass, which hears of the report."""
     return _redacted("medualtime_small_signal_pass", passes="signal")
@@ -122,7 +139,7 @@ def medualtime_small_text_pass() -> Recipe:
 def medualtime_small_trained_trunk() -> Recipe:
     """A control of ``medualtime_small_redacted``: the language model is trained too."""
     base = _redacted("medualtime_small_trained_trunk", is_trunk_trained=True)
-    return base.but(training=base.training.but(learning_rate=5e-5))
+    return base.but(training=base.training.but(layer_decay=_TRUNK_RATIO))
 
 
 def medualtime_test() -> Recipe:
@@ -189,7 +206,7 @@ def medualtime_random_trunk() -> Recipe:
 def medualtime_trained_trunk() -> Recipe:
     """A control: the trunk is trained too, thirty times as many parameters."""
     base = _variant("medualtime_trained_trunk", is_trunk_trained=True)
-    return base.but(training=base.training.but(learning_rate=5e-5))
+    return base.but(training=base.training.but(layer_decay=_TRUNK_RATIO))
 
 
 def text_linear() -> Recipe:
@@ -253,7 +270,6 @@ def medualtime_pretraining_test() -> Pretraining:
     return base.but(
         name="medualtime_test",
         encoder=medualtime_test().encoder,
-        objective=DualContrastConfig(n_alone=2),
         windowing=Windowing(window_s=5.0, stride_s=5.0),
         training=base.training.but(epochs=2, batch_size=16),
     )

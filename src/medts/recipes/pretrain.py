@@ -113,7 +113,7 @@ def pretrain(
             seed=seed,
             data_digest=data_digest,
             selection={"epoch": fitted.best_epoch, "loss": fitted.best_value},
-            **trace(store, train, validation),
+            **trace(store, train, validation, recipe),
         ),
     )
     bundle.encoder.load_state_dict(objective.encoder.state_dict())

@@ -29,7 +29,7 @@ from medts.data.reports import distinct, prepare
 from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store, digest_of
 from medts.inference.manifest import Provenance
-from medts.nn.text import load_language_model
+from medts.nn.text import TextConfig, load_language_model
 from medts.objectives.masked_language import MaskedLanguage
 from medts.recipes.folder import claim, trace
 from medts.recipes.report_lm import ReportModelling
@@ -103,7 +103,7 @@ def model_reports(
     validation = _reports_of(store, val_folds, recipe.reports)
     check_disjoint(store, train=train.part.rows, validation=validation.part.rows)
     start = load_language_model(recipe.text)
-    origin = trace(store, train.part, validation.part)
+    origin = trace(store, train.part, validation.part, TextConfig(name=recipe.text))
     request = ReportModellingRequest(
         recipe=recipe,
         train_folds=tuple(train_folds),
@@ -212,6 +212,7 @@ def _reports_of(store: Store, folds: Sequence[str], settings: ReportSettings) ->
         "languages": found.languages,
         "masked": found.masked,
         "leaks_removed": found.leaks_removed,
+        "n_cut": found.n_cut,
         "words_covered": f"{coverage.n_known_words} of {coverage.n_words}",
         "sentences_covered": f"{coverage.n_known_sentences} of {coverage.n_sentences}",
     }

@@ -232,7 +232,7 @@ def _bundle(store: Store, parts: Parts, request: Request, *, data_digest: str) -
             prevalence=dict(zip(label_set.classes, shares, strict=True)),
             data_digest=data_digest,
             init_digest=request.init_digest,
-            **trace(store, parts.train, parts.validation),
+            **trace(store, parts.train, parts.validation, recipe),
         ),
     )
 

@@ -150,6 +150,21 @@ def sparseformer_small_unnormed() -> Recipe:
     return _changed("unnormed", is_summary_normed=False)
 
 
+def sparseformer_small_as_printed() -> Recipe:
+    """What the paper prints, at the small size: its counts and queries, and nothing of ours.
+
+    The sizes, the crops and ``minilm`` are those of `sparseformer_small`; heads, norms, skip
+    connections, feed-forward parts and positions, without which it is no transformer, stay.
+    """
+    return _changed(
+        "as_printed",
+        token_counts="paper",
+        query_start="learnt",
+        is_summary_normed=False,
+        has_granularity_embedding=False,
+    )
+
+
 def sparseformer_small_named_channels() -> Recipe:
     """Channels are known by their names, which the paper leaves out."""
     return _changed("named_channels", channel_identity="name")

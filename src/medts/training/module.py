@@ -32,7 +32,7 @@ class TrainingModule(L.LightningModule):
 
     def __init__(self, objective: Objective, settings: Training) -> None:
         super().__init__()
-        self.objective, self.settings = objective, settings
+        self.objective, self.settings, self.n_steps = objective, settings, 0
         self._scored: dict[str, list[tuple[tuple[str, ...], Tensor, Tensor]]] = {}
 
     def transfer_batch_to_device(
@@ -53,6 +53,7 @@ class TrainingModule(L.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Scores one batch and logs the parts of the loss."""
+        self.objective.progress = self.global_step / max(1, self.n_steps)
         losses = self._checked(self.objective(batch))
         n = len(batch)
         self.log("train_loss", losses.total, on_step=False, on_epoch=True, batch_size=n)
@@ -88,7 +89,8 @@ class TrainingModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW and a schedule over all steps of the run."""
         optimizer = build_optimizer(self.objective, self.settings)
-        factor = schedule_factor(self.settings, int(self.trainer.estimated_stepping_batches))
+        self.n_steps = int(self.trainer.estimated_stepping_batches)
+        factor = schedule_factor(self.settings, self.n_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
             "optimizer": optimizer,

@@ -45,6 +45,7 @@ def test_only_patches_norms_and_positions_learn(trunk, make_batch, noise):
 
 
 @EACH
+@pytest.mark.filterwarnings("ignore:.*texts are longer than")
 @torch.no_grad()
 def test_a_prompt_is_read_and_its_length_moves_nothing_for_other_windows(trunk, make_batch, noise):
     encoder, batch = build(trunk, prompt="report"), make_batch(noise(), [250, 180])

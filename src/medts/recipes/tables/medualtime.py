@@ -19,17 +19,15 @@ def medualtime() -> Suite:
         name="medualtime",
         sentence=medualtime.__doc__ or "",
         methods=(
-            *tuned("medualtime_small_redacted"),
-            Method(
-                name="medualtime_small",
-                kind="finetune",
-                recipe="medualtime_small",
-                protocol="text_controls",
+            *(
+                method.but(protocol="text_controls")
+                for method in tuned("medualtime_small_redacted", "medualtime_small")
             ),
             *(
                 method.but(is_kept=True)
                 for method in tuned(
                     "medualtime_small_signal_only",
+                    "medualtime_small_constant_text",
                     "medualtime_small_text_only_redacted",
                     "text_linear_redacted",
                     "text_linear",
@@ -39,7 +37,7 @@ def medualtime() -> Suite:
             Method(
                 name="late_fusion_redacted",
                 kind="late_fusion",
-                fused=("medualtime_small_signal_only", "medualtime_small_text_only_redacted"),
+                fused=("medualtime_small_constant_text", "medualtime_small_text_only_redacted"),
             ),
             Method(
                 name="xresnet1d_and_text_redacted",
@@ -52,6 +50,7 @@ def medualtime() -> Suite:
             *tuned(
                 "medualtime_small_text_only",
                 "medualtime_small_unadapted",
+                "medualtime_small_unadapted_redacted",
                 "medualtime_small_signal_pass",
                 "medualtime_small_text_pass",
                 "medualtime_small_trained_trunk",
