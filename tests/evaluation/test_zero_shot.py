@@ -141,6 +141,7 @@ def test_a_single_set_is_stated_by_the_likeliest_class_and_has_no_brier_score(or
     found = zero_shot.run(oracle, rhythm)
     assert {"macro_auroc", "accuracy", "macro_f1"} <= found.metrics.keys()
     assert "brier" not in found.metrics
+    assert all({"auroc", "f1"} <= each.keys() - {"brier"} for each in found.per_class.values())
     assert all("brier" not in control for control in found.controls.values())
     shares = rhythm.test.target.mean(axis=0)
     assert found.controls["majority"]["accuracy"].value == pytest.approx(shares.max())

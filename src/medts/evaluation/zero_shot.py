@@ -143,12 +143,12 @@ def run(
         seconds=time.monotonic() - started,
     )
     if label_set.kind == "multi" and not has_thresholds:
-        result = _only(RANKINGS, result)
+        result = _only(lambda name: name in RANKINGS, result)
         note = "no validation records, hence no thresholds: rankings only"
         return result.but(thresholds={}, notes=(*result.notes, note))
     if isinstance(model.head, MatchingHead):
         return result
-    return _only([name for name in result.metrics if name != "brier"], result)  # no probabilities
+    return _only(lambda name: name != "brier", result)  # no probabilities
 
 
 Ask = Callable[[Part], Float[np.ndarray, "R K"]]
@@ -269,11 +269,11 @@ def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measu
     }
 
 
-def _only(names: Sequence[str], result: Result) -> Result:
+def _only(is_kept: Callable[[str], bool], result: Result) -> Result:
     """Returns a result with some of its measures."""
 
     def kept(measures: Measures) -> Measures:
-        return {name: each for name, each in measures.items() if name in names}
+        return {name: each for name, each in measures.items() if is_kept(name)}
 
     return result.but(
         metrics=kept(result.metrics),
