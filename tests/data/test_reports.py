@@ -54,6 +54,7 @@ def test_codes_paperwork_and_marks_are_cut_off(text, clean):
         ("sinus rhythm in v1-3, st 2:1 block", {}),
         ("PR 200 ms prolonged, QRS 120ms wide, 80 ms and more", {}),
         ("QRS 0.10-0.12, PR 160  ms normal, PR interval in ms prolonged, mr present", {}),
+        ("rate 70 12.03.1998 QRS 90 0,10-0,12 3/4/92, 12.5.97,", {"date": 3}),
         ("Prof. Dr. med. Hans Weber, Mr Jones, ms. miller", {"name": 3}),
     ],
 )

@@ -8,17 +8,11 @@ from pydantic import ValidationError
 from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.base import StreamInput
-from medts.models.sparseformer import Sparseformer, SparseformerConfig, code_of, levels
+from medts.models.sparseformer import Sparseformer, SparseformerConfig, code_of
 from medts.nn.label_encoder import LabelEncoder
 from medts.nn.multi_granularity import cap, cap_rows, valid_patches
 
 COUNTS = ("capped", "paper")
-OPTIONS = [
-    {"has_amplitude": True},
-    {"prior_start": "zero"},
-    {"has_channel_skip": True},
-    {"position_scale": 0.5},
-]
 SHAPES = [(16, 256), (15, 300), (12, 1000), (19, 6000), (1, 37)]
 
 
@@ -134,98 +128,6 @@ def test_the_order_of_channels_changes_nothing_until_they_have_names():
 def test_the_code_of_a_name_is_its_own_and_always_the_same():
     assert torch.equal(code_of("V1"), code_of("V1"))
     assert abs(F.cosine_similarity(code_of("V1"), code_of("V2"), dim=0)) < 0.5
-
-
-def awake(**changes):
-    """An encoder whose options weigh as much as if they had been learnt."""
-    encoder = build(**changes)
-    if encoder.config.has_amplitude:
-        torch.nn.init.normal_(encoder.amplitude.weight)
-    if encoder.config.prior_start == "zero":
-        for module in encoder.modules():
-            if getattr(module, "fuse", None) is not None:
-                torch.nn.init.normal_(module.fuse.weight, std=0.1)
-    return encoder
-
-
-@pytest.mark.parametrize("changes", OPTIONS, ids=str)
-def test_options_keep_shapes_and_the_order_of_channels_unknown(changes):
-    encoder = awake(**changes)
-    for n_channels, n_samples in SHAPES:
-        encoded = encoder(make_batch(noise(1, n_channels, n_samples)))
-        assert encoded.pooled.shape == (1, 16)
-        assert encoded.tokens.shape == (1, 5 + encoder.config.has_channel_skip, 16)
-    batch = make_batch(torch.randn(2, 7, 300) * torch.arange(1, 8)[:, None])
-    order = torch.randperm(7, generator=torch.Generator().manual_seed(4))
-    exchanged = with_stream(batch, signal=batch.streams["ecg"].signal[:, order])
-    close(encoder(exchanged).pooled, encoder(batch).pooled)
-
-
-@pytest.mark.parametrize("changes", OPTIONS, ids=str)
-def test_options_read_no_padding(changes):
-    encoder, signal = awake(**changes), 3 * noise(3, 5, 700) + 1
-    n_samples, n_channels = [700, 333, 410], [2, 5, 1]
-    mixed = make_batch(signal, n_samples=n_samples, n_channels=n_channels)
-    part = mixed.streams["ecg"]
-    is_real = part.is_valid[:, None] & part.is_channel_present[..., None]
-    filled = with_stream(mixed, signal=part.signal.masked_fill(~is_real, 9.0))
-    together = encoder(mixed).pooled
-    close(encoder(filled).pooled, together)
-    for b, (c, n) in enumerate(zip(n_channels, n_samples, strict=True)):
-        close(together[b, None], encoder(make_batch(signal[b, None, :c, :n])).pooled)
-
-
-def test_no_option_is_on_by_default_and_none_changes_the_weights_of_others():
-    plain = build()
-    for changes in OPTIONS:
-        made, theirs = build(**changes), plain.state_dict()
-        own = made.state_dict()
-        assert theirs.keys() <= own.keys()
-        assert len(own) - len(theirs) == ("has_amplitude" in changes) + (
-            "position_scale" in changes
-        )
-
-
-def test_amplitude_starts_as_nothing_and_is_what_standardising_took_away():
-    signal = noise(2, 3, 300)
-    encoder = build(has_amplitude=True)
-    quiet, loud = (encoder(make_batch(k * signal)).pooled for k in (0.2, 5.0))
-    torch.testing.assert_close(quiet, loud, atol=1e-3, rtol=1e-2)
-    encoder = awake(has_amplitude=True)
-    quiet, loud, raised = (
-        encoder(make_batch(each)).pooled for each in (0.2 * signal, 5.0 * signal, signal + 4)
-    )
-    assert not torch.allclose(quiet, loud, atol=1e-2)
-    assert not torch.allclose(encoder(make_batch(signal)).pooled, raised, atol=1e-2)
-
-
-def test_levels_are_mean_and_log_spread_over_valid_samples_with_a_floor():
-    signal, is_valid = 0.3 * noise(2, 4, 200) + 1.0, torch.ones(2, 200, dtype=torch.bool)
-    is_valid[1, 120:] = False
-    signal[:, 3] = 2.0
-    found = levels(signal, is_valid)
-    for b, n in enumerate((200, 120)):
-        cut = signal[b, :, :n]
-        torch.testing.assert_close(found[b, :, 0], cut.mean(dim=1))
-        spread = cut.std(dim=1, correction=0).clamp(min=0.01).log()
-        torch.testing.assert_close(found[b, :, 1], spread, atol=1e-5, rtol=1e-4)
-
-
-def test_a_skip_adds_the_mean_of_what_channels_are_merged_from():
-    encoder, seen = build(has_channel_skip=True), []
-    encoder.channels.register_forward_hook(lambda _, given, __: seen.append(given))
-    encoded = encoder(make_batch(noise(2, 3, 600), n_samples=[600, 380], n_channels=[3, 2]))
-    ((tokens, is_valid),) = seen
-    for b in range(2):
-        close(encoded.tokens[b, 5], tokens[b, is_valid[b]].mean(dim=0))
-    without = build(has_channel_skip=True, has_channel_attention=False)
-    assert n_parameters(without) == n_parameters(build(has_channel_attention=False))
-
-
-def test_a_learnt_scale_of_one_starts_as_the_sinusoids_and_one_of_zero_without_them():
-    batch = make_batch(noise(2, 3, 300))
-    close(build(position_scale=1.0)(batch).pooled, build()(batch).pooled)
-    close(build(position_scale=0.0)(batch).pooled, build(has_positions=False)(batch).pooled)
 
 
 def test_a_row_of_another_length_shares_no_parts_with_the_rest_of_its_batch():
@@ -391,7 +293,6 @@ def test_pieces_give_the_same_numbers_and_gradients_as_the_whole():
         {"query_start": "learnt"},
         {"is_summary_normed": False},
         {"has_granularity_embedding": False},
-        *OPTIONS,
     ],
 )
 def test_every_variant_learns_with_all_its_parameters_and_can_be_traced(changes):
@@ -401,8 +302,7 @@ def test_every_variant_learns_with_all_its_parameters_and_can_be_traced(changes)
     close(encoded.pooled, encoder(batch).pooled)
     encoded.pooled.square().sum().backward()
     silent = [n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
-    # What is multiplied by zero at first learns from the second update on.
-    assert silent == (["default_prior"] if encoder.config.prior_start == "zero" else [])
+    assert silent == []
     attention = encoded.intermediates["attention"]["ecg"]
     assert attention.shape[0::2] == (2, 3)
     close(attention.sum(dim=(2, 3)), torch.ones(attention.shape[:2]))
@@ -490,8 +390,6 @@ def test_padding_before_and_within_a_window_shortens_it_not_and_an_absent_one_is
         {"cap_ratios": (1.0, 0.5)},
         {"cap_ratios": (0.5, 1.0, 0.25)},
         {"streams": {}},
-        {"position_scale": -1.0},
-        {"prior_start": "none"},
     ],
 )
 def test_contradictory_configs_are_refused(changes):

@@ -159,16 +159,6 @@ def test_rows_that_use_fewer_queries_have_parts_of_their_own():
         torch.testing.assert_close(together.tokens[row, :n], alone.tokens[0])
 
 
-def test_queries_may_start_without_the_prior_and_learn_from_it():
-    tsda, tokens = block(prior_start="zero"), noise(2, 9, 16)
-    torch.testing.assert_close(tsda.queries(noise(5))[0], tsda.bank)
-    drawn = block()
-    assert tsda.state_dict().keys() == drawn.state_dict().keys()
-    torch.testing.assert_close(tsda.bank, drawn.bank)  # nothing else is drawn otherwise
-    tsda(tokens, everything(2, 9), prior=noise(5)).tokens.square().sum().backward()
-    assert tsda.fuse.weight.grad[:, 16:].any()
-
-
 def test_a_local_query_adds_what_it_reads_to_its_part_of_the_tokens():
     tsda, tokens = block(query_start="local", prior_dim=0), noise(2, 12, 16)
     for silent in (tsda.mix.out, tsda.mix_mlp[3], tsda.read.out, tsda.read_mlp[3]):

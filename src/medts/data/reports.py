@@ -94,7 +94,7 @@ _SURNAMES = r"[A-ZÄÖÜ][\w'-]+(?:\s[A-ZÄÖÜ][\w'-]+)?"
 _PERSONAL = {
     "contact": r"[\w.+-]+@[\w-]+\.\w+|(?<!\w)\+\d[\d /-]{7,}\d",
     "date": r"\b\d{4}-\d\d?-\d\d?\b"
-    r"|(?<![\d.,])(?<!\d )\b\d\d?(?:[/:-]\d\d?[.,/:-]|\.\d\d?\.)(?:19|20)?\d\d\b(?![.,]\d)"
+    r"|(?<!\d)(?<!\d[.,])\b\d\d?(?:[/:-]\d\d?[.,/:-]|\.\d\d?\.)(?:19|20)?\d\d\b"
     rf"|\b\d\d?\.? (?i:{_MONTHS})\.? (?:19|20)\d\d\b"
     rf"|\b(?i:{_MONTHS}) \d\d?,? (?:19|20)\d\d\b",
     "id": r"\b(?i:mrn|id|ssn|fallnr|fallnummer|patientennummer|pat\.?-?nr)\b[\s.:#]*\w*\d\w*"
@@ -113,7 +113,8 @@ def clean_report(text: str) -> str:
     """Returns a report without codes, paperwork and marks, in lower case; empty if nothing is left.
 
     Annotators of PTB-XL left their codes behind (``Edit: NORM 100``), which would tell a model the
-    labels. Upper-case umlauts in lower-case text, decomposed letters and runs of blanks are mended.
+    labels. Upper-case umlauts in lower-case text, decomposed letters and runs of blanks are mended,
+    and the end of a line ends a sentence.
 
     >>> clean_report("sinusrhythmus  LinkshypertrophÍe? Edit: LVH 80, (LVH 100)")
     'sinusrhythmus linkshypertrophíe?'
@@ -122,9 +123,10 @@ def clean_report(text: str) -> str:
     """
     text = _LEAKS.sub(" ", unicodedata.normalize("NFC", text))
     text = _MARKS.sub(" ", text).lower().strip()
-    if len(lines := [" ".join(line.split()).rstrip(" .;") for line in text.splitlines()]) > 1:
-        text = join_sentences([line for line in lines if line])  # the end of a line ends a sentence
-    text = " ".join(without_paperwork(" ".join(text.split())).split())
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    if len(lines) > 1:
+        lines = [join_sentences([line.rstrip(" .;") for line in lines])]
+    text = " ".join(without_paperwork("".join(lines)).split())
     return text if re.search(r"[^\W\d_]", text) else ""
 
 

@@ -74,7 +74,10 @@ def read_like_reports(model: Bundle, texts: Sequence[str]) -> tuple[str | None, 
 
 
 def read_like_prompts(model: Bundle, phrases: Sequence[str]) -> tuple[str, ...]:
-    """Returns phrases as `read_like_reports` does, fit for a template, each once."""
+    """Returns phrases as `read_like_reports` does, fit for a template, each once.
+
+    One that would be no report, such as an abbreviation without a word, stays as it is.
+    """
     found = zip(phrases, read_like_reports(model, phrases), strict=True)
     return tuple(dict.fromkeys((read or phrase).rstrip(".") for phrase, read in found))
 

@@ -37,16 +37,14 @@ from medts.nn.multi_granularity import (
     valid_patches,
 )
 from medts.nn.patches import standardise
-from medts.nn.sparse_attention import Kept, PriorStart, QueryStart, TokenSparseAttention
+from medts.nn.sparse_attention import QueryStart, TokenSparseAttention
+from medts.nn.views import count_samples
 
 _CODE_DIM = 64
 """Numbers in the fixed code of a channel's name."""
 
 _FIRST_IDENTITY = 0.2
 """Spread of what a name adds to a token before training; at 1 it hides the signal."""
-
-_LEAST_SPREAD = 0.01
-"""Spread of a channel that counts as none, in units of the model's input."""
 
 
 class SparseformerConfig(Config):
@@ -99,16 +97,9 @@ class SparseformerConfig(Config):
     """Width of the vector of a dataset's description: 384 for ``minilm``, 768 for ClinicalBERT;
     0 is the ablation without prior, which leaves any vector unread."""
 
-    prior_start: PriorStart = "drawn"
-    """How much the vector of the description changes queries before training: ``drawn`` as any
-    other weight, or ``zero``, not at all, so that it cannot make them alike."""
-
     has_positions: bool = True
     """Whether sinusoids say where a patch lies; without them, and with ``learnt`` queries, patches
     have no order."""
-
-    position_scale: float | None = Field(default=None, ge=0.0)
-    """First value of a factor of the sinusoids that is learnt; none leaves them as they are."""
 
     has_granularity_embedding: bool = True
     """Whether a learnt vector says which granularity a token comes from."""
@@ -119,10 +110,6 @@ class SparseformerConfig(Config):
 
     is_normalised: bool = True
     """Whether every channel of a window is brought to mean 0 and spread 1."""
-
-    has_amplitude: bool = False
-    """Whether mean and logarithm of the spread of a channel, in units of the model's input, are
-    added to its tokens, by a map that starts at zero; ``is_normalised`` takes both away."""
 
     reads_partial_patches: bool = True
     """Whether a last patch that is filled up with zeros is read; one alone always is [P]. A window
@@ -144,10 +131,6 @@ class SparseformerConfig(Config):
 
     has_channel_attention: bool = True
     """False takes the mean over the tokens of all channels instead; an ablation."""
-
-    has_channel_skip: bool = False
-    """Whether the mean over the tokens of all channels stands beside what the last queries read,
-    as one more token and a way around them; the ablations without such queries have it anyway."""
 
     tokens_at_once: int = Field(default=65_536, ge=1)
     """Tokens of all channels that are held at a time; what is more is encoded in pieces, which
@@ -183,8 +166,7 @@ class Sparseformer(Encoder):
     """Patches of every channel, read by fewer and fewer queries until five tokens are left.
 
     Components: *rows* — patches, stacks of token-sparse blocks and their merging, of each channel
-    alone; *identity*, *amplitude* — maps of a channel's name and level, added to its tokens where
-    asked for; *channels* — block over all channels of a window; *head* — two layers from the last
+    alone; *channels* — block over all channels of a window; *head* — two layers from the last
     tokens, laid side by side, to ``pooled``.
 
     Symbols: our ``patch_lengths`` are the paper's S, ``tokens_per_block`` its O_k,
@@ -201,14 +183,11 @@ class Sparseformer(Encoder):
     connections, feed-forward parts and positions are not in the printed text (see
     `TokenSparseAttention`). The published token counts make few tokens many on short signals;
     ``capped`` uses only the first queries of the same banks, so that weights fit either way.
-    Granularity vectors are ours, and so are, each off unless asked for, the level of channels
-    (``has_amplitude``), a mean beside the last queries (``has_channel_skip``), a learnt factor of
-    positions (``position_scale``) and queries that ignore the prior at first (``prior_start``).
-    Fully padded patches are never read, also with ``paper`` counts: the paper has one length per
-    batch and no such patches. Adding the prior as a token, the other reading of "concatenation",
-    would change the number of queries and is not offered. Without a description a learnt vector
-    stands in. The ablation of channel attention takes a mean where the paper lays channels side by
-    side, which would fix their number.
+    Granularity vectors are ours. Fully padded patches are never read, also with ``paper`` counts:
+    the paper has one length per batch and no such patches. Adding the prior as a token, the other
+    reading of "concatenation", would change the number of queries and is not offered. Without a
+    description a learnt vector stands in. The ablation of channel attention takes a mean where the
+    paper lays channels side by side, which would fix their number.
 
     Raises:
         ConfigError: When a batch has none of the streams, or the prior another width.
@@ -225,7 +204,6 @@ class Sparseformer(Encoder):
             "mlp_ratio": config.mlp_ratio,
             "dropout": config.dropout,
             "is_sparse": config.is_sparse,
-            "prior_start": config.prior_start,
         }
         self.rows = MultiGranularity(
             block | {"query_start": config.query_start},
@@ -235,7 +213,6 @@ class Sparseformer(Encoder):
             tokens_per_channel=config.tokens_per_channel,
             is_capped=config.token_counts == "capped",
             has_positions=config.has_positions,
-            position_scale=config.position_scale,
             has_granularity_embedding=config.has_granularity_embedding,
             reads_partial_patches=config.reads_partial_patches,
             shares_stacks=config.shares_stacks,
@@ -243,18 +220,13 @@ class Sparseformer(Encoder):
         if config.channel_identity == "name":
             self.identity = nn.Linear(_CODE_DIM, config.dim)
             nn.init.normal_(self.identity.weight, std=_FIRST_IDENTITY / _CODE_DIM**0.5)
-        if config.has_amplitude:
-            self.amplitude = nn.Linear(2, config.dim, bias=False)
-            nn.init.zeros_(self.amplitude.weight)
         if config.has_channel_attention:
             self.channels = TokenSparseAttention(n_queries=config.tokens_per_window, **block)
         self.has_prior = config.prior_dim > 0 and config.is_sparse
         if self.has_prior:
             self.default_prior = nn.Parameter(torch.randn(config.prior_dim))
         self.is_flat = config.is_sparse and config.has_channel_attention
-        self.has_skip = config.has_channel_skip and self.is_flat
-        n_tokens = config.tokens_per_window + self.has_skip if self.is_flat else 1
-        width = config.dim * n_tokens
+        width = config.dim * (config.tokens_per_window if self.is_flat else 1)
         self.norm = BatchRenorm(width) if config.is_summary_normed else None
         self.head = nn.Sequential(
             nn.Linear(width, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.dim)
@@ -287,14 +259,13 @@ class Sparseformer(Encoder):
         weight = None
         if self.config.has_channel_attention:
             kept = self.channels(tokens, is_valid, prior=prior, is_traced=is_traced)
-            if self.has_skip:
-                kept = with_mean(kept, tokens, is_valid)
             tokens, is_valid, weight = kept.tokens, kept.is_valid, kept.weight
         counts["window"] = is_valid.sum(dim=1)
         if self.is_flat:
             summary = tokens.flatten(1)
         else:
-            share = even_share(is_valid).to(tokens.dtype)
+            share = (is_valid / is_valid.sum(dim=1, keepdim=True).clamp(min=1))[:, None]
+            share = share.to(tokens.dtype)
             summary = (share @ tokens)[:, 0]
             weight = share if weight is None else share @ weight
         is_any = is_valid.any(dim=1)
@@ -318,7 +289,7 @@ class Sparseformer(Encoder):
             )
         shortest = min(self.config.patch_lengths)
         for name, stream in streams.items():
-            lengths = window_lengths(stream)
+            lengths = count_samples(stream) * stream.is_present
             is_short = (lengths > 0) & (lengths < shortest)
             if not torch.compiler.is_compiling() and bool(is_short.any()):
                 b = int(is_short.int().argmax())
@@ -397,45 +368,11 @@ class Sparseformer(Encoder):
         if is_partial:
             tokens, is_kept = spread_over_rows(tokens, is_row), spread_over_rows(is_kept, is_row)
             source = None if source is None else spread_over_rows(source, is_row)
-        if self.config.has_amplitude:
-            level = levels(stream.signal, stream.is_valid).flatten(0, 1).to(tokens)
-            tokens = tokens + self.amplitude(level)[:, None] * is_kept[..., None]
         if self.config.channel_identity == "name":
             code = torch.stack([code_of(name) for name in stream.channels]).to(tokens)
             code = repeat(self.identity(code), "c d -> (b c) 1 d", b=len(stream.signal))
             tokens = (tokens + code) * is_kept[..., None]
         return ChannelTokens(tokens, is_kept, source)
-
-
-def window_lengths(stream: StreamBatch) -> Int[Tensor, "B"]:
-    """Counts the samples of each window up to its last valid one; 0 where the stream is absent."""
-    is_valid = stream.is_valid & stream.is_present[:, None]
-    place = torch.arange(1, is_valid.shape[1] + 1, device=is_valid.device)
-    return (is_valid * place).amax(dim=1)
-
-
-def levels(signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]) -> Float[Tensor, "B C 2"]:
-    """Returns mean and logarithm of the spread of each channel of a window, over valid samples."""
-    weight = is_valid[:, None].to(signal.dtype)
-    n_valid = weight.sum(dim=2).clamp(min=1)
-    mean = (signal * weight).sum(dim=2) / n_valid
-    variance = ((signal - mean[..., None]) * weight).square().sum(dim=2) / n_valid
-    return torch.stack([mean, variance.clamp(min=_LEAST_SPREAD**2).log() / 2], dim=2)
-
-
-def even_share(is_valid: Bool[Tensor, "B N"]) -> Float[Tensor, "B 1 N"]:
-    """Gives every valid token of a window the same share."""
-    return (is_valid / is_valid.sum(dim=1, keepdim=True).clamp(min=1))[:, None]
-
-
-def with_mean(kept: Kept, tokens: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]) -> Kept:
-    """Appends the mean of the tokens that were read to those that were kept."""
-    share = even_share(is_valid).to(tokens.dtype)
-    return Kept(
-        torch.cat([kept.tokens, share @ tokens], dim=1),
-        torch.cat([kept.is_valid, is_valid.any(dim=1, keepdim=True)], dim=1),
-        None if kept.weight is None else torch.cat([kept.weight, share], dim=1),
-    )
 
 
 def code_of(channel: str) -> Float[Tensor, "D_code"]:

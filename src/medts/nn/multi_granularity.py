@@ -45,9 +45,8 @@ class ChannelTokens:
 class MultiGranularity(nn.Module):
     """Reads every row into a few tokens.
 
-    Components: *embeddings* — linear map of a patch, one per length; *position_scale* — factor of
-    the sinusoids, if it is learnt; *stacks* — token-sparse blocks within a granularity;
-    *granularity* — learnt vector of each; *merge* — block over all.
+    Components: *embeddings* — linear map of a patch, one per length; *stacks* — token-sparse
+    blocks within a granularity; *granularity* — learnt vector of each; *merge* — block over all.
 
     Args:
         block: Settings of every `TokenSparseAttention` but the number of its queries.
@@ -57,7 +56,6 @@ class MultiGranularity(nn.Module):
         tokens_per_channel: Queries of the last block.
         is_capped: Whether a block never gives out more tokens than it takes in.
         has_positions: Whether sinusoids say where a patch lies.
-        position_scale: First value of a learnt factor of these; None leaves them as they are.
         has_granularity_embedding: Whether tokens say which granularity they come from.
         reads_partial_patches: Whether a last patch that is filled up with zeros is read.
         shares_stacks: Whether all granularities use the same stack.
@@ -73,7 +71,6 @@ class MultiGranularity(nn.Module):
         tokens_per_channel: int,
         is_capped: bool = True,
         has_positions: bool = True,
-        position_scale: float | None = None,
         has_granularity_embedding: bool = True,
         reads_partial_patches: bool = True,
         shares_stacks: bool = False,
@@ -90,9 +87,6 @@ class MultiGranularity(nn.Module):
             for _ in range(1 if shares_stacks else len(patch_lengths))
         )
         self.merge = TokenSparseAttention(n_queries=tokens_per_channel, **block)
-        self.position_scale = None
-        if has_positions and position_scale is not None:
-            self.position_scale = nn.Parameter(torch.tensor(position_scale))
         self.granularity = None
         if has_granularity_embedding:
             self.granularity = nn.Parameter(0.02 * torch.randn(len(patch_lengths), dim))
@@ -112,9 +106,7 @@ class MultiGranularity(nn.Module):
             is_patch = valid_patches(is_valid, patch, reads_partial=self.reads_partial_patches)
             embedded = self.embeddings[i](cut_rows(signal, patch))
             if self.has_positions:
-                place = positions(*embedded.shape[1:]).to(embedded)
-                scale = self.position_scale
-                embedded = embedded + (place if scale is None else scale * place)
+                embedded = embedded + positions(*embedded.shape[1:]).to(embedded)
             kept = self.run_stack(i, embedded, is_patch, prior, is_traced=is_traced)
             out = kept.tokens
             if self.granularity is not None:

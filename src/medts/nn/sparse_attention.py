@@ -26,9 +26,6 @@ _FIRST_SHARPNESS = 4.0
 QueryStart = Literal["learnt", "local"]
 """What a query knows before it reads: itself alone, or its part of the tokens as well."""
 
-PriorStart = Literal["drawn", "zero"]
-"""How much the dataset's vector changes the queries before training: as drawn, or not at all."""
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -78,7 +75,6 @@ class TokenSparseAttention(nn.Module):
         dropout: Share of values dropped in every update.
         is_sparse: False leaves out the sparse stage; a control.
         query_start: Whether queries are learnt alone or start from their part of the tokens.
-        prior_start: ``zero`` starts *fuse* as the query itself, without the dataset's vector.
     """
 
     def __init__(
@@ -92,7 +88,6 @@ class TokenSparseAttention(nn.Module):
         dropout: float = 0.0,
         is_sparse: bool = True,
         query_start: QueryStart = "learnt",
-        prior_start: PriorStart = "drawn",
     ) -> None:
         super().__init__()
         self.dim, self.is_sparse, self.is_local = dim, is_sparse, query_start == "local"
@@ -102,9 +97,6 @@ class TokenSparseAttention(nn.Module):
         if is_sparse:
             self.bank = nn.Parameter(torch.randn(n_queries, dim))
             self.fuse = nn.Linear(dim + prior_dim, dim) if prior_dim else None
-            if self.fuse is not None and prior_start == "zero":
-                nn.init.eye_(self.fuse.weight)
-                nn.init.zeros_(self.fuse.bias)
             self.norm_query, self.norm_read = nn.LayerNorm(dim), nn.LayerNorm(dim)
             if not self.is_local:
                 nn.init.constant_(self.norm_query.weight, _FIRST_SHARPNESS)

@@ -1,6 +1,7 @@
 """Recipes: functions that return everything one run needs. A new one adds one line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from medts.core.errors import unknown_name
 from medts.recipes.base import Pretraining, Recipe
@@ -320,34 +321,29 @@ REPORT_RECIPES: dict[str, Callable[[], ReportModelling]] = {
 """Recipes of `medts pretrain` that train a text encoder on reports alone."""
 
 
+_Found = TypeVar("_Found")
+
+
 def find_recipe(name: str) -> Recipe:
     """Returns a recipe of `medts finetune` by name.
 
     Raises:
         UnknownNameError: If there is none; the nearest is suggested.
     """
-    if name not in RECIPES:
-        raise unknown_name("recipe", name, RECIPES)
-    return RECIPES[name]()
+    return _find("recipe", name, RECIPES)
 
 
 def find_pretraining(name: str) -> Pretraining:
-    """Returns a recipe of `medts pretrain` by name.
-
-    Raises:
-        UnknownNameError: If there is none; the nearest is suggested.
-    """
-    if name not in PRETRAINING_RECIPES:
-        raise unknown_name("pretraining recipe", name, PRETRAINING_RECIPES)
-    return PRETRAINING_RECIPES[name]()
+    """Returns a recipe of `medts pretrain` by name; errors as in `find_recipe`."""
+    return _find("pretraining recipe", name, PRETRAINING_RECIPES)
 
 
 def find_report_recipe(name: str) -> ReportModelling:
-    """Returns a recipe that trains a text encoder on reports by name.
+    """Returns a recipe that trains a text encoder on reports; errors as in `find_recipe`."""
+    return _find("recipe for reports", name, REPORT_RECIPES)
 
-    Raises:
-        UnknownNameError: If there is none; the nearest is suggested.
-    """
-    if name not in REPORT_RECIPES:
-        raise unknown_name("recipe for reports", name, REPORT_RECIPES)
-    return REPORT_RECIPES[name]()
+
+def _find(kind: str, name: str, known: Mapping[str, Callable[[], _Found]]) -> _Found:
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return known[name]()
