@@ -4,6 +4,7 @@ import pytest
 from medts.core.errors import LeakError, MedtsError
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
+from medts.data.prompts import write_prompts
 from medts.evaluation import zero_shot
 from medts.evaluation.files import write_result
 from medts.evaluation.result import read_result
@@ -61,6 +62,28 @@ def test_with_the_words_of_other_classes_nothing_is_left(result):
     assert control.value < 0.65
     assert control.low <= control.value <= control.high
     assert result.controls["majority"]["macro_auroc"].value == pytest.approx(0.5)
+
+
+def test_words_may_come_from_a_file_in_any_order(oracle, task, result, tmp_path):
+    found = class_words(task.label_set, ZeroShotConfig())
+    words = {name: phrases[:1] for name, phrases in found.items()}
+    path = tmp_path / "prompts.json"
+    write_prompts(path, dict(reversed(words.items())))
+    found = zero_shot.run(oracle, task, ZeroShotConfig(prompt_file=str(path)))
+    assert found.metrics["macro_auroc"] == result.metrics["macro_auroc"]
+    first = task.label_set.classes[0]
+    write_prompts(path, words | {first: ("a " + "very " * 100 + "long prompt",)})
+    found = zero_shot.run(oracle, task, ZeroShotConfig(prompt_file=str(path)))
+    assert any(note.startswith("1 prompts have more than 64 words") for note in found.notes)
+    assert found.metrics["macro_auroc"].value < 1.0
+
+
+def test_classes_with_the_same_words_are_refused():
+    label_set = LabelSet(
+        name="x/y", kind="multi", classes=("a", "b"), phrases={"a": ("noise",), "b": ("Noise",)}
+    )
+    with pytest.raises(MedtsError, match="'a' and 'b' of x/y have the same words"):
+        class_words(label_set, ZeroShotConfig())
 
 
 def test_thresholds_come_from_validation_and_the_result_says_that_this_took_labels(result):

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -83,6 +84,22 @@ class PreparedReports:
     def texts(self) -> list[str | None]:
         """The text of each report; None where it was left out."""
         return [None if report is None else report.text for report in self.reports]
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What was left out, cut, masked and translated, in numbers that JSON can hold."""
+        coverage = self.coverage
+        return {
+            "n_records": len(self.reports),
+            "n_distinct": len({text for text in self.texts if text is not None}),
+            "excluded": self.excluded,
+            "languages": self.languages,
+            "masked": self.masked,
+            "leaks_removed": self.leaks_removed,
+            "n_cut": self.n_cut,
+            "words_covered": f"{coverage.n_known_words} of {coverage.n_words}",
+            "sentences_covered": f"{coverage.n_known_sentences} of {coverage.n_sentences}",
+        }
 
 
 _LEAKS = re.compile(r"\bedit:.*|consensus label derived from:.*", re.IGNORECASE | re.DOTALL)

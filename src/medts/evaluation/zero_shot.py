@@ -26,11 +26,17 @@ from jaxtyping import Float
 from pydantic import Field, field_validator
 
 from medts.core.config import Config
-from medts.core.errors import ConfigError
+from medts.core.errors import ConfigError, MedtsError
 from medts.core.labels import LabelSet
 from medts.data.label_texts import in_words
-from medts.data.ontology import Language
-from medts.data.prompts import TEMPLATES, class_phrases
+from medts.data.ontology import Language, plain_spelling
+from medts.data.prompts import (
+    LONG_WORDS,
+    TEMPLATES,
+    class_phrases,
+    n_long_prompts,
+    read_prompts,
+)
 from medts.data.splits import Part
 from medts.evaluation.answers import head_origin
 from medts.evaluation.files import write_predictions
@@ -67,6 +73,9 @@ class ZeroShotConfig(Config):
 
     n_phrases: int = Field(default=5, ge=1)
     """Phrases for a class itself at most, the plainest first."""
+
+    prompt_file: str = ""
+    """JSON that gives each class its words, as MERL's does, in place of the ontology's."""
 
     is_narrower_named: bool = True
     """Whether a class is also described by what falls under it, the plainest phrase of each."""
@@ -109,6 +118,8 @@ def run(
         words = class_words(label_set, settings)
         ask = aligned(model, task, words, settings)
     notes = (*task.check(model), *_notes_on_training(model, task))
+    if n_long := n_long_prompts(words):
+        notes += (f"{n_long} prompts have more than {LONG_WORDS} words; their end may not be read",)
     if left_out:
         notes += (f"classes with too few test examples were left out: {', '.join(left_out)}",)
     thresholds = np.full(len(label_set), 0.5)
@@ -164,7 +175,7 @@ def matched(
         ConfigError: If phrases are to be read otherwise than in training.
     """
     asked_for, usual = settings.model_dump(), ZeroShotConfig().model_dump()
-    for name in ("templates", "language", "n_phrases"):
+    for name in ("templates", "language", "n_phrases", "prompt_file"):
         if asked_for[name] != usual[name]:
             raise ConfigError(
                 "a matching head reads the plainest phrase of a class, as in training",
@@ -215,14 +226,30 @@ def _notes_on_training(model: Bundle, task: Task) -> tuple[str, ...]:
 
 
 def class_words(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tuple[str, ...]]:
-    """Returns what describes each class; one of which nothing is known has its bare name."""
+    """Returns what describes each class; one of which nothing is known has its bare name.
+
+    Raises:
+        MedtsError: If two classes are described by the same words, or a prompt file is unusable.
+    """
+    if settings.prompt_file:
+        return read_prompts(settings.prompt_file, label_set.classes)
     found = class_phrases(
         label_set,
         language=settings.language,
         n_phrases=settings.n_phrases,
         is_narrower_named=settings.is_narrower_named,
     )
-    return {name: phrases or (name,) for name, phrases in found.items()}
+    words = {name: phrases or (name,) for name, phrases in found.items()}
+    owner: dict[frozenset[str], str] = {}
+    for name, phrases in words.items():
+        first = owner.setdefault(frozenset(map(plain_spelling, phrases)), name)
+        if first != name:
+            raise MedtsError(
+                f"{first!r} and {name!r} of {label_set.name} have the same words",
+                field="prompts",
+                remedy="Nothing can tell them apart; give a prompt file, or leave out one of them",
+            )
+    return words
 
 
 def embed_classes(

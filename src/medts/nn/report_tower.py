@@ -121,7 +121,7 @@ class ReportTower(nn.Module):
                     break
             if len(ids) == 1:
                 raise MedtsError(f"text {index} is empty", remedy="Leave it out or describe it")
-            n_cut += len(ids) >= room
+            n_cut += len(ids) > room
             ids, number = ids[:room], number[:room]
             if len(ids) < room:
                 ids, number = [*ids, self.end], [*number, -1]

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from medts.core.config import Config
 from medts.core.errors import StoreError
 from medts.core.files import write_whole
+from medts.data.reports import prepare
 from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
@@ -109,7 +111,7 @@ def pretrain(
         labels=Labels(),
         provenance=Provenance(
             recipe=recipe.name,
-            settings=request.model_dump(mode="json"),
+            settings=request.model_dump(mode="json") | _reports_read(store, train, recipe),
             seed=seed,
             data_digest=data_digest,
             selection={"epoch": fitted.best_epoch, "loss": fitted.best_value},
@@ -120,6 +122,15 @@ def pretrain(
     if isinstance(objective, MaskedReconstruction):
         show_reconstructions(objective, validation_loader, out / "reconstructions.html")
     return bundle.save(out / "bundle")
+
+
+def _reports_read(store: Store, part: Part, recipe: Pretraining) -> dict[str, Any]:
+    """Returns what became of the reports of a part; nothing where none are prepared."""
+    settings = recipe.preprocessing.reports
+    if settings is None:
+        return {}
+    written = store.column("report")
+    return {"reports": prepare([written[row] for row in part.rows], settings).account}
 
 
 def show_reconstructions(

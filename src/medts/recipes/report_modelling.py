@@ -204,19 +204,7 @@ def _reports_of(store: Store, folds: Sequence[str], settings: ReportSettings) ->
     texts, _ = distinct([found.texts[at] for at in kept])
     empty = torch.zeros(len(kept), 0).numpy()
     part = Part(tuple(folds), rows[kept], empty, len(rows) - len(kept))
-    coverage = found.coverage
-    account: dict[str, Any] = {
-        "n_records": len(rows),
-        "n_distinct": len(texts),
-        "excluded": found.excluded,
-        "languages": found.languages,
-        "masked": found.masked,
-        "leaks_removed": found.leaks_removed,
-        "n_cut": found.n_cut,
-        "words_covered": f"{coverage.n_known_words} of {coverage.n_words}",
-        "sentences_covered": f"{coverage.n_known_sentences} of {coverage.n_sentences}",
-    }
-    return _Reports(part, tuple(texts), account)
+    return _Reports(part, tuple(texts), found.account)
 
 
 def _loader(
