@@ -15,6 +15,7 @@ from medts.data.ontology import (
     concept,
     concepts,
     map_labels,
+    meanings,
     mentions,
     plain_spelling,
     prompts,
@@ -184,6 +185,10 @@ def test_ptb_xl_rhythms_map_to_other_corpora_by_meaning():
         "PACE": "(P",
     }
     cinc = single("cinc-2017/rhythm", "N", "A", "O", "~")
+    other = meanings(cinc)["O"]
+    assert other[0] == "OTHER"
+    assert {"AFLT", "SBRAD", "BIGU"} <= set(other)
+    assert not {"SR", "AFIB", "AFAFL", "NORM"} & set(other)
     assert map_labels(PTB_XL["rhythm"], cinc) == {"SR": "N", "AFIB": "A"}
     assert map_labels(PTB_XL["super"], cinc) == {"NORM": "N"}
     chapman = single("chapman-shaoxing/rhythm", "SR", "AFIB", "AF", "ST")

@@ -160,7 +160,8 @@ def meanings(label_set: LabelSet) -> dict[str, tuple[str, ...]]:
     """Returns the concepts that fall under each class, its own first.
 
     A concept falls under the class that is nearest above it, so what is a class itself falls under
-    no other. A class that the tables do not know has none.
+    no other. Under "another rhythm" fall the rhythms of SCP-ECG that fall under no other class. A
+    class that the tables do not know has none.
 
     >>> rhythm = {"name": "ptb-xl/rhythm", "kind": "multi", "system": "scp-ecg"}
     >>> meanings(LabelSet(classes=("BIGU", "SVTAC", "PSVT"), **rhythm))["BIGU"]
@@ -171,6 +172,9 @@ def meanings(label_set: LabelSet) -> dict[str, tuple[str, ...]]:
     for code in _concepts():
         for name in next(filter(None, _matches(code, holders)), []):
             found[name].append(code)
+    taken = {code for codes in found.values() for code in codes}
+    for name in holders.get("OTHER", ()):
+        found[name] += [one.code for one in statements("rhythm") if one.code not in taken]
     return {name: tuple(dict.fromkeys(codes)) for name, codes in found.items()}
 
 

@@ -49,7 +49,7 @@ def test_a_record_is_its_own_subject_with_lead_i_and_one_label(tmp_path):
     (entry,) = Cinc2017().entries(tmp_path)
     record = pickle.loads(pickle.dumps(entry)).load()
     assert (entry.record_id, entry.subject_id, record.subject_id) == ("A00001",) * 3
-    assert entry.labels == {"rhythm": ("A",)}
+    assert entry.labels == {"rhythm": ("A",), "scored-rhythm": ("A",)}
     stream = record.streams["ecg"]
     assert (stream.channels, stream.unit, stream.sampling_rate) == (("I",), "mV", 300)
     np.testing.assert_allclose(stream.signal, expected, atol=1e-6)
@@ -95,7 +95,7 @@ def test_a_record_without_label_takes_no_part_and_a_strange_label_is_refused(tmp
         write_recording(tmp_path, name)
     write_labels(tmp_path / "REFERENCE.csv", A00002="X")
     unlabelled, strange = Cinc2017().entries(tmp_path)
-    assert unlabelled.labels == {"rhythm": None}
+    assert unlabelled.labels == {"rhythm": None, "scored-rhythm": None}
     assert "reference" not in unlabelled.load().facts
     assert "REFERENCE.csv: A00002: label 'X'" in refusal(strange)
 
@@ -128,15 +128,17 @@ def test_a_store_keeps_recordings_of_any_length_without_loss(tmp_path):
     ingest(Cinc2017(), tmp_path, tmp_path / "store")
     store = Store(tmp_path / "store")
     assert store.labels("cinc-2017/rhythm") == [("N",), ("~",)]
+    assert store.labels("cinc-2017/scored-rhythm") == [("N",), None]
     for number, signal in enumerate(expected):
         np.testing.assert_allclose(store.read(number, "ecg"), signal, atol=1e-6)
         assert store.stream_entry(number, "ecg")["step"] == [0.001]
 
 
 def test_every_class_has_a_wording_of_its_own():
-    (label_set,) = Cinc2017().label_sets
+    label_set, scored = Cinc2017().label_sets
     assert label_set.phrase("A") == "atrial fibrillation"
     assert len({label_set.phrase(name) for name in label_set.classes}) == 4
+    assert scored.phrases.items() < label_set.phrases.items()
 
 
 @real_data

@@ -21,6 +21,7 @@ from medts.data.sources.physionet import hashed_fold, list_headers, with_phrases
 CORPUS = "CinC Challenge 2017"
 
 RHYTHMS = ("N", "A", "O", "~")
+SCORED = RHYTHMS[:3]
 
 _LEAD = {"ECG": "I"}
 
@@ -32,8 +33,9 @@ class Cinc2017(Source):
     unknown, so each record stands for its own subject; a hash of its id puts it into ``train``,
     ``validation`` or ``test`` (60, 20, 20 %).
 
-    Label set ``rhythm``, one of four: N normal, A atrial fibrillation, O another rhythm, ~ too
-    noisy to tell. A record that no table names takes no part.
+    Label sets, one class each: ``rhythm`` of N normal, A atrial fibrillation, O another rhythm, ~
+    too noisy to tell; ``scored-rhythm`` of the first three, which made the score of the challenge.
+    A record that no table names takes no part, nor in the second one that is too noisy.
     """
 
     name: ClassVar[str] = "cinc-2017"
@@ -61,9 +63,11 @@ class Cinc2017(Source):
 
     @property
     def label_sets(self) -> tuple[LabelSet, ...]:
-        """The four classes of the challenge."""
-        bare = LabelSet(name=f"{self.name}/rhythm", classes=RHYTHMS, kind="single")
-        return (with_phrases(bare),)
+        """The four classes of the challenge, and the three that were scored."""
+        return tuple(
+            with_phrases(LabelSet(name=f"{self.name}/{name}", classes=classes, kind="single"))
+            for name, classes in (("rhythm", RHYTHMS), ("scored-rhythm", SCORED))
+        )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists every recording once, by id.
@@ -97,7 +101,11 @@ def _entry(name: str, header: Path, labelled: tuple[str, Path] | None) -> Entry:
         )
         return Entry(name, name, fold, partial(refuse, error))
     load = partial(load_recording, header, reference=table.name if table else None)
-    return Entry(name, name, fold, load, {"rhythm": (label,) if label else None})
+    labels = {
+        "rhythm": None if label is None else (label,),
+        "scored-rhythm": None if label is None or label not in SCORED else (label,),
+    }
+    return Entry(name, name, fold, load, labels)
 
 
 def load_recording(header: Path, *, reference: str | None) -> Record:

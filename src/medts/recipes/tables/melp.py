@@ -75,6 +75,7 @@ def melp_zero_shot() -> Suite:
         questions=(
             _elsewhere("ludb", "rhythm"),
             _elsewhere("cinc-2017", "rhythm"),
+            _elsewhere("cinc-2017", "scored-rhythm"),
             _elsewhere("mit-bih", "rhythm"),
         ),
         label_fractions=(0,),

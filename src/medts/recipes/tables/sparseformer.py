@@ -186,7 +186,7 @@ def sparseformer_zero_shot() -> Suite:
         "sparseformer-zero-shot",
         sparseformer_zero_shot.__doc__ or "",
         _SINGLE.but(label_sets=("ptb-xl/rhythm",)),
-        _asked("cinc-2017", "rhythm"),
+        _asked("cinc-2017", "scored-rhythm"),
         _asked("mit-bih", "rhythm"),
     )
 
