@@ -5,6 +5,7 @@ import pytest
 
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import take_part
+from medts.evaluation.answers import head_origin
 from medts.evaluation.linear_probe import LinearProbeConfig, run
 from medts.evaluation.task import Task, make_task, model_digest, origin_of
 from medts.inference.bundle import bundle_digest, load_bundle
@@ -61,3 +62,14 @@ def test_the_origin_names_the_parts_of_the_task(synthetic_store, tiny_run):
     assert origin.splits.keys() == {"train"}
     assert origin.splits["train"]["folds"] == ["1", "2"]
     assert origin.seed == 4
+
+
+def test_a_class_that_training_never_showed_is_named(synthetic_store, tiny_run):
+    bundle = load_bundle(tiny_run)
+    task = make_task(synthetic_store, LABELS, test_folds=["9", "10"])
+    assert not head_origin(bundle, task, "fine_tune", seed=0).notes
+    first, *others = task.label_set.classes
+    shares = {first: 0.0, **dict.fromkeys(others, 0.5)}
+    bundle.provenance = bundle.provenance.but(prevalence=shares)
+    (note,) = head_origin(bundle, task, "fine_tune", seed=0).notes
+    assert note == f"no training record holds {first}: the model cannot know them"

@@ -58,7 +58,14 @@ def probabilities(model: Bundle, task: Task, rows: np.ndarray) -> Float[np.ndarr
 def head_origin(
     model: Bundle, task: Task, protocol: str, *, seed: int, notes: tuple[str, ...] = ()
 ) -> Origin:
-    """Says which model was measured, and on which parts it was itself trained and chosen."""
+    """Says which model was measured, and on which parts it was itself trained and chosen.
+
+    A class of which training held no example is named in the notes.
+    """
+    learnt = model.provenance.prevalence
+    unseen = [name for name in task.label_set.classes if learnt.get(name) == 0]
+    if unseen:
+        notes += (f"no training record holds {', '.join(unseen)}: the model cannot know them",)
     origin = origin_of(model, task, protocol, seed=seed, notes=notes)
     return replace(origin, splits={**model.provenance.splits, **origin.splits})
 
