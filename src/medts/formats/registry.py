@@ -5,13 +5,14 @@ from pathlib import Path
 
 from medts.core.errors import ReadError
 from medts.core.records import Record
-from medts.formats import csv, edf, npy, wfdb, wfdb_writing
+from medts.formats import csv, edf, eeglab, npy, wfdb, wfdb_writing
 from medts.formats.base import Format, Hints
 
 FORMATS: dict[str, Format] = {
     "wfdb": Format("WFDB", (".hea", ".dat"), wfdb.recognises, wfdb.read, wfdb_writing.write),
     "edf": Format("EDF", (".edf", ".rec"), edf.recognises, edf.read, edf.write),
     "npy": Format("NPY or NPZ", (".npz", ".npy"), npy.recognises, npy.read, npy.write),
+    "eeglab": Format("EEGLAB", (".set",), eeglab.recognises, eeglab.read, eeglab.write),
     "csv": Format("CSV", (".csv", ".tsv", ".txt"), csv.recognises, csv.read, csv.write),
 }
 """In the order in which they are tried; a WFDB header is text, so CSV comes last."""

@@ -1,6 +1,8 @@
 """Corpora by name: the registry that the command line, ingest and the contract tests read."""
 
 from medts.core.errors import unknown_name
+from medts.data.sources.adftd import Adftd
+from medts.data.sources.apava import Apava
 from medts.data.sources.base import Source
 from medts.data.sources.bidmc import Bidmc
 from medts.data.sources.chapman_shaoxing import ChapmanShaoxing
@@ -15,6 +17,7 @@ from medts.data.sources.ptb_diagnostic import PtbDiagnostic
 from medts.data.sources.ptb_xl import PtbXl
 from medts.data.sources.sleep_edf import SleepEdf
 from medts.data.sources.synthetic import Synthetic
+from medts.data.sources.tusz import Tusz
 from medts.data.sources.wesad import Wesad
 from medts.data.sources.wisdm import Wisdm
 
@@ -30,6 +33,9 @@ SOURCES: dict[str, type[Source]] = {
     "ptb-diagnostic": PtbDiagnostic,
     "wisdm": Wisdm,
     "eegmat": Eegmat,
+    "apava": Apava,
+    "adftd": Adftd,
+    "tusz": Tusz,
     "bidmc": Bidmc,
     "sleep-edf": SleepEdf,
     "wesad": Wesad,

@@ -1,0 +1,200 @@
+"""ADFTD in its official layout (BIDS): resting EEG in Alzheimer's and frontotemporal dementia.
+
+``participants.tsv`` says who has what. ``derivatives/sub-NNN/eeg/`` holds the recordings as the
+authors cleaned them, ``sub-NNN/eeg/`` the raw ones, both as EEGLAB datasets of some 13 minutes. A
+record is ten seconds of one of them. The cleaned ones are read wherever the folder of derivatives
+is there, as Medformer does; the raw ones only where it is not.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import ClassVar
+
+from medts.core.errors import ReadError
+from medts.core.labels import LabelSet
+from medts.core.montage import MONTAGES
+from medts.core.records import Fact
+from medts.data.sources.base import Entry, Source, SourceCard, refuse, require_file
+from medts.data.sources.pieces import Bout, list_pieces, single
+
+CORPUS = "ADFTD"
+
+PIECE_S = 10.0
+"""Length of a record, seconds; windows of a second or more are taken from it."""
+
+ELECTRODES = MONTAGES["eeg-10-20"].channels
+
+CLASSES = {
+    "HC": "healthy elderly person",
+    "FTD": "frontotemporal dementia",
+    "AD": "Alzheimer's disease",
+}
+_CLASS_OF = {"C": "HC", "F": "FTD", "A": "AD"}
+_SEX = {"F": "female", "M": "male"}
+
+_COLUMNS = ("participant_id", "Gender", "Age", "Group", "MMSE")
+
+
+class Adftd(Source):
+    """ADFTD 1.0.8 (CC0): 88 subjects, 36 AD, 23 FTD, 29 HC; 19 EEG channels in µV, 500 Hz.
+
+    Obtain it from OpenNeuro. A record is ten seconds, so a label is the label of ten seconds.
+    Stream ``eeg``. Facts: age, sex, MMSE, and whether the authors cleaned the recording.
+
+    Folds are those of Medformer: the subjects of each class in the order of their numbers, the
+    first 60 % ``train``, the next 20 % ``validation``, the rest ``test``.
+
+    Label set ``dementia``, one of three: HC, FTD, AD.
+    """
+
+    name: ClassVar[str] = "adftd"
+    card: ClassVar[SourceCard] = SourceCard(
+        title="ADFTD: EEG in Alzheimer's and frontotemporal dementia (OpenNeuro ds004504 1.0.8)",
+        licence="CC0",
+        citation=(
+            "Miltiadous et al., A Dataset of Scalp EEG Recordings of Alzheimer's Disease, "
+            "Frontotemporal Dementia and Healthy Subjects from Routine EEG. Data 8(6), 95 (2023), "
+            "doi:10.3390/data8060095, doi:10.18112/openneuro.ds004504.v1.0.8"
+        ),
+        obtain="https://openneuro.org/datasets/ds004504",
+        defects=(
+            "the label is a person's disease: pieces of one recording are copies of one answer, "
+            "so count subjects, not pieces",
+            "the authors cut bad stretches out of the cleaned recordings: time jumps there, and "
+            "nothing in the signal says where unless the dataset has boundary events",
+            "of the raw recordings README says that Cz is the reference, their sidecars A1 A2",
+            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: sex tells "
+            "of the class",
+            "the parts of the split follow subject numbers; they were not drawn at random",
+            "less than five seconds at the end of a recording are left out",
+        ),
+    )
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """Healthy, or one of two dementias."""
+        asked = "Which dementia somebody has, if any, by ten seconds of EEG with closed eyes."
+        return (single(f"{self.name}/dementia", CLASSES, asked),)
+
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Lists ten-second pieces of every subject in turn; an unreadable one is one entry.
+
+        Raises:
+            ReadError: If the table of participants is missing or lacks a column.
+        """
+        path = Path(path)
+        table = require_file(path / "participants.tsv", corpus=CORPUS)
+        rows = _read_rows(table)
+        is_cleaned = (path / "derivatives").is_dir()
+        folder = path / "derivatives" if is_cleaned else path
+        folds = folds_of({name: row["Group"] for name, row in rows.items()})
+        strangers = {each.name for each in folder.glob("sub-*") if each.is_dir()} - set(rows)
+        read_recording.cache_clear()  # the files may have changed since they were last read
+        for name in sorted({*rows, *strangers}):
+            try:
+                if name in strangers:
+                    raise ReadError("a recording, but no row", path=table, field=name)
+                label, facts = _read_person(rows[name], table)
+            except ReadError as error:
+                yield Entry(name, name, folds.get(name, ""), partial(refuse, error))
+                continue
+            file = folder / name / "eeg" / f"{name}_task-eyesclosed_eeg.set"
+            yield from list_pieces(
+                partial(read_recording, file, label, (*facts, ("is_cleaned", is_cleaned))),
+                name=name,
+                subject_id=name,
+                fold=folds[name],
+                piece_s=PIECE_S,
+            )
+
+
+def folds_of(group_of: Mapping[str, str]) -> dict[str, str]:
+    """Splits the subjects of every known group by their place in it.
+
+    >>> folds_of({"sub-1": "A", "sub-2": "A", "sub-3": "A", "sub-4": "A", "sub-5": "A"})["sub-4"]
+    'validation'
+    """
+    folds = {}
+    for group in _CLASS_OF:
+        members = sorted(name for name, its in group_of.items() if its == group)
+        ends = len(members) * 6 // 10, len(members) * 8 // 10
+        for place, name in enumerate(members):
+            is_later = (place >= ends[0]) + (place >= ends[1])
+            folds[name] = ("train", "validation", "test")[is_later]
+    return folds
+
+
+@lru_cache(maxsize=1)
+def read_recording(file: Path, label: str, facts: Sequence[tuple[str, Fact]]) -> tuple[Bout, ...]:
+    """Reads one recording, which is one bout.
+
+    Raises:
+        ReadError: If it is missing or damaged, or does not hold the 19 channels.
+    """
+    from medts.formats import read  # its readers load slowly, and naming a source needs none
+
+    record = read(require_file(file, corpus=CORPUS))
+    held = {name for stream in record.streams.values() for name in stream.channels}
+    if list(record.streams) != ["eeg"] or held != set(ELECTRODES):
+        lost = ", ".join(name for name in ELECTRODES if name not in held) or "none"
+        raise ReadError(
+            f"{len(held)} channels instead of the 19 of the 10-20 system; lost: {lost}",
+            path=file,
+            field="chanlocs",
+            remedy="Fetch it again",
+        )
+    record = replace(record, annotations=(), facts={**dict(facts), "recording": file.stem})
+    return (Bout(record, 0.0, record.duration_s, {"dementia": (label,)}),)
+
+
+def _read_rows(table: Path) -> dict[str, dict[str, str]]:
+    """Returns the rows by participant."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", restval="", restkey="rest")
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ReadError(f"not a table in UTF-8: {error}", path=table) from error
+    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ReadError(
+            f"no column {', '.join(missing)}",
+            path=table,
+            field="header",
+            remedy=f"Expected: {', '.join(_COLUMNS)}, separated by tabs",
+        )
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name = row["participant_id"].strip()
+        if name in found:
+            raise ReadError("participant occurs twice", path=table, field=name)
+        found[name] = {column: row[column].strip() for column in _COLUMNS}
+    return found
+
+
+def _read_person(row: Mapping[str, str], table: Path) -> tuple[str, tuple[tuple[str, Fact], ...]]:
+    """Returns the class of a participant, and what else is known."""
+    name, group = row["participant_id"], row["Group"]
+    if group not in _CLASS_OF:
+        raise ReadError(
+            f"group {group!r} is none of {', '.join(_CLASS_OF)}",
+            path=table,
+            field=name,
+            remedy="Correct the cell, or fetch the table again",
+        )
+    facts: dict[str, Fact] = {}
+    for column, fact in (("Age", "age"), ("MMSE", "mmse")):
+        if row[column] in ("", "n/a"):
+            continue
+        try:
+            facts[fact] = int(row[column])
+        except ValueError as error:
+            raise ReadError(
+                f"{column} {row[column]!r} is no whole number", path=table, field=name
+            ) from error
+    if row["Gender"] in _SEX:
+        facts["sex"] = _SEX[row["Gender"]]
+    return _CLASS_OF[group], tuple(facts.items())

@@ -1,0 +1,201 @@
+"""APAVA in its official layout: resting EEG with closed eyes, Alzheimer's disease or healthy.
+
+``AD_Data/preproctrialsNN.mat`` holds subject NN as a FieldTrip structure ``data`` with the fields
+``label``, ``fsample`` and ``trial``: a cell for every stretch of five seconds without artefacts. A
+record is one of them. The files do not say who is ill; the list of patients is Medformer's.
+
+Axes: C channels, T samples in time.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from medts.core.errors import ReadError
+from medts.core.labels import LabelSet
+from medts.core.montage import MONTAGES, canonical_channel
+from medts.core.records import Record, Stream
+from medts.data.sources.base import Entry, Source, SourceCard, refuse
+from medts.data.sources.pieces import Bout, list_pieces, numbered, single
+
+CORPUS = "APAVA"
+RATE = 256.0
+"""Sampling rate of every recording, Hz."""
+
+PIECE_S = 5.0
+"""Length of a trial, hence of a record, seconds."""
+
+ELECTRODES = tuple(
+    name for name in MONTAGES["eeg-10-20"].channels if name not in ("Fz", "Cz", "Pz")
+)
+
+CLASSES = {"HC": "healthy elderly person", "AD": "Alzheimer's disease"}
+
+N_SUBJECTS = 23
+PATIENTS = (1, 3, 6, 8, 9, 11, 12, 13, 15, 17, 19, 21)
+"""Subjects with Alzheimer's disease; the other eleven are healthy."""
+
+VALIDATION, TEST = (15, 16, 19, 20), (1, 2, 17, 18)
+"""The split of Medformer (Wang et al., NeurIPS 2024); all others train."""
+
+PLAUSIBLE_UV = (0.5, 500.0)
+"""Between these lies the standard deviation of an EEG channel, in µV."""
+
+_FIELDS = ("label", "fsample", "trial")
+
+
+class Apava(Source):
+    """APAVA (licence not known): 23 subjects, 16 EEG channels, trials of 5 s, 256 Hz.
+
+    Obtain it from OSF. A record is a trial of five seconds. Stream ``eeg`` in µV: the electrodes
+    of the 10-20 system without Fz, Cz and Pz, against their common average.
+
+    Folds are those of Medformer: ``validation`` is subjects 15, 16, 19 and 20, ``test`` is 1, 2, 17
+    and 18, the others are ``train``.
+
+    Label set ``alzheimers``, one of two: HC or AD.
+    """
+
+    name: ClassVar[str] = "apava"
+    card: ClassVar[SourceCard] = SourceCard(
+        title="APAVA: EEG in Alzheimer's disease, as preprocessed trials (OSF jbysn)",
+        licence="not known to us; see its page at OSF",
+        citation=(
+            "Escudero et al., Analysis of electroencephalograms in Alzheimer's disease patients "
+            "with multiscale entropy. Physiol Meas 27(11), 1091-1106 (2006), "
+            "doi:10.1088/0967-3334/27/11/004; Smith et al., Accounting for the complex "
+            "hierarchical topology of EEG phase-based functional connectivity in network "
+            "binarisation. PLoS ONE 12(10), e0186164 (2017), doi:10.1371/journal.pone.0186164"
+        ),
+        obtain="https://osf.io/jbysn/ (AD_Data.tar.gz)",
+        defects=(
+            "the files do not say who is ill: the list of patients is the one that Medformer and "
+            "COMET publish",
+            "the files state no unit: the values are taken to be µV, and a file whose middle "
+            "channel deviates by less than 0.5 or more than 500 is refused",
+            "the publication has 11 patients and 19 channels, the files have 12 and 16: Fz, Cz and "
+            "Pz are missing",
+            "subjects have 1 to 59 trials; subject 5 has one and subject 7 three",
+            "four subjects validate and four test, so scores hang on very few people",
+            "COMET validates on subjects 17 and 18 and tests on 19 and 20; Medformer's split is "
+            "used here",
+            "when a trial was recorded is not known: trials are in the order of the file",
+        ),
+    )
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """Healthy or ill."""
+        asked = "Whether somebody has Alzheimer's disease, by five seconds of resting EEG."
+        return (single(f"{self.name}/alzheimers", CLASSES, asked),)
+
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Lists the trials of every subject in turn; an unreadable subject is one entry.
+
+        Raises:
+            ReadError: If ``path`` holds no subject.
+        """
+        path = Path(path)
+        folder = path / "AD_Data" if (path / "AD_Data").is_dir() else path
+        files = numbered(
+            folder.glob("*.mat"), r"preproctrials(\d\d)\.mat", folder=folder, corpus=CORPUS
+        )
+        read_subject.cache_clear()  # the files may have changed since they were last read
+        for number, file in files.items():
+            subject_id = f"{number:02d}"
+            if not 1 <= number <= N_SUBJECTS:
+                error = ReadError(f"{CORPUS} has no subject of that number", path=file)
+                yield Entry(file.stem, subject_id, "", partial(refuse, error))
+                continue
+            yield from list_pieces(
+                partial(read_subject, file, "AD" if number in PATIENTS else "HC"),
+                name=file.stem,
+                subject_id=subject_id,
+                fold=fold_of(number),
+                piece_s=PIECE_S,
+            )
+
+
+def fold_of(number: int) -> str:
+    """Returns the fold of a subject.
+
+    >>> fold_of(15), fold_of(18), fold_of(23)
+    ('validation', 'test', 'train')
+    """
+    if number in VALIDATION:
+        return "validation"
+    return "test" if number in TEST else "train"
+
+
+@lru_cache(maxsize=1)
+def read_subject(file: Path, label: str) -> tuple[Bout, ...]:
+    """Reads one subject, a bout for every trial.
+
+    Raises:
+        ReadError: If the file is damaged, is no FieldTrip structure, holds other channels, another
+            rate or trials of another length, or amplitudes that are no EEG in µV.
+    """
+    fields = _fields(file)
+    names = tuple(canonical_channel(str(cell.item())) for cell in fields["label"])
+    if set(names) != set(ELECTRODES) or len(names) != len(ELECTRODES):
+        lost = ", ".join(name for name in ELECTRODES if name not in names) or "none"
+        raise ReadError(
+            f"{len(names)} channels instead of {len(ELECTRODES)}; lost: {lost}",
+            path=file,
+            field="label",
+            remedy=f"Expected: {', '.join(ELECTRODES)}",
+        )
+    rate = float(fields["fsample"][0]) if len(fields["fsample"]) == 1 else 0.0
+    if rate != RATE:
+        raise ReadError(f"sampled at {rate:g} Hz instead of {RATE:g}", path=file, field="fsample")
+    shape = (len(names), round(PIECE_S * RATE))
+    trials = [np.asarray(each) for each in fields["trial"]]
+    odd = next(
+        (n for n, t in enumerate(trials) if t.shape != shape or t.dtype.kind not in "iuf"), None
+    )
+    if odd is not None or not trials:
+        found = f"trial {odd + 1} is {trials[odd].shape}" if odd is not None else "no trial"
+        raise ReadError(
+            f"{found} instead of {shape} channels and samples",
+            path=file,
+            field="trial",
+            remedy="Fetch it again",
+        )
+    deviation = float(np.median(np.std(np.concatenate(trials, axis=1), axis=1)))
+    if not PLAUSIBLE_UV[0] <= deviation <= PLAUSIBLE_UV[1]:
+        raise ReadError(
+            f"channels deviate by {deviation:.3g}, which is no EEG in µV",
+            path=file,
+            field="trial",
+            remedy="Bring the trials to µV",
+        )
+    return tuple(_bout(trial, names, file, number, label) for number, trial in enumerate(trials))
+
+
+def _bout(trial: np.ndarray, names: tuple[str, ...], file: Path, number: int, label: str) -> Bout:
+    stream = Stream(trial.astype(np.float32), names, RATE, "eeg", "µV")
+    record = Record(file.stem, {"eeg": stream}, facts={"recording": file.stem, "trial": number})
+    return Bout(record, 0.0, PIECE_S, {"alzheimers": (label,)})
+
+
+def _fields(file: Path) -> dict[str, list[Any]]:
+    """Returns what the fields of the structure hold, each as a flat list."""
+    from medts.formats.eeglab import load_matlab
+
+    data = np.asarray(load_matlab(file, simplify=False).get("data", ()))
+    names = data.dtype.names or ()
+    missing = [name for name in _FIELDS if name not in names]
+    if missing or data.size != 1:
+        raise ReadError(
+            f"no FieldTrip structure with {', '.join(_FIELDS)}",
+            path=file,
+            field="data",
+            remedy=f"Point to the folder of the official {CORPUS} distribution",
+        )
+    held = {name: np.asarray(data.ravel()[0][name]).ravel() for name in _FIELDS}
+    if any(np.size(cell) != 1 for cell in held["label"]) or held["fsample"].dtype.kind not in "iuf":
+        raise ReadError("a channel without a name, or no rate", path=file, field="label")
+    return {name: list(values) for name, values in held.items()}

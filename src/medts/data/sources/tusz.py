@@ -1,0 +1,347 @@
+"""The TUH EEG Seizure corpus (TUSZ) in its official layouts, v2 and v1.5.2: seizures and types.
+
+v2 is ``edf/{train,dev,eval}/PERSON/SESSION/MONTAGE/PERSON_SESSION_TOKEN.edf``, with seizure or
+background in ``.csv_bi`` and the type of each seizure, channel by channel, in ``.csv`` beside it.
+v1.5.2 is ``edf/{train,dev}/MONTAGE/NNN/PERSON/SESSION/….edf`` with ``.tse_bi`` and ``.tse``. A
+record is a minute of a recording, the longer clip of Tang et al. (ICLR 2022), whose four groups of
+seizures are used.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import ClassVar
+
+from medts.core.errors import ReadError
+from medts.core.labels import LabelSet
+from medts.core.montage import MONTAGES, canonical_channel
+from medts.core.records import Annotation, Record
+from medts.data.sources.base import Entry, Source, SourceCard, refuse
+from medts.data.sources.physionet import hashed_fold, spell_out_sex
+from medts.data.sources.pieces import Bout, list_pieces, single, tile
+
+CORPUS = "TUSZ"
+
+PIECE_S = 60.0
+"""Length of a record, seconds."""
+
+ELECTRODES = MONTAGES["eeg-10-20"].channels
+
+SEIZURE = {"background": "EEG without a seizure", "seizure": "epileptic seizure"}
+
+SEIZURE_TYPES = {
+    "focal": "focal seizure",
+    "generalized": "generalized non-specific seizure",
+    "absence": "absence seizure",
+    "tonic": "tonic or tonic-clonic seizure",
+}
+"""The groups of Tang et al. in their order; focal and tonic are what they call combined."""
+
+_BACKGROUND, _ANY_SEIZURE = "bckg", "seiz"
+_GROUP_OF = {
+    **dict.fromkeys(("fnsz", "spsz", "cpsz"), "focal"),
+    "gnsz": "generalized",
+    "absz": "absence",
+    **dict.fromkeys(("tnsz", "tcsz"), "tonic"),
+}
+_NO_GROUP = (_ANY_SEIZURE, "mysz", "cnsz", "atsz", "nesz")
+"""Seizures of no type, and myoclonic, clonic, atonic and non-epileptic ones: no class has them."""
+
+_BINARY = (_BACKGROUND, _ANY_SEIZURE)
+_TYPES = (_BACKGROUND, *_GROUP_OF, *_NO_GROUP)
+
+_DIRECTORIES = {"train": "train", "dev": "validation", "eval": "test"}
+"""Fold of each directory of v2."""
+
+_TRAIN_SHARES = {"train": 0.8, "validation": 1.0}
+"""Where each fold of the train directory of v1.5.2 ends on the way from 0 to 1."""
+
+_MONTAGE = r"(?P<montage>\d\d_tcp_[a-z_]+)"
+_V2 = re.compile(rf"(?P<subject>[^/]+)/(?P<session>[^/]+)/{_MONTAGE}/(?P=subject)_[^/]+\.edf")
+_V1 = re.compile(rf"{_MONTAGE}/[^/]+/(?P<subject>[^/]+)/(?P<session>[^/]+)/(?P=subject)_[^/]+\.edf")
+_CHANNEL = re.compile(r"EEG (?P<electrode>\w+)-(?P<reference>REF|LE)", re.IGNORECASE)
+_CSV_COLUMNS = ["channel", "start_time", "stop_time", "label", "confidence"]
+
+
+class Tusz(Source):
+    """TUSZ v2 or v1.5.2 (on registration): long EEGs of some 640 persons, 250 Hz or more, µV.
+
+    Obtain it from Temple University's NEDC, which asks for registration. A record is a minute.
+    Stream ``eeg``: the 19 electrodes of the 10-20 system, those that a file has, against the
+    average (``REF``) or linked ears (``LE``), as the fact ``reference`` says.
+
+    Folds of v2: directory train is ``train``, dev ``validation``, eval ``test``. v1.5.2 has no
+    eval: dev is ``test``, and a hash of the person puts those of train into ``train`` or
+    ``validation`` (80, 20 %).
+
+    Label sets: ``seizure``, one of two: seizure if one touches the minute, else background;
+    ``seizure-type``, one of four: focal, generalized, absence, tonic. A minute without a seizure,
+    with seizures of two groups or of none takes no part in the second.
+    """
+
+    name: ClassVar[str] = "tusz"
+    card: ClassVar[SourceCard] = SourceCard(
+        title="TUH EEG Seizure Corpus v2 or v1.5.2",
+        licence="free of charge on registration with NEDC; not to be passed on",
+        citation=(
+            "Shah et al., The Temple University Hospital Seizure Detection Corpus. Front "
+            "Neuroinform 12, 83 (2018), doi:10.3389/fninf.2018.00083; Obeid, Picone, The Temple "
+            "University Hospital EEG Data Corpus. Front Neurosci 10, 196 (2016), "
+            "doi:10.3389/fnins.2016.00196"
+        ),
+        obtain="https://isip.piconepress.com/projects/nedc/html/tuh_eeg/",
+        defects=(
+            "a person in two directories (five in v1.5.2): what lies outside the first of train, "
+            "dev, eval goes beside the rest into its fold, without labels",
+            "time that no row of an annotation covers is background",
+            "before v2.0.1 some seizures end before they begin; such a recording is refused",
+            "v2.0.0 and v2.0.1 hold two sessions of eval under two montages, twice the same signal",
+            "some files lack electrodes, such as Fz and Pz; they are absent, not made up",
+            "Tang et al. take 27 seizures of v1.5.2 called generalized for focal; as labelled here",
+            "Tang et al. cut clips from two seconds before a seizure; here minutes follow each "
+            "other from the start of the file",
+            "less than half a minute at the end of a file is left out",
+            "v1.5.0 and older call their directory dev_test; they are not read",
+        ),
+    )
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """Whether there is a seizure, and of which type."""
+        asked = "Whether somebody has an epileptic seizure during a minute of EEG."
+        which = "Which type an epileptic seizure is of, by a minute of EEG that it touches."
+        return (
+            single(f"{self.name}/seizure", SEIZURE, asked),
+            single(f"{self.name}/seizure-type", SEIZURE_TYPES, which),
+        )
+
+    def entries(self, path: Path) -> Iterator[Entry]:
+        """Lists the minutes of every recording in turn; an unreadable recording is one entry.
+
+        Raises:
+            ReadError: If ``path`` holds no recording, or recordings of two releases.
+        """
+        path = Path(path)
+        base = path / "edf" if (path / "edf").is_dir() else path
+        found = [
+            (directory, file)
+            for directory in _DIRECTORIES
+            for file in sorted((base / directory).rglob("*.edf"))
+        ]
+        if not found:
+            raise ReadError(
+                f"holds no recording in {', '.join(_DIRECTORIES)}",
+                path=base,
+                remedy=f"Point to the folder of the official {CORPUS} distribution",
+            )
+        files = [_File.placed(file, base, directory) for directory, file in found]
+        if len({each.is_v2 for each in files if each.subject}) > 1:
+            raise ReadError(
+                "holds two releases, in which persons have other names",
+                path=base,
+                remedy="Keep v2 and v1.5.2 in folders of their own",
+            )
+        home: dict[str, str] = {}
+        for each in files:
+            home.setdefault(each.subject, each.directory)
+        read_recording.cache_clear()  # the files may have changed since they were last read
+        for each in files:
+            if not each.subject:
+                error = ReadError(
+                    "lies or is called otherwise than in v2 and v1.5.2",
+                    path=each.path,
+                    remedy="Keep the folders and names of the distribution",
+                )
+                yield Entry(each.name, each.name, "", partial(refuse, error))
+                continue
+            yield from list_pieces(
+                partial(read_recording, each, is_labelled=each.directory == home[each.subject]),
+                name=each.name,
+                subject_id=each.subject,
+                fold=_fold(each, home[each.subject]),
+                piece_s=PIECE_S,
+            )
+
+
+@dataclass(frozen=True)
+class _File:
+    """A recording and what its place says; no subject where the place is not understood."""
+
+    path: Path
+    directory: str
+    name: str
+    subject: str = ""
+    session: str = ""
+    montage: str = ""
+    is_v2: bool = False
+
+    @classmethod
+    def placed(cls, path: Path, base: Path, directory: str) -> "_File":
+        """Understands a path below a directory."""
+        place = path.relative_to(base / directory).as_posix()
+        for pattern in (_V2, _V1):
+            if found := pattern.fullmatch(place):
+                name = f"{directory}/{found['montage']}/{path.stem}"
+                is_v2 = pattern is _V2
+                return cls(path, directory, name, **found.groupdict(), is_v2=is_v2)
+        return cls(path, directory, f"{directory}/{place.removesuffix('.edf')}")
+
+
+def _fold(file: _File, home: str) -> str:
+    if file.is_v2:
+        return _DIRECTORIES[home]
+    return hashed_fold("tusz", file.subject, _TRAIN_SHARES) if home == "train" else "test"
+
+
+@lru_cache(maxsize=1)
+def read_recording(file: _File, *, is_labelled: bool) -> tuple[Bout, ...]:
+    """Reads one recording, a bout for every minute.
+
+    Raises:
+        ReadError: If it is damaged or holds no electrode, or lacks an annotation that can be
+            understood.
+    """
+    record = _read_signal(file)
+    pieces = tile(0.0, record.duration_s, PIECE_S)
+    if not is_labelled:
+        return tuple(Bout(record, start_s, stop_s) for start_s, stop_s in pieces)
+    suffixes = (".csv_bi", ".csv") if file.is_v2 else (".tse_bi", ".tse")
+    seizures = read_seizures(file.path.with_suffix(suffixes[0]), _BINARY, record.duration_s)
+    typed = read_seizures(file.path.with_suffix(suffixes[1]), _TYPES, record.duration_s)
+    return tuple(
+        Bout(record, start_s, stop_s, label_piece(seizures, typed, start_s, stop_s))
+        for start_s, stop_s in pieces
+    )
+
+
+def label_piece(
+    seizures: Sequence[Annotation], typed: Sequence[Annotation], start_s: float, stop_s: float
+) -> dict[str, tuple[str, ...] | None]:
+    """Says whether a seizure touches a piece, and of which group, if all are of one."""
+    if not _touching(seizures, start_s, stop_s):
+        return {"seizure": ("background",), "seizure-type": None}
+    groups = {_GROUP_OF.get(each.label) for each in _touching(typed, start_s, stop_s)}
+    group = groups.pop() if len(groups) == 1 else None
+    return {"seizure": ("seizure",), "seizure-type": (group,) if group else None}
+
+
+def read_seizures(file: Path, known: Sequence[str], duration_s: float) -> tuple[Annotation, ...]:
+    """Reads the seizures of an annotation; rows of background are only checked.
+
+    Args:
+        file: An annotation of v2 (``.csv``, ``.csv_bi``) or v1.5.2 (``.tse``, ``.tse_bi``).
+        known: The labels that it may use.
+        duration_s: Length of the recording, seconds.
+
+    Raises:
+        ReadError: If it is missing, empty or garbled, uses another label, or has a seizure that
+            ends before it begins or begins after the recording's end.
+    """
+    if not file.is_file():
+        raise ReadError(
+            "the annotation is missing",
+            path=file,
+            remedy="It lies beside the recording in the distribution; fetch it again",
+        )
+    found = []
+    for number, cells in _rows(file):
+        where = f"line {number}"
+        try:
+            start_s, stop_s, label = float(cells[0]), float(cells[1]), cells[2].strip().lower()
+        except (ValueError, IndexError) as error:
+            raise ReadError(
+                "not a start, a stop and a label", path=file, field=where, remedy="Fetch it again"
+            ) from error
+        if label not in known:
+            raise ReadError(
+                f"unknown label {label!r}",
+                path=file,
+                field=where,
+                remedy=f"Known: {', '.join(known)}",
+            )
+        if not 0 <= start_s <= stop_s or (label != _BACKGROUND and start_s >= duration_s):
+            raise ReadError(
+                f"from {start_s:g} to {stop_s:g} s in a recording of {duration_s:g} s",
+                path=file,
+                field=where,
+                remedy="Fetch the recording and its annotation again, from v2.0.1 or later",
+            )
+        found.append(Annotation(start_s, label, "seizure", duration_s=stop_s - start_s))
+    if not found:
+        raise ReadError("the annotation has no row", path=file, remedy="Fetch it again")
+    return tuple(each for each in found if each.label != _BACKGROUND)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields line numbers with start, stop and label of each row, as text."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    lines = [
+        (number, line.strip())
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.startswith(("#", "version"))
+    ]
+    if file.suffix.startswith(".tse"):
+        yield from ((number, line.split()) for number, line in lines)
+        return
+    if not lines or lines[0][1].split(",") != _CSV_COLUMNS:
+        raise ReadError(
+            "no header of an annotation",
+            path=file,
+            field="header",
+            remedy=f"Expected: {','.join(_CSV_COLUMNS)}",
+        )
+    yield from ((number, line.split(",")[1:]) for number, line in lines[1:])
+
+
+def _touching(seizures: Sequence[Annotation], start_s: float, stop_s: float) -> list[Annotation]:
+    return [
+        each
+        for each in seizures
+        if each.time_s < stop_s and each.time_s + each.duration_s > start_s
+    ]
+
+
+def _read_signal(file: _File) -> Record:
+    """Reads the electrodes of a recording, under their names alone."""
+    from medts.formats import read  # its readers load slowly, and naming a source needs none
+
+    named = {label: match for label in _labels(file.path) if (match := _CHANNEL.fullmatch(label))}
+    electrode_of = {
+        label: name
+        for label, match in named.items()
+        if (name := canonical_channel(match["electrode"])) in ELECTRODES
+    }
+    references = sorted({named[label]["reference"].upper() for label in electrode_of})
+    if len(references) != 1:
+        found = f"electrodes against {' and '.join(references)}" if references else "no electrode"
+        raise ReadError(
+            f"holds {found}",
+            path=file.path,
+            field="channels",
+            remedy="Expected are channels such as EEG FP1-REF or EEG FP1-LE, of one kind",
+        )
+    record = read(file.path, channels=tuple(electrode_of))
+    if list(record.streams) != ["eeg"]:
+        raise ReadError("electrodes at several rates", path=file.path, field="channels")
+    stream = record.streams["eeg"]
+    names = tuple(electrode_of[label] for label in stream.channels)
+    facts = {
+        **spell_out_sex(record.facts),
+        "recording": file.path.stem,
+        "session": file.session,
+        "montage": file.montage,
+        "reference": references[0],
+    }
+    streams = {"eeg": replace(stream, channels=names)}
+    return replace(record, streams=streams, annotations=(), facts=facts)
+
+
+def _labels(file: Path) -> list[str]:
+    """Returns the names of the channels in the header of an EDF file."""
+    with file.open("rb") as content:
+        head = content.read(256)
+        count = head[252:256].strip()
+        labels = content.read(16 * int(count) if count.isdigit() else 0).decode("latin-1")
+    return [labels[at : at + 16].strip() for at in range(0, len(labels), 16)]
