@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from medts.core.errors import MedtsError
+from medts.core.reports import ReportSettings
 from medts.evaluation import embeddings
 from medts.evaluation.embeddings import embed, encoder_digest, record_keys, remember
 from medts.inference.bundle import load_bundle
@@ -68,6 +69,20 @@ def test_another_scale_or_report_is_another_record(synthetic_store, monkeypatch)
     monkeypatch.setitem(entry, "step", [2 * step for step in entry["step"]])
     after = record_keys(synthetic_store, rows)
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, True, False, True]
+
+
+def test_a_report_that_is_read_otherwise_is_another_record(synthetic_store, monkeypatch):
+    rows = np.arange(5)
+    settings = ReportSettings(is_redacted=True).hiding(
+        [synthetic_store.label_set("synthetic/findings")]
+    )
+    before = record_keys(synthetic_store, rows, settings)
+    assert before == record_keys(synthetic_store, rows, settings)
+    told = list(embeddings.as_read(synthetic_store.column("report")[:5], settings))
+    told[2] = f"{told[2]} and something that a new rule lets through"
+    monkeypatch.setattr(embeddings, "as_read", lambda texts, settings: tuple(told))
+    after = record_keys(synthetic_store, rows, settings)
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
 
 
 def test_an_embedding_that_is_not_finite_is_refused(tiny_run, synthetic_store):

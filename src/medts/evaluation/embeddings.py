@@ -1,9 +1,10 @@
 """Embeddings of stored records: the encoder runs once per record, ever.
 
 What was computed is kept in a folder, one sub-folder per encoder, named by a digest of weights,
-preprocessing and windows. Inside, every record is found by a digest of its signals and report, so
-another split, another label set or a store with more records reuses what is there. Files are
-written whole and never changed; several processes may share a folder.
+preprocessing and windows. Inside, every record is found by a digest of its signals and of its
+report as the encoder reads it, so another split, another label set or a store with more records
+reuses what is there, and other rules for reports do not. Files are written whole and never
+changed; several processes may share a folder.
 
 Axes: n records, D embedding width.
 """
@@ -18,6 +19,8 @@ from safetensors.torch import save
 
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
+from medts.core.reports import ReportSettings
+from medts.data.reports import as_read
 from medts.data.store import Store
 from medts.inference.bundle import Bundle
 from medts.inference.predictor import embed_store
@@ -45,7 +48,7 @@ def embed(
         return embed_store(model, store, missing.tolist())
 
     place = folder / encoder_digest(model)[:_SHORT] if folder else None
-    values = remember(compute, store, rows, place)
+    values = remember(compute, store, rows, place, model.preprocessing.reports)
     n_bad = int((~np.isfinite(values)).any(axis=1).sum())
     if n_bad:
         raise MedtsError(
@@ -74,13 +77,21 @@ def remember(
     store: Store,
     rows: Int[np.ndarray, "n"],
     folder: Path | None,
+    reports: ReportSettings | None = None,
 ) -> Float[np.ndarray, "n D"]:
     """Returns a vector per row, asking ``compute`` only for what ``folder`` does not hold.
+
+    Args:
+        compute: Makes the vectors of some rows.
+        store: Where the records are.
+        rows: Which records.
+        folder: Where vectors are kept; none keeps nothing.
+        reports: How reports are read; as written if none.
 
     Raises:
         MedtsError: If a kept file is damaged.
     """
-    keys = record_keys(store, rows)
+    keys = record_keys(store, rows, reports)
     first = dict(zip(reversed(keys), reversed(rows.tolist()), strict=True))
     known = _read(folder) if folder else {}
     missing = [key for key in dict.fromkeys(keys) if key not in known]
@@ -92,16 +103,19 @@ def remember(
     return np.stack([known[key] for key in keys])
 
 
-def record_keys(store: Store, rows: Int[np.ndarray, "n"]) -> list[bytes]:
-    """Returns a digest of each record's id, signals with their scale, and report."""
-    signals, reports = store.column("digest"), store.column("report")
+def record_keys(
+    store: Store, rows: Int[np.ndarray, "n"], reports: ReportSettings | None = None
+) -> list[bytes]:
+    """Returns a digest of each record's id, signals with their scale, and report as it is read."""
+    signals, written = store.column("digest"), store.column("report")
+    read = as_read([written[row] for row in rows.tolist()], reports)
     keys = []
-    for row in rows.tolist():
+    for row, report in zip(rows.tolist(), read, strict=True):
         scales = [
             (name, entry["unit"], entry["start_s"], entry["step"])
             for name, entry in sorted(store.streams[row].items())
         ]
-        text = repr((store.record_ids[row], signals[row], scales, reports[row]))
+        text = repr((store.record_ids[row], signals[row], scales, report))
         keys.append(hashlib.sha256(text.encode()).hexdigest()[:_SHORT].encode())
     return keys
 
