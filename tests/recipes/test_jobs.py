@@ -125,10 +125,14 @@ def test_the_first_of_the_models_to_be_fused_may_start_from_pretraining(run, tmp
         kind="late_fusion",
         fused=("ecg_nat_test", "xresnet1d_test"),
         pretraining="ecg_nat_test",
+        minutes=5.0,  # of the first alone: the second is the same model as in a row of its own
     )
     job = Job(suite="s", method=fused, question=ONCE, epochs_ratio=0.1)
     run(job)
     pretrained, first, second = shared_folders(job, tmp_path)
+    alone = job.but(method=TINY.but(is_kept=True))
+    assert shared_folders(alone, tmp_path) == (second,)
+    run(alone)
     starts = [load_bundle(each).provenance.init_digest for each in (first, second)]
     assert starts == [bundle_digest(pretrained / "bundle"), ""]
 

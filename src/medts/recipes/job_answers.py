@@ -30,7 +30,7 @@ from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task, make_task
 from medts.inference.predictor import predict_record, predict_store
 from medts.metrics.thresholds import choose_thresholds
-from medts.recipes.job_models import finetuned, job_recipe
+from medts.recipes.job_models import finetuned, fused_sides, job_recipe
 from medts.recipes.job_values import values_of
 from medts.recipes.suites import Job, Question
 
@@ -112,11 +112,11 @@ def _fused(job: Job, question: Question, store: Store, out: Path, factor: float)
     """Fine-tunes several recipes and puts their answers together, as validation says."""
     task = task_of(question, store)
     with ExitStack() as stack:
-        recipes = [job_recipe(job, name, factor) for name in job.method.fused]
-        plain = job.but(method=job.method.but(pretraining=""))
+        sides = fused_sides(job)
+        recipes = [job_recipe(side, name, factor) for side, name in sides]
         models = [
-            stack.enter_context(finetuned(plain if n else job, question, recipe, store, out))
-            for n, recipe in enumerate(recipes)
+            stack.enter_context(finetuned(side, question, recipe, store, out))
+            for (side, _), recipe in zip(sides, recipes, strict=True)
         ]
         for model in models:
             task.check(model)

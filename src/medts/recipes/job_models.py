@@ -203,12 +203,21 @@ def shared_folders(job: Job, out: Path) -> tuple[Path, ...]:
         folders += [_pretraining_folder(job, each, out) for each in rounds]
         if method.report_lm:
             folders.append(_report_lm_folder(method.report_lm, out))
-    kept = (method.recipe,) if method.is_kept else method.fused
-    plain = job.but(method=method.but(pretraining=""))
-    for n, name in enumerate(kept):
-        asked = plain if n else job
+    kept = [(job, method.recipe)] if method.is_kept else fused_sides(job)
+    for asked, name in kept:
         folders += [_kept_folder(asked, each, name, out) for each in rounds]
     return tuple(folders)
+
+
+def fused_sides(job: Job) -> list[tuple[Job, str]]:
+    """Returns the recipes to be fused, each with the job that it is trained for.
+
+    What a method says of pretraining and time is meant for the first; the others are trained as
+    in any row of their own.
+    """
+    method = job.method
+    plain = job.but(method=method.but(pretraining="", minutes=None))
+    return [(plain if n else job, name) for n, name in enumerate(method.fused)]
 
 
 def _report_lm_folder(name: str, out: Path) -> Path:
@@ -231,7 +240,8 @@ def taught_folder(job: Job, out: Path) -> Path:
 def _kept_folder(job: Job, question: Question, recipe: str, out: Path) -> Path:
     """Returns the run folder of a model that several rows answer with."""
     shown = {"label_fraction", "label_unit", "draw", "seed", "minutes", "epochs_ratio"}
-    settings = f"{question.model_dump_json()} {job.model_dump_json(include=shown)}"
+    timed = job.but(minutes=job.method.minutes or job.minutes)
+    settings = f"{question.model_dump_json()} {timed.model_dump_json(include=shown)}"
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
     start = f"-from-{job.method.pretraining}" if job.method.pretraining else ""
     return out / "taught" / f"{recipe}{start}-{digest}-s{job.seed}"
