@@ -264,6 +264,16 @@ def medualtime_pretraining() -> Pretraining:
     )
 
 
+def medualtime_small_pretraining() -> Pretraining:
+    """The same with the sizes and the precision of ``medualtime_small``; reads whole reports."""
+    base, small = medualtime_pretraining(), medualtime_small()
+    return base.but(
+        name="medualtime_small",
+        encoder=small.encoder,
+        training=base.training.but(precision=small.training.precision),
+    )
+
+
 def medualtime_pretraining_test() -> Pretraining:
     """Seconds on one core; for tests."""
     base = medualtime_pretraining()

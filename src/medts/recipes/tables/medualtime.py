@@ -57,6 +57,13 @@ def medualtime() -> Suite:
                 "gpt4ts_small",
                 "gpt4ts_prompt_small",
             ),
+            Method(
+                name="medualtime_small_unsupervised_probed",
+                kind="probe",
+                pretraining="medualtime_small",
+                pretraining_minutes=20.0,
+                is_pretrained_per_seed=True,
+            ),
             *_SIGNAL_MODELS,
             *(
                 method.but(
