@@ -101,6 +101,14 @@ def test_a_bundle_keeps_both_towers_but_no_frozen_weight(run, model):
     assert config["encoder"]["text"]["name"]
 
 
+def test_a_bundle_says_what_became_of_the_reports(model, synthetic_store):
+    account = model.provenance.settings["reports"]
+    n_records = len(synthetic_store.select([str(fold) for fold in range(1, 8)]))
+    assert account["n_records"] == n_records
+    assert sum(account["languages"].values()) + sum(account["excluded"].values()) == n_records
+    assert 0 < account["n_distinct"] <= n_records
+
+
 def test_a_bundle_does_not_load_with_another_language_model(run, tmp_path):
     import shutil
 
