@@ -5,7 +5,7 @@ import pytest
 
 from medts.core.errors import UnknownNameError
 from medts.inference.bundle import bundle_digest, load_bundle
-from medts.recipes.job_models import shared_folders
+from medts.recipes.job_models import job_recipe, shared_folders
 from medts.recipes.jobs import Outcome, run_job
 from medts.recipes.report_modelling import seen_by
 from medts.recipes.suites import Job, Method, Question, Taught
@@ -142,6 +142,20 @@ def test_a_dataset_that_is_left_out_is_not_among_what_is_taught():
     question = ONCE.but(corpus="a", label_set="a/x")
     assert taught.sets_for(question) == ("a/x", "b/x", "ab/x")
     assert taught.but(spares_question=True).sets_for(question) == ("b/x", "ab/x")
+
+
+def test_models_that_read_differently_while_they_are_taught_share_no_folder(tmp_path):
+    job = Job(suite="s", method=FEW, question=ONCE)
+    ten_seconds = job.but(method=FEW.but(reads="sparseformer_small_whole_windows"))
+    assert shared_folders(job, tmp_path) != shared_folders(ten_seconds, tmp_path)
+
+
+def test_a_quick_suite_takes_its_share_of_epochs_and_of_least_updates():
+    recipe = job_recipe(Job(suite="s", method=TINY, question=ONCE), "sparseformer_small")
+    quick = Job(suite="s", method=TINY, question=ONCE, epochs_ratio=0.25)
+    training = job_recipe(quick, "sparseformer_small").training
+    assert (training.epochs, training.min_updates) == (5, 150)
+    assert (recipe.training.epochs, recipe.training.min_updates) == (20, 600)
 
 
 def test_a_taught_model_answers_on_other_streams_with_the_same_weights(run, tmp_path):

@@ -38,11 +38,12 @@ def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
         recipe = reading(recipe, find_recipe(job.method.reads))
     training = recipe.training
     has_few = job.label_fraction != 1 and job.method.taught is None
+    min_updates = round(training.min_updates * job.epochs_ratio)
     return recipe.but(
         training=training.but(
             learning_rate=training.learning_rate * rate_factor,
             epochs=max(1, round(training.epochs * job.epochs_ratio)),
-            min_updates=training.min_updates or (300 if has_few else 0),
+            min_updates=min_updates or (300 if has_few else 0),
             max_minutes=job.method.minutes or job.minutes,
         )
     )
@@ -233,6 +234,8 @@ def taught_folder(job: Job, out: Path) -> Path:
     settings = (
         f"{taught.model_dump_json()} {job.method.pretraining} {job.minutes} {job.epochs_ratio}"
     )
+    if job.method.reads:
+        settings += f" {job.method.reads}"
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
     return out / "taught" / f"{job.method.recipe}-{digest}-s{job.seed}"
 

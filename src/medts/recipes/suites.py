@@ -202,7 +202,7 @@ class Job(Config):
     """Time budget of its training."""
 
     epochs_ratio: float = 1.0
-    """Share of the recipe's epochs, for suites that have to be quick."""
+    """Share of the recipe's epochs and least updates, for suites that have to be quick."""
 
     @property
     def name(self) -> str:
@@ -263,7 +263,7 @@ class Suite(Config):
     """Time budget of a job."""
 
     epochs_ratio: float = 1.0
-    """Share of the recipes' epochs."""
+    """Share of the recipes' epochs and least updates."""
 
     def jobs(self) -> Iterator[Job]:
         """Lists every job: method by method its tuning and first cells, then the repetitions.
