@@ -158,6 +158,15 @@ def test_a_quick_suite_takes_its_share_of_epochs_and_of_least_updates():
     assert (recipe.training.epochs, recipe.training.min_updates) == (20, 600)
 
 
+def test_on_a_small_corpus_a_recipe_that_names_no_updates_gets_those_of_the_suite():
+    job = Job(suite="s", method=TINY, question=ONCE, min_updates=70)
+    least = {
+        name: job_recipe(job, name).training.min_updates
+        for name in ("xresnet1d", "sparseformer_small")
+    }
+    assert least == {"xresnet1d": 70, "sparseformer_small": 600}
+
+
 def test_a_taught_model_answers_on_other_streams_with_the_same_weights(run, tmp_path):
     method = FEW.but(
         recipe="sparseformer_test", answers_on="sparseformer_small_one_lead",

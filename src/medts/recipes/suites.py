@@ -204,6 +204,10 @@ class Job(Config):
     epochs_ratio: float = 1.0
     """Share of the recipe's epochs and least updates, for suites that have to be quick."""
 
+    min_updates: int = 0
+    """Updates of a recipe that does not say how many it needs, at least; an epoch of a small
+    corpus has few."""
+
     @property
     def name(self) -> str:
         """Readable, and different for every other job."""
@@ -265,6 +269,9 @@ class Suite(Config):
     epochs_ratio: float = 1.0
     """Share of the recipes' epochs and least updates."""
 
+    min_updates: int = 0
+    """Updates of recipes that do not say how many they need, at least."""
+
     def jobs(self) -> Iterator[Job]:
         """Lists every job: method by method its tuning and first cells, then the repetitions.
 
@@ -312,6 +319,7 @@ class Suite(Config):
             seed=seed,
             minutes=self.minutes_per_job,
             epochs_ratio=self.epochs_ratio,
+            min_updates=self.min_updates,
         )
 
 

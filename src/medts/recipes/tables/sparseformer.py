@@ -72,7 +72,8 @@ def sparseformer_ptb_xl() -> Suite:
 def sparseformer_cinc() -> Suite:
     """Sparseformer and its baselines on one-lead rhythms of CinC 2017, split by record."""
     sentence, question = sparseformer_cinc.__doc__ or "", _official("cinc-2017", "rhythm")
-    return _supervised("sparseformer-cinc", sentence, "sparseformer_small_one_lead", question)
+    suite = _supervised("sparseformer-cinc", sentence, "sparseformer_small_one_lead", question)
+    return suite.but(min_updates=300)  # an epoch is three
 
 
 def sparseformer_beats() -> Suite:
@@ -85,7 +86,8 @@ def sparseformer_beats() -> Suite:
 def sparseformer_eegmat() -> Suite:
     """Sparseformer and its baselines on rest against arithmetic, over eight people."""
     sentence, question = sparseformer_eegmat.__doc__ or "", _over_people("eegmat", "task", 8, 4)
-    return _supervised("sparseformer-eegmat", sentence, "sparseformer_small_eeg", question)
+    suite = _supervised("sparseformer-eegmat", sentence, "sparseformer_small_eeg", question)
+    return suite.but(min_updates=150)  # an epoch is four
 
 
 def sparseformer_wisdm() -> Suite:
