@@ -222,6 +222,17 @@ def test_present_channels_are_dropped_but_never_the_last(most):
     assert not n_dropped[200:].any()
 
 
+def test_a_window_that_loses_channels_loses_no_fewer_than_it_should_but_for_its_last():
+    torch.manual_seed(0)
+    is_present = torch.ones(300, 12, dtype=torch.bool)
+    is_present[100:200, 5:] = False
+    is_present[200:, 1:] = False
+    n_dropped = draw_dropped(is_present, 1.0, 11, least=10).sum(dim=1)
+    assert set(n_dropped[:100].tolist()) == {10, 11}
+    assert set(n_dropped[100:200].tolist()) == {4}
+    assert not n_dropped[200:].any()
+
+
 def test_a_window_has_a_signal_if_any_of_its_streams_has():
     one, other = make_stream(), make_stream()
     one = replace(one, is_present=torch.tensor([True, False, True, False]))
@@ -230,7 +241,14 @@ def test_a_window_has_a_signal_if_any_of_its_streams_has():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"wander_hz": (0.5, 0.1)}, {"crop_ratio": 0}, {"drop_most": 0}, {"hide_ratio": 1}]
+    "changes",
+    [
+        {"wander_hz": (0.5, 0.1)},
+        {"crop_ratio": 0},
+        {"drop_most": 0},
+        {"hide_ratio": 1},
+        {"drop_least": 7},
+    ],
 )
 def test_contradictory_configs_are_refused(changes):
     with pytest.raises(ValidationError):

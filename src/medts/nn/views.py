@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from medts.core.batch import Batch, StreamBatch
@@ -48,12 +48,21 @@ class ViewsConfig(Config):
     drop_most: int = Field(default=6, ge=1)
     """Most channels lost at once."""
 
+    drop_least: int = Field(default=1, ge=1)
+    """Fewest channels lost by a window that loses any, as far as it has so many to lose."""
+
     @field_validator("wander_hz")
     @classmethod
     def _band_is_in_order(cls, wander_hz: tuple[float, float]) -> tuple[float, float]:
         if not 0 < wander_hz[0] <= wander_hz[1]:
             raise ValueError(f"wander_hz must rise from above 0, got {wander_hz}")
         return wander_hz
+
+    @model_validator(mode="after")
+    def _least_is_not_above_most(self) -> "ViewsConfig":
+        if self.drop_least > self.drop_most:
+            raise ValueError(f"drop_least {self.drop_least} is above drop_most {self.drop_most}")
+        return self
 
 
 def make_view(batch: Batch, config: ViewsConfig) -> Batch:
@@ -77,7 +86,10 @@ def make_view(batch: Batch, config: ViewsConfig) -> Batch:
         view = change_gain(view, config.gain)
         view = hide_stretch(view, config.hide_ratio)
         is_dropped = draw_dropped(
-            view.is_channel_present, config.drop_probability, config.drop_most
+            view.is_channel_present,
+            config.drop_probability,
+            config.drop_most,
+            least=config.drop_least,
         )
         streams[name] = drop_channels(view, is_dropped)
     return replace(batch, streams=streams)
@@ -168,13 +180,16 @@ def draw_dropped(
     probability: float,
     most: int,
     generator: torch.Generator | None = None,
+    *,
+    least: int = 1,
 ) -> Bool[Tensor, "B C"]:
-    """Draws 1 to ``most`` channels of some windows, never the last one that is present."""
+    """Draws ``least`` to ``most`` channels of some windows, never the last one of a window."""
     shape, device = is_channel_present.shape, is_channel_present.device
     score = torch.rand(shape, device=device, generator=generator)
     is_chosen, amount = torch.rand((2, shape[0]), device=device, generator=generator)
     n_most = (is_channel_present.sum(dim=1) - 1).clamp(min=0, max=most)
-    n_dropped = ((amount * n_most).long() + 1).minimum(n_most)
+    n_least = n_most.clamp(max=least)
+    n_dropped = (n_least + (amount * (n_most - n_least + 1)).long()).minimum(n_most)
     n_dropped = n_dropped * (is_chosen < probability)
     rank = score.masked_fill(~is_channel_present, 2.0).argsort(dim=1).argsort(dim=1)
     return rank < n_dropped[:, None]

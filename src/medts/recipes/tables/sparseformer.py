@@ -146,10 +146,6 @@ def _ablations(name: str, sentence: str, question: Question, reads: str) -> Suit
 _SINGLE = Taught(label_sets=("ptb-xl/super-single",), train_folds=FOLDS_1_TO_7, val_folds=("8",))
 
 
-_TEN_SECONDS = "sparseformer_small_whole_windows"
-"""Rhythms are taught on these: 2.5 s hold too few beats to tell a regular one."""
-
-
 def _taught(taught: Taught, **changes: Any) -> Method:
     fields = {
         "name": "sparseformer_small",
@@ -177,12 +173,13 @@ def _zero_shot(
     sentence: str,
     taught: Taught,
     *questions: Question,
+    recipe: str = "sparseformer_small",
     epochs_ratio: float = 1.0,
     **changes: Any,
 ) -> Suite:
     """Returns a table of models asked in words for what they were not taught."""
-    ours = _taught(taught, **changes)
-    controls = ("sparseformer_small_shuffled_texts", "sparseformer_small_random_texts")
+    ours = _taught(taught, recipe=recipe, name=recipe, **changes)
+    controls = (f"{recipe}_shuffled_texts", f"{recipe}_random_texts")
     return Suite(
         name=name,
         sentence=sentence,
@@ -190,7 +187,7 @@ def _zero_shot(
         questions=questions,
         label_fractions=(0,),
         seeds=3,
-        reference="sparseformer_small",
+        reference=recipe,
         beside="macro_auprc",
         epochs_ratio=epochs_ratio,
     )
@@ -204,8 +201,7 @@ def sparseformer_zero_shot() -> Suite:
         _SINGLE.but(label_sets=("ptb-xl/rhythm",)),
         _asked("cinc-2017", "scored-rhythm"),
         _asked("mit-bih", "rhythm"),
-        reads=_TEN_SECONDS,
-        epochs_ratio=0.5,
+        recipe="sparseformer_small_any_lead",
     )
 
 
@@ -223,8 +219,7 @@ def sparseformer_left_out() -> Suite:
         ),
         _asked("ptb-xl", "rhythm", "9"),
         *(_asked(corpus, "rhythm") for corpus in corpora[1:]),
-        reads=_TEN_SECONDS,
-        epochs_ratio=0.5,
+        recipe="sparseformer_small_any_lead",
     )
 
 
