@@ -244,8 +244,7 @@ def sparseformer_small_one_lead() -> Recipe:
 def sparseformer_small_any_lead() -> Recipe:
     """Ten seconds of one or two leads, others in every window, to be asked about any.
 
-    Leads have no names. What is not there costs nothing, so that 2,000 updates are as quick as
-    300 on all leads.
+    Leads have no names. What is not there costs nothing, which makes 2,000 updates affordable.
     """
     recipe = _small_on("any_lead", {"ecg": StreamPreprocessing()}, _WHOLE)
     views = _VIEWS.but(drop_probability=1.0, drop_least=10, drop_most=11)
