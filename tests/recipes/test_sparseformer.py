@@ -17,7 +17,7 @@ def test_what_is_printed_takes_back_every_part_of_the_encoder_that_is_ours():
     taken_back = changed(ours.encoder, printed.encoder)
     assert taken_back == {
         "token_counts", "query_start", "is_summary_normed", "has_granularity_embedding",
-        "patch_lengths", "channel_identity",
+        "patch_lengths", "channel_identity", "has_positions", "is_normalised",
     }  # fmt: skip
     assert all(getattr(printed.encoder, name) == getattr(paper, name) for name in taken_back)
 

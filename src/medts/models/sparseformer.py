@@ -43,8 +43,9 @@ from medts.nn.views import count_samples
 _CODE_DIM = 64
 """Numbers in the fixed code of a channel's name."""
 
-_FIRST_IDENTITY = 0.2
-"""Spread of what a name adds to a token before training; at 1 it hides the signal."""
+_FIRST_GAIN, _FIRST_SHIFT = 1.0, 0.2
+"""Spread of the factors that a name gives a token before training, around 1, and of what it adds;
+a shift as large as the gain would hide the signal."""
 
 
 class SparseformerConfig(Config):
@@ -105,11 +106,12 @@ class SparseformerConfig(Config):
     """Whether a learnt vector says which granularity a token comes from."""
 
     channel_identity: Literal["none", "name"] = "none"
-    """``name`` adds a map of a fixed code of the channel's name, for any name; with ``none`` the
-    order of channels does not matter [P]."""
+    """``name`` scales the tokens of a channel, feature by feature, and shifts them by maps of a
+    fixed code of its name, for any name. With ``none`` their order does not matter [P]."""
 
     is_normalised: bool = True
-    """Whether every channel of a window is brought to mean 0 and spread 1."""
+    """Whether every channel of a window is brought to mean 0 and spread 1; False keeps what
+    preprocessing gives, in which the sizes of waves can be compared."""
 
     reads_partial_patches: bool = True
     """Whether a last patch that is filled up with zeros is read; one alone always is [P]. A window
@@ -218,8 +220,10 @@ class Sparseformer(Encoder):
             shares_stacks=config.shares_stacks,
         )
         if config.channel_identity == "name":
-            self.identity = nn.Linear(_CODE_DIM, config.dim)
-            nn.init.normal_(self.identity.weight, std=_FIRST_IDENTITY / _CODE_DIM**0.5)
+            self.identity = nn.Linear(_CODE_DIM, 2 * config.dim)
+            of_gain, of_shift = self.identity.weight.detach().chunk(2)
+            nn.init.normal_(of_gain, std=_FIRST_GAIN / _CODE_DIM**0.5)
+            nn.init.normal_(of_shift, std=_FIRST_SHIFT / _CODE_DIM**0.5)
         if config.has_channel_attention:
             self.channels = TokenSparseAttention(n_queries=config.tokens_per_window, **block)
         self.has_prior = config.prior_dim > 0 and config.is_sparse
@@ -371,7 +375,8 @@ class Sparseformer(Encoder):
         if self.config.channel_identity == "name":
             code = torch.stack([code_of(name) for name in stream.channels]).to(tokens)
             code = repeat(self.identity(code), "c d -> (b c) 1 d", b=len(stream.signal))
-            tokens = (tokens + code) * is_kept[..., None]
+            gain, shift = code.chunk(2, dim=2)
+            tokens = (tokens * (1 + gain) + shift) * is_kept[..., None]
         return ChannelTokens(tokens, is_kept, source)
 
 

@@ -25,7 +25,12 @@ _WHOLE = Windowing(window_s=10.0, stride_s=10.0)
 _CROPS = Windowing(window_s=2.5, stride_s=1.25)
 _HEAD = MatchingHeadConfig(dim=None)
 _VIEWS = ViewsConfig(crop_ratio=0.7, hide_ratio=0.1, drop_probability=0.0)
-_PUBLISHED_LENGTHS = SparseformerConfig().patch_lengths
+_PUBLISHED_INPUT: dict[str, object] = {
+    "patch_lengths": (25, 50, 100, 150),
+    "channel_identity": "none",
+    "has_positions": True,
+    "is_normalised": True,
+}
 
 
 def sparseformer() -> Recipe:
@@ -67,14 +72,16 @@ def sparseformer_small() -> Recipe:
 
     It learns from random crops of 2.5 s, like the small baselines, and answers with the mean over
     seven of them: a thousand whole records are learnt by heart within 300 updates. Patches
-    last 0.1 to 1 s and leads are known by name: it learns faster so. Variants on other streams
-    have no names, and but for one the published lengths.
+    last 0.1 to 1 s and leads are known by name. Signals stay in mV and patches have no positions,
+    since a crop starts anywhere. Variants on other streams say what they do.
     """
     return sparseformer().but(
         name="sparseformer_small",
         encoder=SparseformerConfig(
             patch_lengths=(10, 25, 50, 100),
             channel_identity="name",
+            has_positions=False,
+            is_normalised=False,
             dim=64,
             n_heads=4,
             tokens_per_block=(32, 16),
@@ -165,8 +172,7 @@ def sparseformer_small_as_printed() -> Recipe:
     """
     return _changed(
         "as_printed",
-        patch_lengths=_PUBLISHED_LENGTHS,
-        channel_identity="none",
+        **_PUBLISHED_INPUT,
         token_counts="paper",
         query_start="learnt",
         is_summary_normed=False,
@@ -181,7 +187,17 @@ def sparseformer_small_nameless_channels() -> Recipe:
 
 def sparseformer_small_published_lengths() -> Recipe:
     """Ablation: patches of 25 to 150 samples, as in the paper."""
-    return _changed("published_lengths", patch_lengths=_PUBLISHED_LENGTHS)
+    return _changed("published_lengths", patch_lengths=(25, 50, 100, 150))
+
+
+def sparseformer_small_positions() -> Recipe:
+    """Ablation: sinusoids say where in its window a patch lies."""
+    return _changed("positions", has_positions=True)
+
+
+def sparseformer_small_normalised() -> Recipe:
+    """Ablation: every lead of a window is brought to mean 0 and spread 1, as in the paper."""
+    return _changed("normalised", is_normalised=True)
 
 
 def sparseformer_small_one_hot() -> Recipe:
@@ -301,7 +317,7 @@ def _long_on_views(recipe: Recipe, views: ViewsConfig) -> Recipe:
 
 def _small_on(name: str, streams: dict[str, StreamPreprocessing], windowing: Windowing) -> Recipe:
     recipe = on_streams(sparseformer_small(), streams, windowing)
-    encoder = recipe.encoder.but(patch_lengths=_PUBLISHED_LENGTHS, channel_identity="none")
+    encoder = recipe.encoder.but(**_PUBLISHED_INPUT)
     return recipe.but(name=f"sparseformer_small_{name}", encoder=encoder)
 
 
