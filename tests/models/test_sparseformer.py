@@ -125,6 +125,20 @@ def test_the_order_of_channels_changes_nothing_until_they_have_names():
         assert is_same == (identity == "none")
 
 
+def test_a_name_scales_what_a_channel_says_feature_by_feature_and_shifts_it():
+    encoder, batch = build(channel_identity="name"), make_batch(noise(1, 2, 300))
+    stream, prior = batch.streams["ecg"], encoder.default_prior.detach()
+    with torch.no_grad():
+        gain, shift = encoder.identity(
+            torch.stack([code_of(name) for name in stream.channels])
+        ).chunk(2, dim=1)
+        named = encoder.encode_channels(stream, prior, is_traced=False).tokens
+        encoder.identity.weight.zero_(), encoder.identity.bias.zero_()
+        plain = encoder.encode_channels(stream, prior, is_traced=False).tokens
+    close(named, plain * (1 + gain[:, None]) + shift[:, None])
+    assert not torch.allclose(gain[0], gain[1], atol=0.5)
+
+
 def test_the_code_of_a_name_is_its_own_and_always_the_same():
     assert torch.equal(code_of("V1"), code_of("V1"))
     assert abs(F.cosine_similarity(code_of("V1"), code_of("V2"), dim=0)) < 0.5

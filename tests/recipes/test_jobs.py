@@ -167,6 +167,14 @@ def test_on_a_small_corpus_a_recipe_that_names_no_updates_gets_those_of_the_suit
     assert least == {"xresnet1d": 70, "sparseformer_small": 600}
 
 
+def test_a_row_of_many_runs_may_take_fewer_updates_unless_its_model_is_shared():
+    job = Job(suite="s", method=TINY.but(updates=30), question=ONCE, min_updates=70)
+    for name in ("xresnet1d", "sparseformer_small"):
+        assert job_recipe(job, name).training.min_updates == 30
+    with pytest.raises(ValueError, match="is shared"):
+        FEW.but(updates=30)
+
+
 def test_a_taught_model_answers_on_other_streams_with_the_same_weights(run, tmp_path):
     method = FEW.but(
         recipe="sparseformer_test", answers_on="sparseformer_small_one_lead",

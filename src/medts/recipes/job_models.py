@@ -39,6 +39,7 @@ def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
     training = recipe.training
     has_few = job.label_fraction != 1 and job.method.taught is None
     min_updates = round(training.min_updates * job.epochs_ratio) or job.min_updates
+    min_updates = job.method.updates or min_updates
     return recipe.but(
         training=training.but(
             learning_rate=training.learning_rate * rate_factor,

@@ -224,7 +224,7 @@ def sparseformer_small_random_texts() -> Recipe:
 
 
 def sparseformer_small_eeg() -> Recipe:
-    """Windows of four seconds of the 10-20 electrodes at 100 Hz.
+    """Windows of four seconds of the 10-20 electrodes, known by name, at 100 Hz.
 
     Every window of a record is read, so that an epoch is long, and as many epochs as of the others
     will do.
@@ -234,27 +234,34 @@ def sparseformer_small_eeg() -> Recipe:
     )
     windowing = Windowing(window_s=4.0, stride_s=4.0, crops_per_record=None)
     recipe = _small_on("eeg", {"eeg": spec}, windowing)
-    return recipe.but(training=recipe.training.but(min_updates=0))
+    return recipe.but(
+        encoder=recipe.encoder.but(channel_identity="name", has_positions=False),
+        training=recipe.training.but(min_updates=0),
+    )
 
 
 def sparseformer_small_acc() -> Recipe:
     """Windows of ten seconds of a watch's accelerometer at 20 Hz, as WISDM has them.
 
     Signals stay in g, because how a wrist is held is in their means; patches are a quarter to
-    two and a half seconds long, as those of an ECG are.
+    two and a half seconds long and have no positions, and axes are known by name.
     """
     spec = StreamPreprocessing(
         modality="acc", channels=("x", "y", "z"), unit="g", sampling_rate=20.0, low_hz=None
     )
     recipe = _small_on("acc", {"watch-acc": spec}, _WHOLE)
-    encoder = recipe.encoder.but(is_normalised=False, patch_lengths=(5, 10, 25, 50))
-    return recipe.but(encoder=encoder)
+    named = sparseformer_small().encoder.but(streams=recipe.encoder.streams)
+    return recipe.but(encoder=named.but(patch_lengths=(5, 10, 25, 50)))
 
 
 def sparseformer_small_one_lead() -> Recipe:
-    """Windows of ten seconds of lead I, as CinC 2017 has it; 2,000 updates on altered windows."""
+    """Windows of ten seconds of lead I, as CinC 2017 has it; 1,000 updates on altered windows.
+
+    As with twelve leads the signal stays in mV and patches have no positions.
+    """
     recipe = _small_on("one_lead", {"ecg": StreamPreprocessing(channels=("I",))}, _WHOLE)
-    return _long_on_views(recipe, _VIEWS)
+    encoder = recipe.encoder.but(has_positions=False, is_normalised=False)
+    return _long_on_views(recipe.but(encoder=encoder), _VIEWS, min_updates=1000)
 
 
 def sparseformer_small_any_lead() -> Recipe:
@@ -264,7 +271,7 @@ def sparseformer_small_any_lead() -> Recipe:
     """
     recipe = _small_on("any_lead", {"ecg": StreamPreprocessing()}, _WHOLE)
     views = _VIEWS.but(drop_probability=1.0, drop_least=10, drop_most=11)
-    return _long_on_views(recipe, views)
+    return _long_on_views(recipe, views, min_updates=2000)
 
 
 def sparseformer_small_any_lead_shuffled_texts() -> Recipe:
@@ -284,10 +291,14 @@ def sparseformer_small_any_lead_random_texts() -> Recipe:
 
 
 def sparseformer_small_beats() -> Recipe:
-    """Beats of 0.83 s at 360 Hz on whichever two of five leads were recorded, as in MIT-BIH."""
+    """Beats of 0.83 s at 360 Hz on whichever two of five named leads were recorded, as in MIT-BIH.
+
+    Windows are cut around the beat, so that positions of patches mean something.
+    """
     spec = StreamPreprocessing(channels=("II", "V1", "V2", "V4", "V5"), sampling_rate=360.0)
     windowing = Windowing(window_s=300 / 360, stride_s=300 / 360, crops_per_record=1)
-    return _small_on("beats", {"ecg": spec}, windowing)
+    recipe = _small_on("beats", {"ecg": spec}, windowing)
+    return recipe.but(encoder=recipe.encoder.but(channel_identity="name"))
 
 
 def on_streams(
@@ -308,10 +319,10 @@ def on_streams(
     )
 
 
-def _long_on_views(recipe: Recipe, views: ViewsConfig) -> Recipe:
+def _long_on_views(recipe: Recipe, views: ViewsConfig, *, min_updates: int) -> Recipe:
     return recipe.but(
         objective=LabelMatchingConfig(views=views),
-        training=recipe.training.but(min_updates=2000),
+        training=recipe.training.but(min_updates=min_updates),
     )
 
 

@@ -124,6 +124,10 @@ class Method(Config):
     minutes: float | None = None
     """Time budget of its training, where that is not the suite's."""
 
+    updates: int | None = Field(default=None, ge=1)
+    """Least updates of its training, where the recipe's are too many for so many runs; of a model
+    that no other row shares."""
+
     learns_from: Question | None = None
     """Corpus and folds of pretraining, where they are not the question's."""
 
@@ -169,6 +173,12 @@ class Method(Config):
 
     is_control: bool = False
     """Knows nothing that a method could be credited for."""
+
+    @model_validator(mode="after")
+    def _updates_are_of_its_own_model(self) -> "Method":
+        if self.updates and (self.taught is not None or self.is_kept or self.fused):
+            raise ValueError(f"the model of row {self.name!r} is shared: its updates are fixed")
+        return self
 
 
 class Job(Config):
