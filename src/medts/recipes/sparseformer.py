@@ -34,10 +34,12 @@ _PUBLISHED_INPUT: dict[str, object] = {
 
 
 def sparseformer() -> Recipe:
-    """The published sizes with capped token counts, on ten seconds of twelve leads."""
+    """The published sizes with capped token counts, on ten seconds of twelve named leads in mV."""
     return Recipe(
         name="sparseformer",
-        encoder=SparseformerConfig(),
+        encoder=SparseformerConfig(
+            channel_identity="name", has_positions=False, is_normalised=False
+        ),
         head=_HEAD,
         objective=LabelMatchingConfig(),
         windowing=_WHOLE,
