@@ -235,11 +235,10 @@ def sparseformer_small_eeg() -> Recipe:
         modality="eeg", channels=MONTAGES["eeg-10-20"].channels, unit="µV", scale=20.0
     )
     windowing = Windowing(window_s=4.0, stride_s=4.0, crops_per_record=None)
-    recipe = _small_on("eeg", {"eeg": spec}, windowing)
-    return recipe.but(
-        encoder=recipe.encoder.but(channel_identity="name", has_positions=False),
-        training=recipe.training.but(min_updates=0),
+    recipe = _small_on(
+        "eeg", {"eeg": spec}, windowing, channel_identity="name", has_positions=False
     )
+    return recipe.but(training=recipe.training.but(min_updates=0))
 
 
 def sparseformer_small_acc() -> Recipe:
@@ -251,9 +250,15 @@ def sparseformer_small_acc() -> Recipe:
     spec = StreamPreprocessing(
         modality="acc", channels=("x", "y", "z"), unit="g", sampling_rate=20.0, low_hz=None
     )
-    recipe = _small_on("acc", {"watch-acc": spec}, _WHOLE)
-    named = sparseformer_small().encoder.but(streams=recipe.encoder.streams)
-    return recipe.but(encoder=named.but(patch_lengths=(5, 10, 25, 50)))
+    return _small_on(
+        "acc",
+        {"watch-acc": spec},
+        _WHOLE,
+        patch_lengths=(5, 10, 25, 50),
+        channel_identity="name",
+        has_positions=False,
+        is_normalised=False,
+    )
 
 
 def sparseformer_small_one_lead() -> Recipe:
@@ -261,9 +266,9 @@ def sparseformer_small_one_lead() -> Recipe:
 
     As with twelve leads the signal stays in mV and patches have no positions.
     """
-    recipe = _small_on("one_lead", {"ecg": StreamPreprocessing(channels=("I",))}, _WHOLE)
-    encoder = recipe.encoder.but(has_positions=False, is_normalised=False)
-    return _long_on_views(recipe.but(encoder=encoder), _VIEWS, min_updates=1000)
+    lead = {"ecg": StreamPreprocessing(channels=("I",))}
+    recipe = _small_on("one_lead", lead, _WHOLE, has_positions=False, is_normalised=False)
+    return _long_on_views(recipe, _VIEWS, min_updates=1000)
 
 
 def sparseformer_small_any_lead() -> Recipe:
@@ -299,8 +304,7 @@ def sparseformer_small_beats() -> Recipe:
     """
     spec = StreamPreprocessing(channels=("II", "V1", "V2", "V4", "V5"), sampling_rate=360.0)
     windowing = Windowing(window_s=300 / 360, stride_s=300 / 360, crops_per_record=1)
-    recipe = _small_on("beats", {"ecg": spec}, windowing)
-    return recipe.but(encoder=recipe.encoder.but(channel_identity="name"))
+    return _small_on("beats", {"ecg": spec}, windowing, channel_identity="name")
 
 
 def on_streams(
@@ -328,9 +332,15 @@ def _long_on_views(recipe: Recipe, views: ViewsConfig, *, min_updates: int) -> R
     )
 
 
-def _small_on(name: str, streams: dict[str, StreamPreprocessing], windowing: Windowing) -> Recipe:
+def _small_on(
+    name: str,
+    streams: dict[str, StreamPreprocessing],
+    windowing: Windowing,
+    **changes: object,
+) -> Recipe:
+    """Returns the small recipe on other streams, with the paper's input but for ``changes``."""
     recipe = on_streams(sparseformer_small(), streams, windowing)
-    encoder = recipe.encoder.but(**_PUBLISHED_INPUT)
+    encoder = recipe.encoder.but(**(_PUBLISHED_INPUT | changes))
     return recipe.but(name=f"sparseformer_small_{name}", encoder=encoder)
 
 
