@@ -81,27 +81,34 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def show(bench: Bench) -> None:
-    """Prints the table, and what was skipped."""
+    """Prints a table for every label set and number of labels, and what was skipped."""
     console, suite = make_console(), bench.suite
-    metric, beside = (name.replace("_", " ") for name in (suite.metric, suite.beside))
-    table = Table("labels", "method", title=f"{suite.name}: {metric}", title_justify="left")
-    headings = ("mean [95 %]", beside, "runs", f"minus {suite.reference}", "p (Holm)")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    found, said_of_majority = cells(bench), majority(bench)
     against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}
     controls = {method.name for method in suite.methods if method.is_control}
-    for key, cell in sorted(cells(bench).items(), key=lambda each: (each[0][:2], -each[1].mean)):
-        row = against.get(key)
-        compared = ("", "") if row is None else (f"{row['value']:+.3f}", f"{row['p_value']:.3f}")
-        name = f"{key[2]} (control)" if key[2] in controls else key[2]
-        interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
-        other = "" if cell.beside is None else f"{cell.beside.value:.3f}"
-        said = f"{key[0]}, {labels_in_words(key[1], suite.label_unit)}"
-        table.add_row(said, name, interval, other, str(cell.n_runs), *compared)
-    for (label_set, fraction), score in majority(bench).items():
-        said = f"{label_set}, {labels_in_words(fraction, suite.label_unit)}"
-        table.add_row(said, "majority (control)", str(score), "", "1", "", "")
-    console.print(table)
+    for label_set, fraction in sorted({key[:2] for key in found}):
+        labels = labels_in_words(fraction, suite.label_unit)
+        table = Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
+        table.add_column("method", overflow="fold")
+        metric, beside = (f"{n.replace('_', ' ')} [95 %]" for n in (suite.metric, suite.beside))
+        for heading in (metric, beside, "runs", "difference", "p (Holm)"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        block = [(key, cell) for key, cell in found.items() if key[:2] == (label_set, fraction)]
+        for key, cell in sorted(block, key=lambda each: -each[1].mean):
+            row = against.get(key)
+            compared = (
+                ("", "") if row is None else (f"{row['value']:+.3f}", f"{row['p_value']:.3f}")
+            )
+            name = f"{key[2]} (control)" if key[2] in controls else key[2]
+            interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
+            other = "" if cell.beside is None else str(cell.beside)
+            table.add_row(name, interval, other, str(cell.n_runs), *compared)
+        if score := said_of_majority.get((label_set, fraction)):
+            table.add_row("majority (control)", str(score), "", "1", "", "")
+        console.print(table)
+    if against:
+        what = suite.metric.replace("_", " ")
+        console.print(f"differences are to {suite.reference}, in {what}")
     console.print("an interval of one run holds the spread of test subjects alone")
     for name, reason in bench.skipped.items():
         console.print(f"skipped {name}: {reason}", markup=False)

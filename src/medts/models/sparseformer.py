@@ -185,11 +185,13 @@ class Sparseformer(Encoder):
     connections, feed-forward parts and positions are not in the printed text (see
     `TokenSparseAttention`). The published token counts make few tokens many on short signals;
     ``capped`` uses only the first queries of the same banks, so that weights fit either way.
-    Granularity vectors are ours. Fully padded patches are never read, also with ``paper`` counts:
-    the paper has one length per batch and no such patches. Adding the prior as a token, the other
-    reading of "concatenation", would change the number of queries and is not offered. Without a
-    description a learnt vector stands in. The ablation of channel attention takes a mean where the
-    paper lays channels side by side, which would fix their number.
+    Granularity vectors are ours, and so are names that scale the tokens of their channel: what is
+    merged over channels is then bound to each, where a sum would only stand beside it. Fully padded
+    patches are never read, also with ``paper`` counts: the paper has one length per batch and no
+    such patches. Adding the prior as a token, the other reading of "concatenation", would change
+    the number of queries and is not offered. Without a description a learnt vector stands in. The
+    ablation of channel attention takes a mean where the paper lays channels side by side, which
+    would fix their number.
 
     Raises:
         ConfigError: When a batch has none of the streams, or the prior another width.
