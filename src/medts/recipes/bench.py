@@ -5,11 +5,14 @@ the next, so that a table that runs out of time is whole before it is deep. What
 run again. The ledger is rewritten after every job.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 
 from medts.core.errors import MedtsError
 from medts.data.store import Store
@@ -111,7 +114,7 @@ def _run(
     n_before = len(bench.outcomes) + len(bench.skipped)
     waiting, running = list(todo), dict[Future[str], Job]()
     with ProcessPoolExecutor(
-        n_jobs, mp_context=get_context("spawn"), initializer=_one_thread
+        n_jobs, mp_context=get_context("spawn"), initializer=_start_worker
     ) as pool:
         while waiting or running:
             while waiting and len(running) < n_jobs and time.monotonic() < deadline:
@@ -149,10 +152,18 @@ def _next(waiting: list[Job], running: dict[Future[str], Job], models: Path) -> 
     return None
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    """Keeps a worker to one thread, and has it end where the bench that started it was killed."""
     import torch
 
     torch.set_num_threads(1)
+    if (bench := parent_process()) is not None:
+        Thread(target=_end_with, args=(bench,), daemon=True).start()
+
+
+def _end_with(process: BaseProcess) -> None:
+    process.join()
+    os._exit(1)  # a job writes its outcome whole or not at all
 
 
 def _take(bench: Bench, job: Job, future: "Future[str]") -> None:
