@@ -8,7 +8,7 @@ What one job trained for itself is thrown away.
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -78,6 +78,8 @@ def finetuned(
     yield load_bundle(bundle)
     if not is_kept:
         shutil.rmtree(folder)  # the outcome is kept, not eighty models
+        with suppress(OSError):  # another round's folder may lie beside it
+            folder.parent.rmdir()
 
 
 def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
