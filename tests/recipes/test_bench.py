@@ -1,10 +1,5 @@
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -239,37 +234,3 @@ def test_a_score_without_resamples_keeps_its_own_interval_and_is_not_compared(fi
     (cell,) = cells(bench).values()
     assert (cell.mean, cell.low, cell.high) == (0.1, 0.0, 0.2)
     assert not comparisons(bench)
-
-
-def test_a_worker_ends_with_the_bench_that_was_killed(tmp_path):
-    script = tmp_path / "bench.py"
-    script.write_text(
-        "import os, sys, time\n"
-        "from concurrent.futures import ProcessPoolExecutor\n"
-        "from multiprocessing import get_context\n"
-        "from medts.recipes.bench import _start_worker\n"
-        "if __name__ == '__main__':\n"
-        "    pool = ProcessPoolExecutor(\n"
-        "        1, mp_context=get_context('spawn'), initializer=_start_worker\n"
-        "    )\n"
-        "    print(pool.submit(os.getpid).result(), flush=True)\n"
-        "    pool.submit(time.sleep, 120)\n"
-        "    time.sleep(120)\n"
-    )
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as bench:
-        worker = int(bench.stdout.readline())
-        os.kill(worker, 0)  # it lives
-        bench.kill()
-    deadline = time.monotonic() + 30
-    while is_running(worker):
-        assert time.monotonic() < deadline, "the worker goes on"
-        time.sleep(0.1)
-
-
-def is_running(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{process}/stat")  # nobody may have collected it yet
-    return not status.is_file() or status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from medts.core.errors import MedtsError, StoreError
 from medts.core.files import write_whole
+from medts.core.processes import end_with_parent
 from medts.core.records import Record
 from medts.data.shards import quantise
 from medts.data.sources.base import Entry, Source
@@ -160,7 +161,7 @@ def _read_all(entries: list[Entry], n_workers: int) -> Iterator[tuple[Entry, Rec
         yield from ((entry, _load(entry)) for entry in entries)
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(n_workers, context, initializer=end_with_parent) as pool:
         yield from zip(entries, pool.map(_load, entries, chunksize=16), strict=True)
 
 

@@ -5,16 +5,14 @@ the next, so that a table that runs out of time is whole before it is deep. What
 run again. The ledger is rewritten after every job.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 
 from medts.core.errors import MedtsError
+from medts.core.processes import end_with_parent
 from medts.data.store import Store
 from medts.recipes.job_models import shared_folders
 from medts.recipes.jobs import Outcome, run_job
@@ -153,17 +151,10 @@ def _next(waiting: list[Job], running: dict[Future[str], Job], models: Path) -> 
 
 
 def _start_worker() -> None:
-    """Keeps a worker to one thread, and has it end where the bench that started it was killed."""
     import torch
 
     torch.set_num_threads(1)
-    if (bench := parent_process()) is not None:
-        Thread(target=_end_with, args=(bench,), daemon=True).start()
-
-
-def _end_with(process: BaseProcess) -> None:
-    process.join()
-    os._exit(1)  # a job writes its outcome whole or not at all
+    end_with_parent()
 
 
 def _take(bench: Bench, job: Job, future: "Future[str]") -> None:

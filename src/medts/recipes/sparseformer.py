@@ -7,6 +7,8 @@ words unless a recipe says otherwise; reading these needs the extra [text], and 
 are then kept with the model.
 """
 
+from typing import Any
+
 from medts.core.montage import MONTAGES
 from medts.data.windows import Windowing
 from medts.models.base import StreamInput
@@ -25,21 +27,27 @@ _WHOLE = Windowing(window_s=10.0, stride_s=10.0)
 _CROPS = Windowing(window_s=2.5, stride_s=1.25)
 _HEAD = MatchingHeadConfig(dim=None)
 _VIEWS = ViewsConfig(crop_ratio=0.7, hide_ratio=0.1, drop_probability=0.0)
-_PUBLISHED_INPUT: dict[str, object] = {
+_PUBLISHED_INPUT: dict[str, Any] = {
     "patch_lengths": (25, 50, 100, 150),
     "channel_identity": "none",
     "has_positions": True,
     "is_normalised": True,
 }
+"""How the paper reads a window; positions are not printed, but without them there is no order."""
+
+_OUR_INPUT: dict[str, Any] = {
+    "channel_identity": "name",
+    "has_positions": False,
+    "is_normalised": False,
+}
+"""How we do where channels have names and their units mean something."""
 
 
 def sparseformer() -> Recipe:
     """The published sizes with capped token counts, on ten seconds of twelve named leads in mV."""
     return Recipe(
         name="sparseformer",
-        encoder=SparseformerConfig(
-            channel_identity="name", has_positions=False, is_normalised=False
-        ),
+        encoder=SparseformerConfig(**_OUR_INPUT),
         head=_HEAD,
         objective=LabelMatchingConfig(),
         windowing=_WHOLE,
@@ -59,6 +67,7 @@ def sparseformer_paper() -> Recipe:
     return sparseformer().but(
         name="sparseformer_paper",
         encoder=SparseformerConfig(
+            **_PUBLISHED_INPUT,
             token_counts="paper",
             query_start="learnt",
             is_summary_normed=False,
@@ -81,10 +90,8 @@ def sparseformer_small() -> Recipe:
     return sparseformer().but(
         name="sparseformer_small",
         encoder=SparseformerConfig(
+            **_OUR_INPUT,
             patch_lengths=(10, 25, 50, 100),
-            channel_identity="name",
-            has_positions=False,
-            is_normalised=False,
             dim=64,
             n_heads=4,
             tokens_per_block=(32, 16),
@@ -125,6 +132,7 @@ def sparseformer_test() -> Recipe:
         head=_HEAD.but(words="random", hidden=16),
         windowing=Windowing(window_s=5.0, stride_s=5.0),
         training=Training(epochs=2, batch_size=16, learning_rate=3e-3, schedule="cosine"),
+        tuning_trials=0,
     )
 
 
@@ -191,7 +199,7 @@ def sparseformer_small_nameless_channels() -> Recipe:
 
 def sparseformer_small_published_lengths() -> Recipe:
     """Ablation: patches of 25 to 150 samples, as in the paper."""
-    return _changed("published_lengths", patch_lengths=(25, 50, 100, 150))
+    return _changed("published_lengths", patch_lengths=_PUBLISHED_INPUT["patch_lengths"])
 
 
 def sparseformer_small_positions() -> Recipe:
@@ -238,7 +246,12 @@ def sparseformer_small_eeg() -> Recipe:
     )
     windowing = Windowing(window_s=4.0, stride_s=4.0, crops_per_record=None)
     recipe = _small_on(
-        "eeg", {"eeg": spec}, windowing, channel_identity="name", has_positions=False
+        "eeg",
+        {"eeg": spec},
+        windowing,
+        tuning_trials=0,
+        channel_identity="name",
+        has_positions=False,
     )
     return recipe.but(training=recipe.training.but(min_updates=0))
 
@@ -256,10 +269,8 @@ def sparseformer_small_acc() -> Recipe:
         "acc",
         {"watch-acc": spec},
         _WHOLE,
-        patch_lengths=(5, 10, 25, 50),
-        channel_identity="name",
-        has_positions=False,
-        is_normalised=False,
+        tuning_trials=5,
+        **_OUR_INPUT | {"patch_lengths": (5, 10, 25, 50)},
     )
 
 
@@ -269,7 +280,9 @@ def sparseformer_small_one_lead() -> Recipe:
     As with twelve leads the signal stays in mV and patches have no positions.
     """
     lead = {"ecg": StreamPreprocessing(channels=("I",))}
-    recipe = _small_on("one_lead", lead, _WHOLE, has_positions=False, is_normalised=False)
+    recipe = _small_on(
+        "one_lead", lead, _WHOLE, tuning_trials=4, has_positions=False, is_normalised=False
+    )
     return _long_on_views(recipe, _VIEWS, min_updates=1000)
 
 
@@ -278,7 +291,7 @@ def sparseformer_small_any_lead() -> Recipe:
 
     Leads have no names. What is not there costs nothing, which makes 2,000 updates affordable.
     """
-    recipe = _small_on("any_lead", {"ecg": StreamPreprocessing()}, _WHOLE)
+    recipe = _small_on("any_lead", {"ecg": StreamPreprocessing()}, _WHOLE, tuning_trials=4)
     views = _VIEWS.but(drop_probability=1.0, drop_least=10, drop_most=11)
     return _long_on_views(recipe, views, min_updates=2000)
 
@@ -306,7 +319,7 @@ def sparseformer_small_beats() -> Recipe:
     """
     spec = StreamPreprocessing(channels=("II", "V1", "V2", "V4", "V5"), sampling_rate=360.0)
     windowing = Windowing(window_s=300 / 360, stride_s=300 / 360, crops_per_record=1)
-    return _small_on("beats", {"ecg": spec}, windowing, channel_identity="name")
+    return _small_on("beats", {"ecg": spec}, windowing, tuning_trials=2, channel_identity="name")
 
 
 def on_streams(
@@ -338,12 +351,20 @@ def _small_on(
     name: str,
     streams: dict[str, StreamPreprocessing],
     windowing: Windowing,
+    *,
+    tuning_trials: int,
     **changes: object,
 ) -> Recipe:
-    """Returns the small recipe on other streams, with the paper's input but for ``changes``."""
+    """Returns the small recipe on other streams, with the paper's input but for ``changes``.
+
+    What was compared on validation is counted on the stream itself; the sizes are those that were
+    chosen on twelve leads.
+    """
     recipe = on_streams(sparseformer_small(), streams, windowing)
     encoder = recipe.encoder.but(**(_PUBLISHED_INPUT | changes))
-    return recipe.but(name=f"sparseformer_small_{name}", encoder=encoder)
+    return recipe.but(
+        name=f"sparseformer_small_{name}", encoder=encoder, tuning_trials=tuning_trials
+    )
 
 
 def _changed(name: str, **changes: object) -> Recipe:
