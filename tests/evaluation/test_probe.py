@@ -62,6 +62,21 @@ def test_the_logistic_probe_is_sklearns_at_the_strength_that_validation_prefers(
     assert probe.n_unfinished == 0
 
 
+@pytest.mark.parametrize("c", [1e-3, 1.0])
+@pytest.mark.parametrize("kind", ["multi", "single"])
+def test_the_logistic_probe_is_sklearns_where_values_outnumber_records(kind, c):
+    train = made(60, dim=500, seed=1, kind=kind)
+    probe = fit_probe(train, None, kind, ProbeConfig(default_c=c))
+    exact = LogisticRegression(C=c, max_iter=5000, tol=1e-9)
+    if kind == "single":
+        exact.fit(train.embedding, train.target.argmax(axis=1))
+        weight = exact.coef_
+    else:
+        weight = [exact.fit(train.embedding, column).coef_[0] for column in train.target.T]
+    assert probe.weight.shape == (3, 500)
+    np.testing.assert_allclose(probe.weight, weight, atol=3e-3 * np.abs(weight).max())
+
+
 @pytest.mark.parametrize("solver", ["logistic", "sgd", "mlp"])
 @pytest.mark.parametrize("kind", ["multi", "single"])
 def test_the_order_of_classes_does_not_matter(solver, kind):
