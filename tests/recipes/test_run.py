@@ -108,6 +108,11 @@ def test_a_finished_run_is_not_repeated_and_another_is_not_mixed_in(
     assert (copy / "bundle" / "model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match="holds another run: seed differ"):
         run(synthetic_store, copy, **folds, seed=5)
+    recipe = find_recipe("xresnet1d_test")
+    faster = recipe.but(training=recipe.training.but(learning_rate=0.5))
+    with pytest.raises(ConfigError, match=r"another run: recipe\.training\.learning_rate differ"):
+        run(synthetic_store, copy, faster, **folds)
+    assert run(synthetic_store, copy, recipe.but(tuning_trials=9), **folds) == copy / "bundle"
 
 
 def test_a_run_of_an_earlier_version_lacks_settings_and_is_still_known(

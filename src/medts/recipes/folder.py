@@ -18,6 +18,9 @@ from medts.data.store import Store
 from medts.inference.manifest import Provenance
 from medts.nn.text import TextConfig
 
+_SAID_OF_A_RECIPE = {"tuning_trials"}
+"""What tells how a recipe came about, and changes nothing in what it trains."""
+
 
 def claim(out: Path, request: Config, *, data_digest: str) -> None:
     """Writes what the run is to do, or makes sure that the folder holds the same run.
@@ -31,7 +34,7 @@ def claim(out: Path, request: Config, *, data_digest: str) -> None:
     asked = {**request.model_dump(mode="json"), "data_digest": data_digest}
     if path.is_file():
         found = _completed(json.loads(path.read_text(encoding="utf-8")), type(request))
-        differing = [key for key in asked if found.get(key) != asked[key]]
+        differing = list(_differences({key: found.get(key) for key in asked}, asked))
         if differing:
             raise ConfigError(
                 f"this folder holds another run: {', '.join(differing)} differ",
@@ -42,6 +45,17 @@ def claim(out: Path, request: Config, *, data_digest: str) -> None:
     facts = {"versions": versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
     with write_whole(path) as target:
         target.write_text(json.dumps({**asked, **facts}, indent=1))
+
+
+def _differences(found: Any, asked: Any, name: str = "") -> Iterator[str]:
+    """Yields the dotted names of the settings that differ."""
+    if isinstance(found, dict) and isinstance(asked, dict):
+        for key in dict.fromkeys((*asked, *found)):
+            if key not in _SAID_OF_A_RECIPE:
+                inner = f"{name}.{key}".removeprefix(".")
+                yield from _differences(found.get(key), asked.get(key), inner)
+    elif found != asked:
+        yield name
 
 
 def _completed(found: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
