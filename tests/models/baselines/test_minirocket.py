@@ -4,12 +4,14 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medts.core.errors import MedtsError
 from medts.models.baselines.minirocket import MiniRocketFeatures
+from medts.models.baselines.multirocket import MultiRocketFeatures
 
 pytest.importorskip("aeon")
 
@@ -51,6 +53,18 @@ def test_a_logistic_regression_on_them_tells_shapes_apart():
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
     model.fit(rocket.transform(signals[:40]), target[:40])
     assert model.score(rocket.transform(signals[40:]), target[40:]) > 0.9
+
+
+@pytest.mark.parametrize("kind", [MiniRocketFeatures, MultiRocketFeatures])
+def test_training_after_it_keeps_its_number_of_threads(kind):
+    before = torch.get_num_threads()
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            kind(672).fit(windows()).transform(windows())
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_what_cannot_work_is_said():

@@ -8,10 +8,13 @@ regression.
 Axes: n windows, C channels, T samples in time, F features.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from medts.core.errors import MedtsError
@@ -61,7 +64,8 @@ class MiniRocketFeatures:
             MedtsError: If windows are shorter than 9 samples, or a value is not finite.
         """
         check_windows(signals, shortest=self.shortest)
-        self._transformer.fit(signals)
+        with _threads_kept():
+            self._transformer.fit(signals)
         self._shape = signals.shape[1:]
         return self
 
@@ -80,7 +84,19 @@ class MiniRocketFeatures:
                 field="signals",
             )
         check_windows(signals, shortest=self.shortest)
-        return np.asarray(self._transformer.transform(signals), dtype=np.float32)
+        with _threads_kept():
+            features = self._transformer.transform(signals)
+        return np.asarray(features, dtype=np.float32)
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Gives PyTorch back its number of threads: aeon's loops set it for all of OpenMP."""
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def build_aeon(name: str, **settings: Any) -> Any:
