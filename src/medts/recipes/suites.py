@@ -119,7 +119,8 @@ class Method(Config):
     recipe; it sees training folds only."""
 
     is_pretrained_on_all: bool = False
-    """True pretrains on every corpus at hand, False on that of the question alone."""
+    """True pretrains on the question's training folds of every corpus at hand and on folds named
+    ``train``, False on those of the question's corpus alone."""
 
     minutes: float | None = None
     """Time budget of its training, where that is not the suite's."""
