@@ -74,7 +74,20 @@ def test_the_logistic_probe_is_sklearns_where_values_outnumber_records(kind, c):
     else:
         weight = [exact.fit(train.embedding, column).coef_[0] for column in train.target.T]
     assert probe.weight.shape == (3, 500)
+    assert probe.n_unfinished == 0
     np.testing.assert_allclose(probe.weight, weight, atol=3e-3 * np.abs(weight).max())
+
+
+def test_records_that_repeat_and_values_without_spread_change_nothing_among_the_records():
+    train, validation = (made(40, dim=300, seed=seed, kind="single") for seed in (1, 2))
+    train.embedding[20:], train.target[20:] = train.embedding[:20], train.target[:20]
+    train.embedding[:, 7] = 0.0
+    probe = fit_probe(train, validation, "single", ProbeConfig())
+    exact = LogisticRegression(C=probe.choice["c"], max_iter=5000, tol=1e-9)
+    exact.fit(train.embedding, train.target.argmax(axis=1))
+    expected = exact.predict_proba(validation.embedding)
+    np.testing.assert_allclose(probe(validation.embedding), expected, atol=5e-3)
+    np.testing.assert_allclose(probe.weight[:, 7], 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("solver", ["logistic", "sgd", "mlp"])

@@ -18,9 +18,6 @@ from medts.data.store import Store
 from medts.inference.manifest import Provenance
 from medts.nn.text import TextConfig
 
-_SAID_OF_A_RECIPE = {"tuning_trials"}
-"""What tells how a recipe came about, and changes nothing in what it trains."""
-
 
 def claim(out: Path, request: Config, *, data_digest: str) -> None:
     """Writes what the run is to do, or makes sure that the folder holds the same run.
@@ -37,7 +34,8 @@ def claim(out: Path, request: Config, *, data_digest: str) -> None:
         differing = list(_differences({key: found.get(key) for key in asked}, asked))
         if differing:
             raise ConfigError(
-                f"this folder holds another run: {', '.join(differing)} differ",
+                f"this folder holds another run: {', '.join(differing[:5])}"
+                f"{f' and {len(differing) - 5} more' if len(differing) > 5 else ''} differ",
                 path=out,
                 remedy="Give another --out, or the same settings to continue that run",
             )
@@ -51,9 +49,8 @@ def _differences(found: Any, asked: Any, name: str = "") -> Iterator[str]:
     """Yields the dotted names of the settings that differ."""
     if isinstance(found, dict) and isinstance(asked, dict):
         for key in dict.fromkeys((*asked, *found)):
-            if key not in _SAID_OF_A_RECIPE:
-                inner = f"{name}.{key}".removeprefix(".")
-                yield from _differences(found.get(key), asked.get(key), inner)
+            inner = f"{name}.{key}".removeprefix(".")
+            yield from _differences(found.get(key), asked.get(key), inner)
     elif found != asked:
         yield name
 

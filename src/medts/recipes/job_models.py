@@ -118,8 +118,8 @@ def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
         train, validation = method.learns_from.train_folds, method.learns_from.val_folds
         store = store.only(method.learns_from.corpus)
     elif method.is_pretrained_on_all:
-        train = tuple(dict.fromkeys((*train, *({"train"} & set(store.folds)))))
-        validation = tuple(dict.fromkeys((*validation, *({"validation"} & set(store.folds)))))
+        train = (*train, *({"train"} & set(store.folds)))
+        validation = (*validation, *({"validation"} & set(store.folds)))
     else:
         store = store.only(question.corpus)  # other corpora have folds of the same names
     if method.report_lm:

@@ -283,19 +283,14 @@ def _few(name: str, sentence: str, question: Question, taught: Taught, scratch: 
     )
 
 
-_ECG_NAT_ON_TARGET = Method(
-    name="ecg_nat_probed",
+_ECG_NAT_OF_SOURCE = Method(
+    name="ecg_nat_of_source_probed",
     kind="evaluate",
     pretraining="ecg_nat",
-    is_pretrained_on_all=True,  # folds named "train": of the corpus that is asked about, not PTB-XL
+    learns_from=ptb_xl("super-single"),
     pretraining_minutes=10.0,
     protocol="few_shot",
     settings={"controls": []},
-)
-_ECG_NAT_ON_SOURCE = _ECG_NAT_ON_TARGET.but(
-    name="ecg_nat_of_source_probed",
-    is_pretrained_on_all=False,
-    learns_from=ptb_xl("super-single"),
 )
 
 
@@ -313,9 +308,9 @@ def sparseformer_few_beats() -> Suite:
 
 def _few_beside_ecg_nat(name: str, sentence: str, question: Question, reads: str) -> Suite:
     suite = _few(name, sentence, question, _SINGLE, f"sparseformer_small_{reads}")
-    ours, *others = suite.methods
-    ours = ours.but(recipe="sparseformer_small_any_lead")
-    return suite.but(methods=(ours, *others, _ECG_NAT_ON_SOURCE, _ECG_NAT_ON_TARGET))
+    ours, scratch, untrained = suite.methods
+    ours, untrained = (each.but(recipe="sparseformer_small_any_lead") for each in (ours, untrained))
+    return suite.but(methods=(ours, scratch, untrained, _ECG_NAT_OF_SOURCE))
 
 
 def sparseformer_few_wisdm() -> Suite:
