@@ -18,10 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from medts.core.batch import Batch, Latents, StreamBatch
-from medts.models.base import StreamInput
-from medts.models.crossl import Crossl, CrosslConfig
-from medts.objectives.latent_masking import LatentMasking, LatentMaskingConfig
+from medts.models.crossl import Crossl
+from medts.models.settings.base import StreamInput
+from medts.models.settings.crossl import CrosslConfig
+from medts.objectives.latent_masking import LatentMasking
+from medts.objectives.settings.latent_masking import LatentMaskingConfig
+from medts.tensors.batch import Batch, Latents, StreamBatch
 
 RATE, CHANNELS = 50.0, ("x", "y", "z")
 

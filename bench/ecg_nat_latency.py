@@ -11,11 +11,13 @@ import time
 
 import torch
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
-from medts.models.baselines.xresnet1d import XResNet1d, XResNet1dConfig
-from medts.models.ecg_nat import EcgNat, EcgNatConfig
+from medts.models.baselines.xresnet1d import XResNet1d
+from medts.models.ecg_nat import EcgNat
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.xresnet1d import XResNet1dConfig
+from medts.tensors.batch import Batch, StreamBatch
 
 
 def one_record(n_samples: int) -> Batch:

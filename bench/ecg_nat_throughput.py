@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from medts.core.arithmetic import Precision, arithmetic
-from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models.ecg_nat import EcgNat, EcgNatConfig
+from medts.models.ecg_nat import EcgNat
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.tensors.batch import Batch, StreamBatch
 
 KINDS: tuple[Precision, ...] = ("fp32", "fp32-onednn", "bf16")
 N_CLASSES = 5

@@ -23,11 +23,12 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models.medualtime import MedualTime, MedualTimeConfig
-from medts.nn.text import TextConfig
+from medts.models.medualtime import MedualTime
+from medts.models.settings.medualtime import MedualTimeConfig
+from medts.nn.settings import TextConfig
 from medts.nn.trunk import Trunk, original
+from medts.tensors.batch import Batch, StreamBatch
 
 FULL = "full fine-tuning"
 WORDS = "sinus rhythm with left axis deviation and nonspecific st t changes in lateral leads"

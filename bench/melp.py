@@ -18,12 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
 from medts.losses.report_alignment import beat_scores
-from medts.models.melp_tower import MelpTower, MelpTowerConfig
+from medts.models.melp_tower import MelpTower
+from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.nn.language_model import LanguageModel, random_language_model
 from medts.nn.report_tower import ReportTower
+from medts.tensors.batch import Batch, StreamBatch
 
 PAIRS, BEATS, SENTENCES, WIDTH = 64, 12, 5, 256
 REPORT = "sinus rhythm. left axis deviation. t inversion in v5 and v6, number {}."
@@ -182,8 +183,9 @@ def paper_step() -> None:
     import tempfile
     from dataclasses import replace
 
-    from medts.models.melp import Melp, MelpConfig
-    from medts.nn.text import TextConfig
+    from medts.models.melp import Melp
+    from medts.models.settings.melp import MelpConfig
+    from medts.nn.settings import TextConfig
     from medts.objectives.report_alignment import ReportAlignment
     from medts.recipes.melp import melp_paper
 

@@ -29,12 +29,13 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, StreamBatch, move_to
-from medts.models.sparseformer import Sparseformer, SparseformerConfig
+from medts.models.settings.sparseformer import SparseformerConfig
+from medts.models.sparseformer import Sparseformer
 from medts.nn.multi_granularity import cut_rows
 from medts.nn.patches import standardise
 from medts.nn.positions import positions
 from medts.nn.sparse_attention import TokenSparseAttention
+from medts.tensors.batch import Batch, StreamBatch, move_to
 
 SHAPES = ((16, 256), (12, 1000), (19, 6000), (64, 6000))
 LENGTHS = (375, 750, 1500, 3000, 6000)

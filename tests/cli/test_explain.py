@@ -11,7 +11,7 @@ from medts.core.records import Record, Stream
 from medts.formats import npy
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.models.heads import HeadConfig
+from medts.models.settings.heads import HeadConfig
 from medts.recipes.sparseformer import sparseformer_test
 
 

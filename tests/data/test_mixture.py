@@ -7,7 +7,8 @@ from torch.utils.data import DataLoader
 from medts.core.errors import ConfigError
 from medts.data.mixture import BatchesOfOneSet, EveryWindowOnce, Mixture, collate_one_set
 from medts.data.splits import take_part
-from medts.data.windows import Example, PreparedRecords, WindowDataset, Windowing
+from medts.data.windowing import Example, Windowing
+from medts.data.windows import PreparedRecords, WindowDataset
 from medts.signal.preprocess import Preprocessing
 
 NAMES = ("synthetic/rhythm", "synthetic/morphology")

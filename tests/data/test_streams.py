@@ -11,15 +11,8 @@ from medts.core.records import Record, Stream
 from medts.data.ingest import ingest
 from medts.data.sources.memory import Memory
 from medts.data.store import Store
-from medts.data.windows import (
-    Example,
-    PreparedRecords,
-    WindowDataset,
-    Windowing,
-    collate,
-    cut_window,
-    windows_of,
-)
+from medts.data.windowing import Example, Windowing, cut_window, windows_of
+from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing, preprocess
 
 ACC = StreamPreprocessing(

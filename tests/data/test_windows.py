@@ -7,14 +7,8 @@ from pydantic import ValidationError
 
 from medts.core.records import Record, Stream
 from medts.core.reports import ReportSettings
-from medts.data.windows import (
-    PreparedRecords,
-    WindowDataset,
-    Windowing,
-    collate,
-    window_starts,
-    windows_of,
-)
+from medts.data.windowing import Windowing, window_starts, windows_of
+from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
 
 BOTH = Preprocessing(

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import UnknownNameError
 from medts.evaluation.drawing import figure_svg
 from medts.evaluation.explanation import (
@@ -16,6 +15,7 @@ from medts.evaluation.explanation import (
 )
 from medts.evaluation.faithfulness import Curves
 from medts.inference.explain import Explanation
+from medts.tensors.batch import Batch, StreamBatch
 
 
 def make_explanation(n_channels=3):

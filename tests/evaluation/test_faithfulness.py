@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError
 from medts.evaluation.faithfulness import (
     Curves,
@@ -14,6 +13,7 @@ from medts.evaluation.faithfulness import (
     rank_pieces,
     sum_runs,
 )
+from medts.tensors.batch import Batch, StreamBatch
 
 
 def make_batch(n_samples=(100, 100), n_channels=3, n_all=100):

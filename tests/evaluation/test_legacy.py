@@ -7,7 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 import medts
 from medts.core.errors import LeakError, MedtsError
-from medts.data.windows import Windowing, collate, windows_of
+from medts.data.windowing import Windowing, windows_of
+from medts.data.windows import collate
 from medts.evaluation import legacy
 from medts.evaluation.legacy import (
     LegacyConfig,

@@ -16,7 +16,8 @@ from medts.data.ingest import ingest
 from medts.data.sources.memory import Memory
 from medts.data.splits import subject_tokens
 from medts.data.store import Store
-from medts.data.windows import Windowing, collate, windows_of
+from medts.data.windowing import Windowing, windows_of
+from medts.data.windows import collate
 from medts.evaluation import missing_modalities
 from medts.evaluation.files import write_result
 from medts.evaluation.missing_curve import Judged, missing_conditions, missing_figure
@@ -33,9 +34,9 @@ from medts.evaluation.result import read_result
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.models.base import StreamInput
-from medts.models.crossl import CrosslConfig
-from medts.models.heads import HeadConfig
+from medts.models.settings.base import StreamInput
+from medts.models.settings.crossl import CrosslConfig
+from medts.models.settings.heads import HeadConfig
 from medts.signal.perturb import drop_streams
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
 

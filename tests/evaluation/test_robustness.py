@@ -3,14 +3,14 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from medts.core.errors import LeakError
-from medts.data.windows import Windowing
+from medts.data.windowing import Windowing
 from medts.evaluation import robustness
 from medts.evaluation.robustness import RobustnessConfig, perturbations
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.inference.predictor import predict_record
-from medts.models.baselines.xresnet1d import XResNet1dConfig
+from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.signal.perturb import change_streams, swap_electrodes
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
 

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from medts.core.batch import Encoded
 from medts.core.errors import ConfigError, UnknownNameError
 from medts.core.labels import LabelSet, OperatingPoint
 from medts.core.records import Record, Stream
 from medts.core.reports import ReportSettings
-from medts.data.windows import Windowing, windows_of
+from medts.data.windowing import Windowing, windows_of
 from medts.inference import explain
 from medts.inference.bundle import Bundle
 from medts.inference.explain import cut_record, explain_record, probabilities, relevance_of
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.base import Encoder
-from medts.models.baselines.xresnet1d import XResNet1dConfig
-from medts.models.heads import HeadConfig
-from medts.models.sparseformer import SparseformerConfig
+from medts.models.settings.heads import HeadConfig
+from medts.models.settings.sparseformer import SparseformerConfig
+from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.signal.preprocess import Preprocessing
+from medts.tensors.batch import Encoded
 
 SPARSEFORMER = SparseformerConfig(
     dim=16, n_heads=2, tokens_per_block=(8, 4), cap_ratios=(0.5, 0.25), mlp_ratio=2.0, hidden=16

@@ -9,7 +9,7 @@ import pytest
 import medts
 from medts.cli.main import main
 from medts.core.errors import BundleError, ConfigError, MedtsError
-from medts.data.windows import Windowing, cut_window
+from medts.data.windowing import Windowing, cut_window
 from medts.formats import FORMATS
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels

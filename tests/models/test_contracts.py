@@ -5,88 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models import ENCODERS, build_encoder
-from medts.models.baselines.crossformer import CrossformerConfig
-from medts.models.baselines.deep_conv_lstm import DeepConvLSTMConfig
-from medts.models.baselines.dlinear import DLinearConfig
-from medts.models.baselines.gpt4ts import Gpt4tsConfig
-from medts.models.baselines.itransformer import ITransformerConfig
-from medts.models.baselines.lightts import LightTSConfig
-from medts.models.baselines.medformer import MedformerConfig
-from medts.models.baselines.mtst import MtstConfig
-from medts.models.baselines.patchtst import PatchTSTConfig
-from medts.models.baselines.s4 import S4Config
-from medts.models.baselines.text_linear import TextLinearConfig
-from medts.models.baselines.timesnet import TimesNetConfig
-from medts.models.baselines.transformer import TransformerConfig
-from medts.models.baselines.xresnet1d import XResNet1dConfig
-from medts.models.crossl import CrosslConfig
-from medts.models.ecg_nat import EcgNatConfig
-from medts.models.medualtime import MedualTimeConfig
-from medts.models.melp import MelpConfig
-from medts.models.melp_tower import MelpTowerConfig
-from medts.models.sparseformer import SparseformerConfig
+from medts.models.settings.base import EncoderSettings
 from medts.nn.adapters import Adapter
-from medts.nn.text import TextConfig
+from medts.tensors.batch import Batch, StreamBatch
 
-TINY_TRUNK = TextConfig(name="random-tiny-gpt2", max_tokens=32)
-MELP_TOWER = MelpTowerConfig(
-    n_convs=4,
-    conv_dim=8,
-    dim=16,
-    depth=1,
-    n_heads=2,
-    hidden=32,
-    position_kernel=4,
-    position_groups=2,
-    dropout=0.0,
-    conv_gradient=1.0,
-)
-SMALL = {
-    "crossformer": CrossformerConfig(dim=8, depth=2, n_heads=2, hidden=16, dropout=0.0),
-    "crossl": CrosslConfig(latent_dim=16, dim=8, dropout=0.0, is_normalised=False),
-    "deep_conv_lstm": DeepConvLSTMConfig(width=8, depth=2, stride=4, dim=16, dropout=0.0),
-    "dlinear": DLinearConfig(window=1000, n_features=8),
-    "ecg_nat": EcgNatConfig(size="nano", drop_path=0.0),
-    "gpt4ts": Gpt4tsConfig(trunk=TINY_TRUNK, is_signal_normed=False),
-    "itransformer": ITransformerConfig(
-        window=1000, dim=16, depth=1, n_heads=2, hidden=16, dropout=0.0
-    ),
-    "lightts": LightTSConfig(window=1000, chunk=25, dim=8, hidden=8),
-    "medualtime": MedualTimeConfig(
-        trunk=TINY_TRUNK, conv_widths=(4, 8), is_signal_normed=False, modality_dropout=0.0
-    ),
-    "medformer": MedformerConfig(
-        patch_lengths=(10, 20), dim=16, depth=1, n_heads=2, hidden=16, dropout=0.0
-    ),
-    "mtst": MtstConfig(
-        patch_lengths=(10, 50), dim=8, depth=1, n_heads=2, hidden=16, dropout=0.0, reach=2
-    ),
-    "melp": MelpConfig(
-        tower=MELP_TOWER,
-        text=None,
-        shared_dim=16,
-        n_beats=4,
-        n_pooler_heads=2,
-        n_caption_queries=0,
-        decoder_layers=0,
-    ),
-    "melp_tower": MELP_TOWER,
-    "patchtst": PatchTSTConfig(window=1000, dim=16, depth=1, n_heads=2, hidden=16, dropout=0.0),
-    "s4": S4Config(dim=16, depth=2, stride=2, dropout=0.0),
-    "sparseformer": SparseformerConfig(
-        dim=16, n_heads=2, mlp_ratio=2.0, hidden=32, prior_dim=8, dropout=0.0
-    ),
-    "text_linear": TextLinearConfig(text=TINY_TRUNK),
-    "timesnet": TimesNetConfig(
-        window=1000, dim=32, depth=2, hidden=16, n_periods=2, n_kernels=2, dropout=0.0
-    ),
-    "transformer": TransformerConfig(dim=16, depth=1, n_heads=2, hidden=32, dropout=0.0),
-    "xresnet1d": XResNet1dConfig(size="10", width=16, stem=(8, 8, 16)),
-}
-"""A quick size of every encoder; a new one adds a line."""
+ENCODERS = EncoderSettings.registry()
 
 READS_NO_SIGNAL = {"text_linear"}
 """Controls to which the promises about signals mean nothing; they are tested on their own."""
@@ -95,7 +19,7 @@ READS_NO_SIGNAL = {"text_linear"}
 @pytest.fixture(params=sorted(ENCODERS.keys() - READS_NO_SIGNAL))
 def encoder(request):
     torch.manual_seed(0)
-    made = build_encoder(SMALL[request.param])
+    made = ENCODERS[request.param].tiny().build()
     warm_up_norms(made)
     return made.eval()
 
@@ -129,11 +53,6 @@ def make_batch(n=3, n_samples=500, seed=0, **changes):
     return Batch(
         {"ecg": replace(stream, **changes)}, ids, ids, tuple(f"report {index}" for index in ids)
     )
-
-
-def test_every_encoder_has_a_small_size_here():
-    assert SMALL.keys() == ENCODERS.keys()
-    assert all(SMALL[kind].kind == kind for kind in ENCODERS)
 
 
 def test_shapes_fit_the_promise(encoder):
@@ -204,7 +123,7 @@ def test_gradients_reach_every_parameter(encoder):
 
 def test_saving_and_loading_gives_the_same(encoder):
     torch.manual_seed(1)
-    other = build_encoder(encoder.config).eval()
+    other = encoder.config.build().eval()
     other.load_state_dict(encoder.state_dict())
     with torch.no_grad():
         assert torch.equal(encoder(make_batch()).pooled, other(make_batch()).pooled)
@@ -214,7 +133,7 @@ def test_the_same_seed_gives_the_same_weights(encoder):
     made = []
     for _ in range(2):
         torch.manual_seed(3)
-        made.append(build_encoder(encoder.config).state_dict())
+        made.append(encoder.config.build().state_dict())
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
 
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medts.core.batch import Batch, Latents, StreamBatch
 from medts.core.errors import ConfigError, MedtsError, UnknownNameError
-from medts.models.base import StreamInput, streams_of
-from medts.models.baselines.deep_conv_lstm import DeepConvLSTM, DeepConvLSTMConfig
-from medts.models.baselines.xresnet1d import XResNet1dConfig
-from medts.models.crossl import Crossl, CrosslConfig
+from medts.models.baselines.deep_conv_lstm import DeepConvLSTM
+from medts.models.crossl import Crossl
+from medts.models.settings.base import StreamInput
+from medts.models.settings.crossl import CrosslConfig
+from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
+from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.nn.aggregation import draw_visible, hide
+from medts.tensors.batch import Batch, Latents, StreamBatch
 
 SENSORS = {"acc": (3, 20.0), "gyro": (3, 20.0), "hr": (1, 4.0)}
 """Channels and rate of each."""
@@ -263,9 +265,9 @@ def test_survivors_are_as_many_as_asked_and_absent_ones_never_among_them():
 
 
 def test_what_an_encoder_reads_is_one_mapping_for_one_stream_and_for_several():
-    one = streams_of(XResNet1dConfig(stream="ecg", channels=("I", "II")))
+    one = XResNet1dConfig(stream="ecg", channels=("I", "II")).inputs()
     assert one == {"ecg": StreamInput(channels=("I", "II"))}
-    assert streams_of(CrosslConfig(streams=inputs())) == inputs()
+    assert CrosslConfig(streams=inputs()).inputs() == inputs()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models.ecg_nat import TOTAL_STRIDE, EcgNat, EcgNatConfig
+from medts.models.ecg_nat import TOTAL_STRIDE, EcgNat
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.tensors.batch import Batch, StreamBatch
 
 MIXERS = ("neighborhood", "full", "conv")
 

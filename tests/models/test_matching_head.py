@@ -1,20 +1,20 @@
 import pytest
 import torch
 
-from medts.core.batch import Batch, Encoded
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
 from medts.models.matching_head import (
     MatchingHead,
-    MatchingHeadConfig,
     encode,
     exchanged,
     read_texts,
     takes_prior,
     texts_of,
 )
+from medts.models.settings.heads import MatchingHeadConfig
 from medts.nn.text import FrozenText, random_language_model
+from medts.tensors.batch import Batch, Encoded
 
 RHYTHM = LabelSet(
     name="made-up/rhythm",

@@ -7,16 +7,18 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES, STANDARD_12_LEADS
 from medts.models.heads import Head
-from medts.models.medualtime import MedualTime, MedualTimeConfig
+from medts.models.medualtime import MedualTime
+from medts.models.settings.medualtime import MedualTimeConfig
 from medts.nn.adapters import Adapter
-from medts.nn.text import TextConfig
-from medts.objectives.classification import Classification, ClassificationConfig
+from medts.nn.settings import TextConfig
+from medts.objectives.classification import Classification
+from medts.objectives.settings.classification import ClassificationConfig
 from medts.recipes import find_recipe
+from medts.tensors.batch import Batch, StreamBatch
 from medts.training.optimisation import build_optimizer
 
 pytest.importorskip("transformers")

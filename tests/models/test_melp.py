@@ -2,15 +2,17 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models.ecg_nat import EcgNatConfig
-from medts.models.melp import Melp, MelpConfig, mean_by_sentence
-from medts.models.melp_tower import MelpTower, MelpTowerConfig, NormOverTime
-from medts.models.sparseformer import SparseformerConfig
+from medts.models.melp import Melp, mean_by_sentence
+from medts.models.melp_tower import MelpTower, NormOverTime
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.melp import MelpConfig
+from medts.models.settings.melp_tower import MelpTowerConfig
+from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.report_decoder import ReportDecoder
-from medts.nn.text import TextConfig
+from medts.nn.settings import TextConfig
+from medts.tensors.batch import Batch, StreamBatch
 
 SMALL_TOWER = MelpTowerConfig(
     n_convs=3, conv_dim=8, dim=16, depth=1, n_heads=2, hidden=32, position_kernel=8,

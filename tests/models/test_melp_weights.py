@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ReadError
 from medts.models.melp_weights import PUBLISHED_CHANNELS, load_published
+from medts.tensors.batch import Batch, StreamBatch
 
 DIM, CONV, HIDDEN, DEPTH, SHARED, BEATS = 128, 16, 64, 2, 8, 14
 

@@ -5,12 +5,13 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
-from medts.models.base import StreamInput
-from medts.models.sparseformer import Sparseformer, SparseformerConfig, code_of
+from medts.models.settings.base import StreamInput
+from medts.models.settings.sparseformer import SparseformerConfig
+from medts.models.sparseformer import Sparseformer, code_of
 from medts.nn.label_encoder import LabelEncoder
 from medts.nn.multi_granularity import cap, cap_rows, valid_patches
+from medts.tensors.batch import Batch, StreamBatch
 
 COUNTS = ("capped", "paper")
 SHAPES = [(16, 256), (15, 300), (12, 1000), (19, 6000), (1, 37)]

@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from medts.core.errors import MedtsError
-from medts.nn.text import FrozenText, TextConfig, frozen_text, random_language_model
+from medts.nn.settings import TextConfig
+from medts.nn.text import FrozenText, frozen_text, random_language_model
 
 pytest.importorskip("transformers")
 

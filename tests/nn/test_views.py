@@ -4,9 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from medts.core.batch import Batch, StreamBatch
+from medts.nn.settings import ViewsConfig
 from medts.nn.views import (
-    ViewsConfig,
     add_noise,
     add_wander,
     change_gain,
@@ -19,6 +18,7 @@ from medts.nn.views import (
     make_view,
     stretch,
 )
+from medts.tensors.batch import Batch, StreamBatch
 
 N_VALID = (200, 120, 200, 0)
 

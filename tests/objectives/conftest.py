@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.labels import LabelSet
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
-from medts.models.ecg_nat import EcgNat, EcgNatConfig
-from medts.nn.views import ViewsConfig
+from medts.models.ecg_nat import EcgNat
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.nn.settings import ViewsConfig
+from medts.tensors.batch import Batch, StreamBatch
 
 
 @pytest.fixture

@@ -5,15 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from medts.core.errors import ConfigError
-from medts.models.medualtime import MedualTime, MedualTimeConfig
-from medts.nn.text import TextConfig
-from medts.objectives.dual_contrast import (
-    DualContrast,
-    DualContrastConfig,
-    PassHead,
-    add_noise,
-    number_reports,
-)
+from medts.models.medualtime import MedualTime
+from medts.models.settings.medualtime import MedualTimeConfig
+from medts.nn.settings import TextConfig
+from medts.objectives.dual_contrast import DualContrast, PassHead, add_noise, number_reports
+from medts.objectives.settings.dual_contrast import DualContrastConfig
 from medts.recipes import find_pretraining
 
 pytest.importorskip("transformers")

@@ -5,9 +5,12 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from medts.models.heads import Head, HeadConfig
-from medts.objectives.classification import Classification, ClassificationConfig
-from medts.objectives.dual_loss import DualLoss, DualLossConfig, log_prior
+from medts.models.heads import Head
+from medts.models.settings.heads import HeadConfig
+from medts.objectives.classification import Classification
+from medts.objectives.dual_loss import DualLoss, log_prior
+from medts.objectives.settings.classification import ClassificationConfig
+from medts.objectives.settings.dual_loss import DualLossConfig
 
 SINGLE = torch.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]].tolist()
 MULTI = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 0]]

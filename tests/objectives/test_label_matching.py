@@ -6,9 +6,11 @@ from torch.nn import functional as F
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
-from medts.models.matching_head import MatchingHead, MatchingHeadConfig, read_texts, texts_of
-from medts.nn.views import ViewsConfig
-from medts.objectives.label_matching import LabelMatching, LabelMatchingConfig
+from medts.models.matching_head import MatchingHead, read_texts, texts_of
+from medts.models.settings.heads import MatchingHeadConfig
+from medts.nn.settings import ViewsConfig
+from medts.objectives.label_matching import LabelMatching
+from medts.objectives.settings.label_matching import LabelMatchingConfig
 
 TARGET = [[1, 0], [0, 1]] * 4
 DIGITS = LabelSet(name="made-up/digits", classes=("one", "two", "three"), kind="multi")

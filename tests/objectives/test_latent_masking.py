@@ -7,24 +7,27 @@ import numpy as np
 import pytest
 import torch
 
-from medts.core.batch import Batch, Latents, StreamBatch
 from medts.core.errors import ConfigError, MedtsError
 from medts.losses.collapse import CollapseAlarm, collapse_parts, effective_rank
 from medts.losses.contrastive import redundancy, spread_hinge
-from medts.models.base import StreamInput
-from medts.models.crossl import Crossl, CrosslConfig
-from medts.models.ecg_nat import EcgNat, EcgNatConfig
-from medts.nn.views import ViewsConfig, make_view
-from medts.objectives.cmsc import Cmsc, CmscConfig
-from medts.objectives.cross_modal import CrossModal, CrossModalConfig, cocoa
-from medts.objectives.latent_masking import (
-    LatentMasking,
-    LatentMaskingConfig,
-    disagreement,
-    hide_values,
-)
-from medts.objectives.simclr import SimClr, SimClrConfig
-from medts.objectives.vicreg import Vicreg, VicregConfig
+from medts.models.crossl import Crossl
+from medts.models.ecg_nat import EcgNat
+from medts.models.settings.base import StreamInput
+from medts.models.settings.crossl import CrosslConfig
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.nn.settings import ViewsConfig
+from medts.nn.views import make_view
+from medts.objectives.cmsc import Cmsc
+from medts.objectives.cross_modal import CrossModal, cocoa
+from medts.objectives.latent_masking import LatentMasking, disagreement, hide_values
+from medts.objectives.settings.cmsc import CmscConfig
+from medts.objectives.settings.cross_modal import CrossModalConfig
+from medts.objectives.settings.latent_masking import LatentMaskingConfig
+from medts.objectives.settings.simclr import SimClrConfig
+from medts.objectives.settings.vicreg import VicregConfig
+from medts.objectives.simclr import SimClr
+from medts.objectives.vicreg import Vicreg
+from medts.tensors.batch import Batch, Latents, StreamBatch
 
 NAMES = ("acc", "gyro", "hr")
 THEIRS = {"expander_ratio": 0, "invariance": 10, "variance": 10, "covariance": 100}

@@ -5,16 +5,13 @@ import math
 import pytest
 import torch
 
-from medts.core.batch import Batch
 from medts.core.errors import ConfigError, MedtsError
+from medts.models.report_encoder import ReportEncoder
+from medts.models.settings.report_encoder import ReportEncoderConfig
 from medts.nn.text import load_language_model, random_language_model
-from medts.objectives.masked_language import (
-    MaskedLanguage,
-    MaskedLanguageConfig,
-    disguise,
-    draw_hidden,
-    tokenise,
-)
+from medts.objectives.masked_language import MaskedLanguage, disguise, draw_hidden, tokenise
+from medts.objectives.settings.masked_language import MaskedLanguageConfig
+from medts.tensors.batch import Batch
 
 TEXTS = ["sinus rhythm. normal ecg.", "left bundle branch block", "af"]
 
@@ -24,9 +21,14 @@ def language_model(**changes):
     return random_language_model("bert", **{**sizes, **changes})
 
 
+def of(model, **changes):
+    encoder = ReportEncoder(ReportEncoderConfig(), language_model=model)
+    return MaskedLanguage(MaskedLanguageConfig(**changes), encoder=encoder)
+
+
 def objective(**changes):
     torch.manual_seed(0)
-    return MaskedLanguage(MaskedLanguageConfig(**changes), language_model=language_model())
+    return of(language_model(), **changes)
 
 
 def batch_of(*texts):
@@ -122,7 +124,7 @@ def test_a_few_texts_are_learnt_by_heart():
 
 def test_the_head_shares_its_weights_with_the_embeddings_and_is_a_fresh_one():
     model = objective()
-    assert model.has_fresh_head
+    assert model.encoder.has_fresh_head
     assert model.model.get_output_embeddings().weight is model.model.get_input_embeddings().weight
     start = language_model().model.state_dict()
     found = model.model.base_model.state_dict()
@@ -133,10 +135,8 @@ def test_a_saved_head_is_used_again(tmp_path):
     first = objective().eval()
     first.model.save_pretrained(tmp_path)
     first.tokenizer.save_pretrained(tmp_path)
-    again = MaskedLanguage(
-        MaskedLanguageConfig(), language_model=load_language_model(str(tmp_path))
-    ).eval()
-    assert not again.has_fresh_head
+    again = of(load_language_model(str(tmp_path))).eval()
+    assert not again.encoder.has_fresh_head
     torch.testing.assert_close(again.score(TEXTS)[0], first.score(TEXTS)[0])
 
 
@@ -150,12 +150,12 @@ def test_long_texts_are_cut_and_counted():
 def test_models_that_cannot_fill_in_words_and_records_without_reports_are_refused():
     causal = random_language_model("gpt2", layers=1, dim=16, heads=2, vocabulary_size=128)
     with pytest.raises(ConfigError, match="reads from left to right"):
-        MaskedLanguage(MaskedLanguageConfig(), language_model=causal)
+        of(causal)
     with pytest.raises(ValueError, match="exceed 1"):
         MaskedLanguageConfig(shown_as_mask=0.9, shown_as_other=0.2)
     with pytest.raises(MedtsError, match="record 'r1' has no report"):
         objective()(batch_of("text", None))
     other = language_model()
     other.tokenizer.add_tokens([f"new{n}" for n in range(100)])
-    with pytest.raises(ConfigError, match="its weights know 128"):
-        MaskedLanguage(MaskedLanguageConfig(), language_model=other)
+    with pytest.raises(ConfigError, match="its weights 128"):
+        of(other)

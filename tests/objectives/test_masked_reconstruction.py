@@ -5,15 +5,16 @@ import torch
 from pydantic import ValidationError
 
 from medts.core.errors import ConfigError
-from medts.models.baselines.xresnet1d import XResNet1d, XResNet1dConfig
+from medts.models.baselines.xresnet1d import XResNet1d
 from medts.models.ecg_nat import TOTAL_STRIDE
+from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.objectives.masked_reconstruction import (
     MaskedReconstruction,
-    MaskedReconstructionConfig,
     abstract_only,
     draw_hidden,
     split_units,
 )
+from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 
 
 @pytest.fixture

@@ -5,17 +5,18 @@ import torch
 from pydantic import ValidationError
 
 from medts.core.errors import ConfigError, MedtsError
-from medts.models.melp import Melp, MelpConfig
-from medts.models.melp_tower import MelpTowerConfig
-from medts.nn.text import TextConfig
+from medts.models.melp import Melp
+from medts.models.settings.melp import MelpConfig
+from medts.models.settings.melp_tower import MelpTowerConfig
+from medts.nn.settings import TextConfig
 from medts.objectives.report_alignment import (
     ReportAlignment,
-    ReportAlignmentConfig,
     hide_leads,
     hide_sentences,
     is_constant,
     text_groups,
 )
+from medts.objectives.settings.report_alignment import ReportAlignmentConfig
 
 REPORTS = (
     "sinus rhythm. normal ecg.",

@@ -6,12 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from medts.core.batch import Batch, Encoded
 from medts.core.errors import MedtsError
 from medts.models.base import Encoder
-from medts.objectives.cmsc import Cmsc, CmscConfig, number_names, split_windows
-from medts.objectives.simclr import SimClr, SimClrConfig
-from medts.objectives.vicreg import Vicreg, VicregConfig
+from medts.objectives.cmsc import Cmsc, number_names, split_windows
+from medts.objectives.settings.cmsc import CmscConfig
+from medts.objectives.settings.simclr import SimClrConfig
+from medts.objectives.settings.vicreg import VicregConfig
+from medts.objectives.simclr import SimClr
+from medts.objectives.vicreg import Vicreg
+from medts.tensors.batch import Batch, Encoded
 
 OBJECTIVES = {
     "simclr": lambda encoder, **more: SimClr(SimClrConfig(**more), encoder=encoder),

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from medts.inference.bundle import seeded_batch
-from medts.models import build_encoder
 from medts.recipes import baselines
 from medts.recipes.baselines import patchtst, s4, s4_small, transformer
 
@@ -30,7 +29,7 @@ def test_a_fixed_window_is_the_window_that_is_cut(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("s4", "transformer")])
 def test_the_encoder_reads_what_the_recipe_prepares(name):
     recipe = getattr(baselines, name)()
-    encoder = build_encoder(recipe.encoder).eval()
+    encoder = recipe.encoder.build().eval()
     with torch.inference_mode():
         encoded = encoder(seeded_batch(recipe.preprocessing, recipe.windowing))
     assert encoded.pooled.shape == (2, encoder.dim)

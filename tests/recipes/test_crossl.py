@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from medts.core.records import Record, Stream
-from medts.data.windows import collate, windows_of
+from medts.data.windowing import windows_of
+from medts.data.windows import collate
 from medts.evaluation import robustness
 from medts.evaluation.missing_modalities import MissingModalitiesConfig
 from medts.evaluation.missing_modalities import run as measure_missing
@@ -13,10 +14,9 @@ from medts.evaluation.robustness import RobustnessConfig
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
 from medts.inference.predictor import predict_record
-from medts.models import build_encoder
-from medts.models.crossl import CrosslConfig
-from medts.objectives.cross_modal import CrossModalConfig
-from medts.objectives.latent_masking import LatentMaskingConfig
+from medts.models.settings.crossl import CrosslConfig
+from medts.objectives.settings.cross_modal import CrossModalConfig
+from medts.objectives.settings.latent_masking import LatentMaskingConfig
 from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_pretraining, find_recipe
 from medts.recipes.pretrain import pretrain
 from medts.recipes.run import finetune
@@ -97,9 +97,7 @@ def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synt
 def test_all_baselines_of_a_corpus_share_streams_windows_and_budget(corpus):
     base, tuned = find_pretraining(f"crossl_{corpus}"), find_recipe(f"crossl_{corpus}")
     assert isinstance(base.objective, LatentMaskingConfig)
-    assert build_encoder(base.encoder).state_dict().keys() == set(
-        build_encoder(tuned.encoder).state_dict()
-    )
+    assert base.encoder.build().state_dict().keys() == set(tuned.encoder.build().state_dict())
     others = [name for name in PRETRAINING_RECIPES if name.startswith(f"crossl_{corpus}_")]
     assert len(others) == 5
     for name in others:
@@ -151,7 +149,7 @@ def test_a_rate_that_preprocessing_does_not_make_is_refused():
 
 def test_a_corpus_without_blood_pressure_leaves_it_out_of_what_is_known():
     recipe = find_pretraining("crossl_bidmc")
-    encoder = build_encoder(recipe.encoder).train()
+    encoder = recipe.encoder.build().train()
     rng = np.random.default_rng(0)
     streams = {
         name: Stream(

@@ -8,7 +8,7 @@ from medts.core.labels import LabelSet
 from medts.inference.bundle import bundle_digest, load_bundle
 from medts.inference.manifest import Labels, ModelConfig
 from medts.inference.predictor import load, predict_store
-from medts.models.matching_head import MatchingHeadConfig
+from medts.models.settings.heads import MatchingHeadConfig
 from medts.recipes import find_recipe
 from medts.recipes.joint import JointRequest, learnt_sets, train_jointly, union
 from medts.recipes.label_matching import matching

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from medts.core.errors import MedtsError
 from medts.data.reports import prepare
-from medts.data.windows import collate, windows_of
+from medts.data.windowing import windows_of
+from medts.data.windows import collate
 from medts.inference.bundle import load_bundle
 from medts.inference.predictor import load
 from medts.nn.language_model import random_language_model

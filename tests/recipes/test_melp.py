@@ -14,8 +14,8 @@ from medts.evaluation.text import embed_records, embed_texts, read_like_prompts,
 from medts.evaluation.zero_shot import ZeroShotConfig, class_words, embed_classes, likeness
 from medts.formats import npy
 from medts.inference.bundle import load_bundle
-from medts.models.melp import MelpConfig
-from medts.nn.text import TextConfig
+from medts.models.settings.melp import MelpConfig
+from medts.nn.settings import TextConfig
 from medts.recipes import PRETRAINING_RECIPES, find_pretraining
 from medts.recipes.pretrain import pretrain
 

@@ -8,8 +8,7 @@ from medts.data.ingest import ingest
 from medts.data.sources.ptb_xl import PtbXl
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.models import build_encoder
-from medts.objectives import PRETRAINING
+from medts.objectives.base import TrainingParts
 from medts.recipes import find_pretraining
 
 N_PAIRS, MOST_STEPS = 64, 600
@@ -38,8 +37,8 @@ def batch(real_data, tmp_path_factory):
 def test_64_distinct_real_pairs_are_learnt_by_heart_at_all_three_levels(batch):
     torch.manual_seed(0)
     recipe = find_pretraining("melp_small")
-    encoder = build_encoder(recipe.encoder)
-    objective = PRETRAINING[recipe.objective.kind](recipe.objective, encoder=encoder).eval()
+    encoder = recipe.encoder.build()
+    objective = recipe.objective.build(TrainingParts(encoder)).eval()
     weights = [each for each in objective.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 30))

@@ -1,8 +1,6 @@
 import pytest
 
 from medts.core.errors import ConfigError
-from medts.models import build_encoder
-from medts.models.base import streams_of
 from medts.recipes import find_recipe
 from medts.recipes.reading import reading
 from medts.recipes.tables import SUITES
@@ -13,12 +11,12 @@ from medts.recipes.tables import SUITES
 def test_a_recipe_can_read_what_another_reads(name, other):
     wanted = find_recipe(other)
     made = reading(find_recipe(name), wanted)
-    assert streams_of(made.encoder).keys() == streams_of(wanted.encoder).keys()
-    for stream, spec in streams_of(wanted.encoder).items():
-        assert streams_of(made.encoder)[stream].channels == spec.channels
+    assert made.encoder.inputs().keys() == wanted.encoder.inputs().keys()
+    for stream, spec in wanted.encoder.inputs().items():
+        assert made.encoder.inputs()[stream].channels == spec.channels
     assert (made.preprocessing, made.windowing) == (wanted.preprocessing, wanted.windowing)
     assert made.training == find_recipe(name).training
-    build_encoder(made.encoder)
+    made.encoder.build()
 
 
 def test_an_encoder_of_one_length_is_built_for_the_windows_of_the_other():

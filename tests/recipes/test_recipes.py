@@ -1,7 +1,6 @@
 import pytest
 
 from medts.core.errors import ConfigError, UnknownNameError
-from medts.models import build_encoder
 from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_recipe
 from medts.recipes.base import Pretraining, Recipe
 
@@ -13,7 +12,7 @@ def test_every_recipe_builds_says_what_it_is_and_survives_json(name):
     assert len(RECIPES[name].__doc__) > 20
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     try:
-        encoder = build_encoder(recipe.encoder)
+        encoder = recipe.encoder.build()
     except ConfigError as error:
         if "hf download" not in str(error):
             raise

@@ -7,7 +7,8 @@ import pytest
 from medts.cli.main import main
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import subject_tokens, take_part
-from medts.nn.text import FrozenText, TextConfig, load_language_model, random_language_model
+from medts.nn.settings import TextConfig
+from medts.nn.text import FrozenText, load_language_model, random_language_model
 from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
 from medts.recipes.folder import trace
 from medts.recipes.report_lm import ReportModelling

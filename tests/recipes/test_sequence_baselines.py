@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from medts.inference.bundle import seeded_batch
-from medts.models import build_encoder
 from medts.recipes import RECIPES
 
 NAMES = [
@@ -18,7 +17,7 @@ def test_the_encoder_reads_the_window_that_is_cut_and_is_small(name):
     recipe = RECIPES[name]()
     rate = recipe.preprocessing.streams[recipe.encoder.stream].sampling_rate
     assert recipe.windowing.window_s * rate == getattr(recipe.encoder, "window", 250) == 250
-    encoder = build_encoder(recipe.encoder).eval()
+    encoder = recipe.encoder.build().eval()
     assert sum(p.numel() for p in encoder.parameters()) < 120_000
     with torch.inference_mode():
         encoded = encoder(seeded_batch(recipe.preprocessing, recipe.windowing))

@@ -3,9 +3,12 @@ import torch
 from pydantic import ValidationError
 
 from medts.core.labels import LabelSet
-from medts.models.ecg_nat import EcgNat, EcgNatConfig
-from medts.models.heads import Head, HeadConfig
-from medts.objectives.classification import Classification, ClassificationConfig
+from medts.models.ecg_nat import EcgNat
+from medts.models.heads import Head
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.heads import HeadConfig
+from medts.objectives.classification import Classification
+from medts.objectives.settings.classification import ClassificationConfig
 from medts.training.fit import epochs_for
 from medts.training.optimisation import build_optimizer, schedule_factor
 from medts.training.settings import Training

@@ -12,7 +12,8 @@ from medts.cli.console import make_console
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.files import write_whole
 from medts.core.sentences import split_sentences
-from medts.data.windows import collate, windows_of
+from medts.data.windowing import windows_of
+from medts.data.windows import collate
 from medts.evaluation.drafting import writer_of
 from medts.evaluation.text import read_like_reports
 from medts.formats import read

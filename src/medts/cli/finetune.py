@@ -15,7 +15,7 @@ from medts.cli.fields import recipe_name, with_fields_of
 from medts.data.splits import parse_folds
 from medts.data.store import Store
 from medts.inference.bundle import load_bundle
-from medts.models.matching_head import MatchingHeadConfig
+from medts.models.settings.heads import MatchingHeadConfig
 from medts.recipes import RECIPES, find_recipe
 from medts.recipes.base import Recipe
 from medts.recipes.joint import train_jointly

@@ -51,9 +51,9 @@ def _sources() -> dict[str, str]:
 
 
 def _models() -> dict[str, str]:
-    from medts.models import ENCODERS
+    from medts.models.settings.base import EncoderSettings
 
-    return {name: _first_line(each) for name, each in ENCODERS.items()}
+    return {name: _first_line(each) for name, each in EncoderSettings.registry().items()}
 
 
 def _formats() -> dict[str, str]:

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
-from medts.core.batch import Batch
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
-from medts.data.windows import Example, WindowDataset, collate
+from medts.data.windowing import Example
+from medts.data.windows import WindowDataset, collate
 from medts.signal.preprocess import Preprocessing
+from medts.tensors.batch import Batch
 
 
 class Mixture(Dataset[tuple[int, Example]]):

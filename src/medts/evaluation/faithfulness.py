@@ -28,8 +28,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.errors import ConfigError
+from medts.tensors.batch import Batch, StreamBatch
 
 Answer = Callable[[Batch], Float[Tensor, "W"]]
 """Probability of the explained class in every window."""

@@ -31,13 +31,13 @@ from pydantic import Field, model_validator
 from scipy.special import softmax
 from torch.utils.data import DataLoader
 
-from medts.core.batch import Prediction
 from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.data.label_table import LabelTable, rows_in_file_order
 from medts.data.splits import Part
 from medts.data.store import Store
-from medts.data.windows import PreparedRecords, WindowDataset, Windowing, collate
+from medts.data.windowing import Windowing
+from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.evaluation.answers import answer, head_origin
 from medts.evaluation.calibration import logits_of
 from medts.evaluation.result import Condition, Measure, Result
@@ -45,6 +45,7 @@ from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.scores import auroc
+from medts.tensors.batch import Prediction
 
 META_COLUMNS = ("patient_id", "strat_fold", "filename_lr", "filename_hr")
 """Columns of a MERL or MELP table before the labels, beside ``ecg_id`` and the task's own."""

@@ -26,7 +26,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from medts.core.batch import Batch, Prediction, mean_by_record
 from medts.core.errors import ConfigError
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
@@ -40,6 +39,7 @@ from medts.evaluation.task import Task, origin_of
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.crossl import Crossl
+from medts.tensors.batch import Batch, Prediction, mean_by_record
 
 TUNED_ON_ALL, TUNED_WITHOUT = "tuned on all", "tuned without"
 

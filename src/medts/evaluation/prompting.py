@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from medts.core.errors import MedtsError
 from medts.core.records import Record
-from medts.data.windows import collate, windows_of
+from medts.data.windowing import windows_of
+from medts.data.windows import collate
 from medts.evaluation.text import read_like_prompts, require_text, unit_length
 from medts.evaluation.zero_shot import ZeroShotConfig, embed_classes
 from medts.inference.bundle import Bundle

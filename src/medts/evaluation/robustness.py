@@ -24,13 +24,13 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 
-from medts.core.batch import Prediction, mean_by_record
 from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.core.montage import MONTAGES
 from medts.core.records import Record
 from medts.data.store import Store
-from medts.data.windows import Example, collate, windows_of
+from medts.data.windowing import Example, windows_of
+from medts.data.windows import collate
 from medts.evaluation.answers import answer, differences, head_origin
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Condition, Result
@@ -42,6 +42,7 @@ from medts.metrics.scores import make_scorer
 from medts.signal import perturb
 from medts.signal.perturb import NoiseKind, change_streams
 from medts.signal.preprocess import Preprocessing, regroup
+from medts.tensors.batch import Prediction, mean_by_record
 
 _VOLTAGES = ("ecg", "eeg", "eog", "emg")
 _MOST_FOR_ALL = 6

@@ -16,7 +16,8 @@ from matplotlib.patches import Rectangle
 
 from medts.core.errors import ConfigError
 from medts.core.records import Record, Stream
-from medts.data.windows import collate, windows_of
+from medts.data.windowing import windows_of
+from medts.data.windows import collate
 from medts.evaluation.drawing import figure_svg, thin
 from medts.evaluation.page import Section, page, text
 from medts.inference.bundle import Bundle

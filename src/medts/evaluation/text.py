@@ -16,12 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from medts.core.batch import Batch, mean_by_record
 from medts.core.errors import MedtsError
 from medts.data.reports import as_read
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
+from medts.tensors.batch import Batch, mean_by_record
 
 
 @runtime_checkable

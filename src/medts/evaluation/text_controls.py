@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from medts.core.batch import Batch, Encoded
 from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
@@ -42,6 +41,7 @@ from medts.inference.bundle import Bundle
 from medts.metrics.comparison import paired_bootstrap
 from medts.metrics.scores import make_scorer
 from medts.models.base import Encoder
+from medts.tensors.batch import Batch, Encoded
 
 TextControl = Literal["text_only", "signal_only", "empty_text", "shuffled_text", "redacted_text"]
 Change = Callable[[Batch], Batch]

@@ -32,16 +32,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from medts.core.batch import Batch, Encoded
 from medts.core.errors import BundleError, ConfigError, unknown_name
 from medts.core.labels import LabelSet
-from medts.data.windows import Example, Windowing, WindowStream, collate
+from medts.data.windowing import Example, Windowing, WindowStream
+from medts.data.windows import collate
 from medts.inference.card import write_card
 from medts.inference.manifest import FORMAT_VERSION, Labels, ModelConfig, Provenance
-from medts.models import build_encoder
-from medts.models.heads import Head, HeadConfig
+from medts.models.heads import Head
 from medts.models.matching_head import MatchingHead, encode, read_texts, takes_prior, texts_of
+from medts.models.settings.heads import HeadConfig
 from medts.signal.preprocess import Preprocessing
+from medts.tensors.batch import Batch, Encoded
 
 _TOLERANCE = 1e-3
 _DIGESTED = ("model.safetensors", "config.json", "preprocessor_config.json", "labels.json")
@@ -69,7 +70,7 @@ class Bundle:
             raise BundleError("a head needs a label set, and a label set a head")
         self.config, self.preprocessing = config, preprocessing
         self.labels, self.provenance = labels, provenance
-        self.encoder = build_encoder(config.encoder)
+        self.encoder = config.encoder.build()
         self.head = self._build_head()
         self._asked: LabelSet | None = None
         self.eval()

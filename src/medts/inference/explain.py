@@ -16,13 +16,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from medts.core.batch import Batch, Prediction
 from medts.core.errors import ConfigError, unknown_name
 from medts.core.records import Record
-from medts.data.windows import collate, timed_windows_of
+from medts.data.windowing import timed_windows_of
+from medts.data.windows import collate
 from medts.inference.bundle import Bundle
 from medts.models.matching_head import MatchingHead, encode
 from medts.models.sparseformer import Sparseformer
+from medts.tensors.batch import Batch, Prediction
 
 _AT_A_TIME = 16
 

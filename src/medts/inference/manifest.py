@@ -7,10 +7,9 @@ from pydantic import Field, model_serializer
 
 from medts.core.config import Config
 from medts.core.labels import LabelSet, OperatingPoint
-from medts.data.windows import Windowing
-from medts.models import EncoderConfig
-from medts.models.heads import HeadConfig
-from medts.models.matching_head import MatchingHeadConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.base import AnyEncoder
+from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 
 FORMAT_VERSION = 1
 
@@ -37,7 +36,7 @@ class ModelConfig(Config):
     format_version: int = FORMAT_VERSION
     """Version of the layout of the folder."""
 
-    encoder: EncoderConfig
+    encoder: AnyEncoder
     """Encoder and its sizes."""
 
     head: HeadConfig | MatchingHeadConfig | None = None

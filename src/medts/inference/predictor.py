@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from medts.core.arithmetic import Precision, arithmetic
-from medts.core.batch import Batch, Prediction, mean_by_record
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.store import Store
-from medts.data.windows import PreparedRecords, WindowDataset, collate, windows_of
+from medts.data.windowing import windows_of
+from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle, load_bundle
+from medts.tensors.batch import Batch, Prediction, mean_by_record
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,9 @@ Axes: B windows in the batch, D embedding width, K classes.
 """
 
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.config import Config
-
-
-class HeadConfig(Config):
-    """Shape and regularisation of a head."""
-
-    hidden: int = Field(default=128, ge=0)
-    """Width of the layer between embedding and logits; 0 makes the head linear."""
-
-    dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
-    """Share of the last layer's inputs dropped in training; half of it at the first."""
-
-    normalise: bool = True
-    """Whether batch norm stands before each layer."""
+from medts.models.settings.heads import HeadConfig
 
 
 class Head(nn.Module):

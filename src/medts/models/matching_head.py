@@ -17,50 +17,23 @@ import inspect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
+from medts.models.settings.heads import MatchingHeadConfig
 from medts.nn.label_encoder import LabelEncoder
-from medts.nn.text import TextConfig, frozen_text
+from medts.nn.text import frozen_text
+from medts.tensors.batch import Batch, Encoded
 
 RANDOM_DIM = 384
 """Width of random vectors, that of ``minilm``."""
 
 _FIRST_SCALE = 10.0
-
-
-class MatchingHeadConfig(Config):
-    """How classes are read and compared with a signal."""
-
-    kind: Literal["matching"] = "matching"
-    """Tells this head from one with a fixed list of classes."""
-
-    text: TextConfig = TextConfig()
-    """Frozen language model that reads the words of classes and datasets."""
-
-    words: Literal["meaning", "shuffled", "random"] = "meaning"
-    """``meaning``: each class has its own words. Controls: ``shuffled`` gives it those of another
-    class of its label set, ``random`` a drawn vector for every text, another one in every label
-    set, so that sets which share words share nothing."""
-
-    hidden: int = Field(default=768, ge=1)
-    """Width between the two layers of the label encoder; fits the paper's parameter count."""
-
-    dim: int | None = Field(default=128, ge=1)
-    """Width of the space of comparison, reached by a norm and a linear layer. None compares the
-    embedding as it is, as in the paper, whose encoder ends in layers of its own."""
-
-    similarity: Literal["dot", "cosine"] = "dot"
-    """``dot``: the plain inner product of the paper. ``cosine``: times a scale that is learnt."""
 
 
 @dataclass(frozen=True)

@@ -11,81 +11,20 @@ Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D 
 """
 
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
 from medts.models.ecg_nat import arrange, count_valid
+from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.nn.neighborhood import is_before
-
-
-class MelpTowerConfig(Config):
-    """Sizes and input; the defaults are those of the paper and its released code."""
-
-    kind: Literal["melp_tower"] = "melp_tower"
-    """Tells the encoders of a recipe apart."""
-
-    stream: str = "ecg"
-    """Stream that is read."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Leads that the first convolution reads, by name."""
-
-    n_convs: int = Field(default=4, ge=1)
-    """Convolutions of stride 2; four make a token of 16 samples, 32 ms at 500 Hz."""
-
-    conv_dim: int = Field(default=256, ge=1)
-    """Channels of every convolution."""
-
-    is_amplitude_kept: bool = False
-    """Whether the norm over time behind the first convolution is left out. The paper has it; with
-    it, how large a signal is cannot be told from the tokens."""
-
-    conv_gradient: float = Field(default=0.1, gt=0.0, le=1.0)
-    """Factor of the gradient into the convolutions."""
-
-    dim: int = Field(default=768, ge=1)
-    """Width of a token."""
-
-    depth: int = Field(default=8, ge=1)
-    """Layers of attention."""
-
-    n_heads: int = Field(default=12, ge=1)
-    """Heads of attention; they share the width evenly."""
-
-    hidden: int = Field(default=3072, ge=1)
-    """Width inside the feed-forward part of a layer."""
-
-    position_kernel: int = Field(default=128, ge=2)
-    """Tokens that the convolution over positions reads."""
-
-    position_groups: int = Field(default=16, ge=1)
-    """Groups of channels in that convolution."""
-
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of values dropped in attention and in the sums around it."""
-
-    is_checkpointed: bool = False
-    """Whether the layers' activations are computed again in the backward pass instead of kept:
-    less memory, about a third more time."""
-
-    @model_validator(mode="after")
-    def _widths_can_be_shared(self) -> "MelpTowerConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is no multiple of {self.n_heads} heads")
-        if self.dim % self.position_groups:
-            raise ValueError(f"dim {self.dim} is no multiple of {self.position_groups} groups")
-        return self
+from medts.tensors.batch import Batch, Encoded
 
 
 class MelpTower(Encoder):

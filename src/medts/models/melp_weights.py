@@ -18,8 +18,9 @@ from torch import Tensor
 
 from medts.core.errors import ReadError
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models.melp import Melp, MelpConfig
-from medts.models.melp_tower import MelpTowerConfig
+from medts.models.melp import Melp
+from medts.models.settings.melp import MelpConfig
+from medts.models.settings.melp_tower import MelpTowerConfig
 
 PUBLISHED_CHANNELS = (*STANDARD_12_LEADS[:4], "aVF", "aVL", *STANDARD_12_LEADS[6:])
 """Order of leads in MIMIC-IV-ECG and hence in the published weights: aVF before aVL."""

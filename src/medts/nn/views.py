@@ -11,58 +11,10 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from medts.core.batch import Batch, StreamBatch
-from medts.core.config import Config
-
-
-class ViewsConfig(Config):
-    """How much a view differs from its window; zeros (and a crop of 1) leave it as it is."""
-
-    crop_ratio: float = Field(default=0.5, gt=0.0, le=1.0)
-    """Shortest share of a window that is kept, from a random place; 1 keeps all of it."""
-
-    is_stretched: bool = False
-    """Whether what is kept is stretched to the window's length, which slows the rhythm down."""
-
-    gain: float = Field(default=0.2, ge=0.0)
-    """Largest change of amplitude: a factor from 1 / (1 + gain) to 1 + gain on all channels."""
-
-    wander: float = Field(default=0.2, ge=0.0)
-    """Largest amplitude of a slow sine on each channel, over its standard deviation."""
-
-    wander_hz: tuple[float, float] = (0.05, 0.5)
-    """Lowest and highest frequency of that sine, Hz."""
-
-    noise: float = Field(default=0.1, ge=0.0)
-    """Largest standard deviation of white noise on each channel, over that of the channel."""
-
-    hide_ratio: float = Field(default=0.2, ge=0.0, lt=1.0)
-    """Longest stretch set to zero in all channels, as a share of the view."""
-
-    drop_probability: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How often a window loses channels; one always stays."""
-
-    drop_most: int = Field(default=6, ge=1)
-    """Most channels lost at once."""
-
-    drop_least: int = Field(default=1, ge=1)
-    """Fewest channels lost by a window that loses any, as far as it has so many to lose."""
-
-    @field_validator("wander_hz")
-    @classmethod
-    def _band_is_in_order(cls, wander_hz: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < wander_hz[0] <= wander_hz[1]:
-            raise ValueError(f"wander_hz must rise from above 0, got {wander_hz}")
-        return wander_hz
-
-    @model_validator(mode="after")
-    def _least_is_not_above_most(self) -> "ViewsConfig":
-        if self.drop_least > self.drop_most:
-            raise ValueError(f"drop_least {self.drop_least} is above drop_most {self.drop_most}")
-        return self
+from medts.nn.settings import ViewsConfig
+from medts.tensors.batch import Batch, StreamBatch
 
 
 def make_view(batch: Batch, config: ViewsConfig) -> Batch:

@@ -7,11 +7,42 @@ Axes: B windows in the batch, K classes.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from medts.core.batch import Batch, Losses, Prediction
+from medts.core.labels import LabelSet
 from medts.models.base import Encoder
+from medts.models.heads import Head
+from medts.models.matching_head import MatchingHead
+from medts.tensors.batch import Batch, Losses, Prediction
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """What a run hands to the objective that it builds.
+
+    Args:
+        encoder: What is trained and kept.
+        head: Gives logits of label sets; none where nothing is classified.
+        targets: Each label set with the share of training records in which each class holds.
+    """
+
+    encoder: Encoder
+    head: Head | MatchingHead | None = None
+    targets: tuple[tuple[LabelSet, Tensor], ...] = ()
+
+    def with_labels(self) -> dict[str, Any]:
+        """Returns encoder, head and the first label set, by the names supervised objectives use."""
+        assert self.head is not None
+        label_set, prevalence = self.targets[0]
+        return {
+            "encoder": self.encoder,
+            "head": self.head,
+            "label_set": label_set,
+            "prevalence": prevalence,
+        }
 
 
 class Objective(nn.Module, ABC):

@@ -10,29 +10,15 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from medts.core.batch import Batch, Losses, Prediction
-from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.objectives.base import Objective
-
-
-class ClassificationConfig(Config):
-    """How labels become a loss."""
-
-    kind: Literal["classification"] = "classification"
-    """Name of the objective in the registry."""
-
-    class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
-    """How far rare classes are weighted up: 0 not at all, 1 to equal shares."""
-
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
-    """Share of certainty taken from the label."""
+from medts.objectives.settings.classification import ClassificationConfig
+from medts.tensors.batch import Batch, Losses, Prediction
 
 
 class Classification(Objective):

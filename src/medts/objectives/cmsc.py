@@ -11,37 +11,19 @@ Axes: B windows in the batch, D embedding width.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from jaxtyping import Int
-from pydantic import Field
 from torch import Tensor
 
-from medts.core.batch import Batch, Losses
-from medts.core.config import Config
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import info_nce
 from medts.models.base import Encoder
 from medts.nn.projector import Projector
 from medts.nn.views import halves, has_signal
 from medts.objectives.base import Objective
-
-
-class CmscConfig(Config):
-    """Positives, projection and temperature."""
-
-    kind: Literal["cmsc"] = "cmsc"
-    """Name of the objective in the registry."""
-
-    positives: Literal["subject", "record", "window"] = "subject"
-    """What two halves must share to be positives; the paper uses the patient."""
-
-    projection_dim: int = Field(default=128, ge=1)
-    """Width of the space in which halves are compared."""
-
-    temperature: float = Field(default=0.1, gt=0.0)
-    """Divides the cosine similarities; 0.1 in the authors' code."""
+from medts.objectives.settings.cmsc import CmscConfig
+from medts.tensors.batch import Batch, Losses
 
 
 class Cmsc(Objective):

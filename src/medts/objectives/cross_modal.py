@@ -10,15 +10,11 @@ Axes: B windows in the batch, M modalities, D projection width.
 """
 
 from itertools import combinations
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Losses
-from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import info_nce, unit_rows
@@ -27,22 +23,8 @@ from medts.models.base import Encoder
 from medts.models.crossl import Crossl
 from medts.nn.projector import Projector
 from medts.objectives.base import Objective
-
-
-class CrossModalConfig(Config):
-    """Form, projection and temperature."""
-
-    kind: Literal["cross_modal"] = "cross_modal"
-    """Name of the objective in the registry."""
-
-    form: Literal["cmc", "cocoa"] = "cmc"
-    """``cmc``: each pair of modalities by itself. ``cocoa``: all modalities of a window at once."""
-
-    projection_dim: int = Field(default=64, ge=1)
-    """Width of the space in which modalities are compared."""
-
-    temperature: float = Field(default=0.2, gt=0.0)
-    """Divides the cosine similarities."""
+from medts.objectives.settings.cross_modal import CrossModalConfig
+from medts.tensors.batch import Batch, Losses
 
 
 class CrossModal(Objective):

@@ -16,58 +16,19 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
 from torch import Tensor
 
-from medts.core.batch import Batch, Losses, Prediction
-from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.losses.contrastive import multilabel_contrastive
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.nn.projector import Projector
-from medts.nn.views import ViewsConfig, make_view
+from medts.nn.views import make_view
 from medts.objectives.base import Objective
 from medts.objectives.classification import balancing_weight
-
-
-class DualLossConfig(Config):
-    """Weights of the two losses, and how windows are varied."""
-
-    kind: Literal["dual_loss"] = "dual_loss"
-    """Name of the objective in the registry."""
-
-    contrast: float = Field(default=0.3, ge=0.0, le=1.0)
-    """Weight of the contrast; cross-entropy has the rest."""
-
-    temperature: float = Field(default=0.1, gt=0.0)
-    """Divides the cosine similarities of the contrast."""
-
-    projection_dim: int = Field(default=128, ge=1)
-    """Width of the space in which windows are compared."""
-
-    views: ViewsConfig = ViewsConfig()
-    """How the two views of a window differ from it."""
-
-    class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
-    """How far rare classes are weighted up: 0 not at all, 1 to equal shares."""
-
-    logit_adjustment: float = Field(default=0.0, ge=0.0)
-    """How much of the classes' log prevalence is added to the logits while training, so that
-    rare classes are not given up (Menon et al., arXiv:2007.07314); another way to balance."""
-
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
-    """Share of certainty taken from the label, in the cross-entropy."""
-
-    @model_validator(mode="after")
-    def _balance_is_asked_for_once(self) -> "DualLossConfig":
-        if self.class_balance > 0 and self.logit_adjustment > 0:
-            raise ValueError(
-                f"class_balance {self.class_balance} and logit_adjustment "
-                f"{self.logit_adjustment} do the same twice; set one of them to 0"
-            )
-        return self
+from medts.objectives.settings.dual_loss import DualLossConfig
+from medts.tensors.batch import Batch, Losses, Prediction
 
 
 class DualLoss(Objective):

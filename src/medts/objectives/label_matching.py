@@ -11,42 +11,20 @@ Axes: B windows in the batch, K classes.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from medts.core.batch import Batch, Losses, Prediction
-from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.models.base import Encoder
 from medts.models.matching_head import MatchingHead, encode
-from medts.nn.views import ViewsConfig, make_view
+from medts.nn.views import make_view
 from medts.objectives.base import Objective
 from medts.objectives.classification import balancing_weight
-
-
-class LabelMatchingConfig(Config):
-    """How several datasets are mixed, and how labels become a loss."""
-
-    kind: Literal["label_matching"] = "label_matching"
-    """Name of the objective in the registry."""
-
-    dataset_balance: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How alike datasets are drawn: 0 by their number of windows, 1 all equally often, one half
-    by its square root."""
-
-    class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
-    """How far rare classes of a label set are weighted up: 0 not at all, 1 to equal shares."""
-
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=0.5)
-    """Share of certainty taken from the label."""
-
-    views: ViewsConfig | None = None
-    """How windows are altered in training; none leaves them as they are."""
+from medts.objectives.settings.label_matching import LabelMatchingConfig
+from medts.tensors.batch import Batch, Losses, Prediction
 
 
 class LabelMatching(Objective):

@@ -9,15 +9,11 @@ Axes: V views, B windows in the batch, M modalities, K latent width, D embedding
 """
 
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
 from torch import Tensor
 
-from medts.core.batch import Batch, Latents, Losses
-from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
 from medts.losses.collapse import CollapseAlarm, collapse_parts
 from medts.losses.contrastive import redundancy, spread_hinge
@@ -27,47 +23,8 @@ from medts.models.crossl import Crossl
 from medts.nn.aggregation import draw_visible, hide
 from medts.nn.projector import Projector
 from medts.objectives.base import Objective
-
-
-class LatentMaskingConfig(Config):
-    """What to hide, where to compare, and how to score the agreement."""
-
-    kind: Literal["latent_masking"] = "latent_masking"
-    """Name of the objective in the registry."""
-
-    strategy: Literal["spatial", "random"] = "spatial"
-    """What is hidden together: all of a modality's latent, or single values of it."""
-
-    hide_ratio: float = Field(default=0.5, ge=0.0, lt=1.0)
-    """How often each present modality, or value, is hidden in a view; 0.1 in the authors' code."""
-
-    min_visible: int = Field(default=1, ge=0)
-    """Present modalities that every view keeps; 0 in the authors' code, where none may be left."""
-
-    is_one_shared: bool = False
-    """Whether some modality is visible in all views of a window; advised for three or fewer."""
-
-    n_views: int = Field(default=2, ge=2)
-    """Views of a window; its latents are computed once for all."""
-
-    expander_ratio: int = Field(default=4, ge=0)
-    """Width of the space in which views are compared, over that of the embedding; 0 compares the
-    embeddings themselves, as the authors' code does."""
-
-    invariance: float = Field(default=25.0, ge=0.0)
-    """Weight of the distance between views; 10 in the authors' code."""
-
-    variance: float = Field(default=25.0, ge=0.0)
-    """Weight of the hinge that keeps every dimension spread over the batch; 10 in their code."""
-
-    covariance: float = Field(default=1.0, ge=0.0)
-    """Weight of the term that decorrelates dimensions; 100 in their code."""
-
-    @model_validator(mode="after")
-    def _whole_modalities_survive(self) -> "LatentMaskingConfig":
-        if self.strategy == "random" and self.is_one_shared:
-            raise ValueError("is_one_shared is about modalities: it needs strategy 'spatial'")
-        return self
+from medts.objectives.settings.latent_masking import LatentMaskingConfig
+from medts.tensors.batch import Batch, Latents, Losses
 
 
 class LatentMasking(Objective):

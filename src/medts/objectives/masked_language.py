@@ -17,47 +17,22 @@ Axes: B texts in the batch, L text tokens, V vocabulary.
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from medts.core.batch import Batch, Losses
-from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
-from medts.nn.language_model import LanguageModel
+from medts.models.base import Encoder
+from medts.models.report_encoder import ReportEncoder
 from medts.objectives.base import Objective
+from medts.objectives.settings.masked_language import MaskedLanguageConfig
+from medts.tensors.batch import Batch, Losses
 
 if TYPE_CHECKING:  # the extra [text] is optional, and its import takes seconds
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-class MaskedLanguageConfig(Config):
-    """How many tokens are hidden, and how; BERT's numbers."""
-
-    kind: Literal["masked_language"] = "masked_language"
-    """Name of the objective."""
-
-    mask_ratio: float = Field(default=0.15, gt=0.0, lt=1.0)
-    """Share of a text's tokens that have to be named; at least one."""
-
-    shown_as_mask: float = Field(default=0.8, ge=0.0, le=1.0)
-    """Share of those that the model sees as the mask token."""
-
-    shown_as_other: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of those that it sees as a token drawn at random; the rest it sees as they are."""
-
-    max_tokens: int = Field(default=128, ge=8)
-    """Tokens of a report that are read, special ones included."""
-
-    @model_validator(mode="after")
-    def _shares_fit(self) -> "MaskedLanguageConfig":
-        if self.shown_as_mask + self.shown_as_other > 1.0:
-            raise ValueError("shown_as_mask and shown_as_other together exceed 1")
-        return self
 
 
 class MaskedLanguage(Objective):
@@ -65,31 +40,28 @@ class MaskedLanguage(Objective):
 
     Args:
         config: What is hidden.
-        language_model: An encoder such as BERT, as loaded.
+        encoder: A `ReportEncoder`.
 
     Raises:
-        ConfigError: If the model is causal, or its tokenizer has no mask token or another
-            vocabulary than the model.
+        ConfigError: If the encoder is another one.
     """
 
-    def __init__(self, config: MaskedLanguageConfig, *, language_model: LanguageModel) -> None:
+    def __init__(self, config: MaskedLanguageConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if language_model.is_causal or language_model.tokenizer.mask_token_id is None:
+        if not isinstance(encoder, ReportEncoder):
             raise ConfigError(
-                f"{language_model.name!r} reads from left to right or has no mask token",
-                field="text",
-                remedy="Use an encoder such as BERT; stage 1 is not meant for GPT-2",
+                f"masked language modelling cannot train a {type(encoder).__name__}",
+                field="encoder.kind",
+                remedy="Use the encoder report_encoder",
             )
-        self.config, self.tokenizer = config, language_model.tokenizer
-        self.model, self.has_fresh_head = with_masked_head(language_model)
-        self.max_tokens = min(config.max_tokens, language_model.max_positions)
-        n_known = int(self.model.config.vocab_size)
-        if len(self.tokenizer) > n_known:
-            raise ConfigError(
-                f"its tokenizer has {len(self.tokenizer)} tokens, its weights know {n_known}",
-                field="text",
-                remedy="Take tokenizer and weights from the same model",
-            )
+        self.config, self.encoder = config, encoder
+        self.tokenizer = encoder.tokenizer
+        self.max_tokens = min(config.max_tokens, encoder.max_positions)
+
+    @property
+    def model(self) -> "PreTrainedModel":
+        """The language model with the head that names tokens."""
+        return self.encoder.model  # pyright: ignore[reportReturnType]
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch: mean cross-entropy over the hidden tokens."""
@@ -140,33 +112,6 @@ class MaskedLanguage(Objective):
         if missing:
             raise MedtsError(f"record {missing[0]!r} has no report", field="text")
         return [text for text in batch.text if text]
-
-
-def with_masked_head(language_model: LanguageModel) -> tuple["PreTrainedModel", bool]:
-    """Returns the model with a head that names tokens, and whether that head is a fresh one.
-
-    A folder whose weights hold such a head gives it; MiniLM's do not.
-    """
-    from transformers import AutoModelForMaskedLM
-    from transformers.utils import logging
-
-    origin = language_model.model.name_or_path
-    level, was_on = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # it warns of the head that it had to make, which we report
-    logging.disable_progress_bar()
-    try:
-        if not origin:
-            model = AutoModelForMaskedLM.from_config(language_model.model.config)
-            model.base_model.load_state_dict(language_model.model.state_dict(), strict=False)
-            return model, True
-        model, info = AutoModelForMaskedLM.from_pretrained(
-            origin, local_files_only=True, output_loading_info=True, dtype=torch.float32
-        )
-    finally:
-        logging.set_verbosity(level)
-        if was_on:
-            logging.enable_progress_bar()
-    return model, bool(info["missing_keys"])
 
 
 def tokenise(

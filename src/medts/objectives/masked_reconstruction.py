@@ -15,57 +15,20 @@ N signal tokens, D embedding width.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Losses, StreamBatch
-from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.models.base import Encoder
-from medts.models.ecg_nat import TOKEN_STRIDE, TOTAL_STRIDE, EcgNat, Layer, Scale, halved
+from medts.models.ecg_nat import TOKEN_STRIDE, EcgNat, Layer, Scale, halved
 from medts.nn.neighborhood import NeighborhoodAttention
 from medts.nn.views import draw_dropped
 from medts.objectives.base import Objective
-
-
-class MaskedReconstructionConfig(Config):
-    """What is hidden, and how it is drawn and scored; the numbers are ours."""
-
-    kind: Literal["masked_reconstruction"] = "masked_reconstruction"
-    """Name of the objective in the registry."""
-
-    unit: int = Field(default=TOTAL_STRIDE, gt=0, multiple_of=TOTAL_STRIDE)
-    """Samples hidden together; a multiple of the encoder's total stride, 320 ms at 100 Hz."""
-
-    hide_ratio: float = Field(default=0.6, gt=0.0, lt=1.0)
-    """Share of the units of a window that are hidden; one at least, and never all of several."""
-
-    lead_dropout_p: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How often a window also loses leads, which are then reconstructed over all their length."""
-
-    lead_dropout_n: int = Field(default=6, ge=1)
-    """Most leads lost at once; one always stays."""
-
-    decoder_dim: int = Field(default=128, ge=32, multiple_of=32)
-    """Width of the decoder; its heads are 32 wide."""
-
-    decoder_depth: int = Field(default=2, ge=1)
-    """Layers of the decoder."""
-
-    decoder_kernel: int = Field(default=15, ge=1)
-    """Neighbors of a token in the decoder, odd; 15 tokens of 8 samples are 1.2 s at 100 Hz."""
-
-    smallest_std: float = Field(default=1e-2, gt=0.0)
-    """Floor of the deviation that a target is divided by, in units of the model's input, so that
-    a flat lead asks for nothing but zeros."""
-
-    difference: float = Field(default=0.0, ge=0.0)
-    """Weight of the mean absolute error of the step from one sample to the next."""
+from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
+from medts.tensors.batch import Batch, Losses, StreamBatch
 
 
 def abstract_only() -> MaskedReconstructionConfig:

@@ -14,15 +14,11 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded, Losses, Prediction, StreamBatch
-from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
 from medts.losses.collapse import collapse_parts
@@ -37,64 +33,8 @@ from medts.models.base import Encoder
 from medts.models.melp import Melp, Reports
 from medts.nn.views import has_signal
 from medts.objectives.base import Objective
-
-
-class ReportAlignmentConfig(Config):
-    """Weights and temperatures of the three levels; the paper's, but where it says so."""
-
-    kind: Literal["report_alignment"] = "report_alignment"
-    """Name of the objective in the registry."""
-
-    rhythm: float = Field(default=1.0, ge=0.0)
-    """Weight of the whole report; 0 switches the level off."""
-
-    beat: float = Field(default=0.2, ge=0.0)
-    """Weight of the sentences; 0 switches the level off."""
-
-    token: float = Field(default=2.0, ge=0.0)
-    """Weight of the words; 0 switches the level off, and needs an encoder without a decoder."""
-
-    n_drawn_words: int = Field(default=0, ge=0)
-    """In training, how many words outside the batch's own the decoder tells them apart from, drawn
-    anew at every step; 0 takes the whole vocabulary, as in the paper."""
-
-    temperature: float = Field(default=0.07, gt=0.0)
-    """What the rhythm level's learnt temperature starts at; it never falls under 0.01."""
-
-    beat_temperature: float = Field(default=0.25, gt=0.0)
-    """Divides the cosines by which a sentence weighs beats; tau_1."""
-
-    sentence_temperature: float = Field(default=0.2, gt=0.0)
-    """Divides the cosines of sentences with what they gathered; tau_2, 0.1 in the paper's text and
-    0.2 in its code."""
-
-    score_temperature: float = Field(default=0.1, gt=0.0)
-    """Divides the score of a recording and a report at the beat level."""
-
-    beat_variant: Literal["clean", "code"] = "clean"
-    """Form of the beat level; ``code`` is the released one, with the defects named there."""
-
-    gathers_beats: bool = False
-    """Whether the beat level, too, compares the pairs of all processes."""
-
-    lead_hiding: float = Field(default=0.5, ge=0.0, lt=1.0)
-    """Probability of hiding each lead in training; one always stays."""
-
-    sentence_hiding: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Probability of hiding each sentence from the rhythm level in training; one always stays. So
-    the text tower also learns what a single finding means, as a prompt is one; 0 in the paper."""
-
-    shuffles_pairs: bool = False
-    """A control: every recording is given the report of another one in the batch."""
-
-    collapse_after: int = Field(default=100, ge=1)
-    """Steps with constant embeddings in a row after which training stops with an error."""
-
-    @model_validator(mode="after")
-    def _some_level_is_on(self) -> "ReportAlignmentConfig":
-        if self.rhythm == self.beat == self.token == 0:
-            raise ValueError("all three levels are off: set rhythm, beat or token above 0")
-        return self
+from medts.objectives.settings.report_alignment import ReportAlignmentConfig
+from medts.tensors.batch import Batch, Encoded, Losses, Prediction, StreamBatch
 
 
 class ReportAlignment(Objective):

@@ -6,34 +6,14 @@ arXiv:2002.05709), with views made for biosignals. The projector is thrown away.
 Axes: B windows in the batch, D embedding width.
 """
 
-from typing import Literal
-
-from pydantic import Field
-
-from medts.core.batch import Batch, Losses
-from medts.core.config import Config
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import nt_xent
 from medts.models.base import Encoder
 from medts.nn.projector import Projector
-from medts.nn.views import ViewsConfig, has_signal, make_view
+from medts.nn.views import has_signal, make_view
 from medts.objectives.base import Objective
-
-
-class SimClrConfig(Config):
-    """Views, projection and temperature."""
-
-    kind: Literal["simclr"] = "simclr"
-    """Name of the objective in the registry."""
-
-    views: ViewsConfig = ViewsConfig()
-    """How the two views of a window differ from it."""
-
-    projection_dim: int = Field(default=128, ge=1)
-    """Width of the space in which views are compared; 128 as published."""
-
-    temperature: float = Field(default=0.1, gt=0.0)
-    """Divides the cosine similarities; 0.1 to 0.5 in the paper's tables."""
+from medts.objectives.settings.simclr import SimClrConfig
+from medts.tensors.batch import Batch, Losses
 
 
 class SimClr(Objective):

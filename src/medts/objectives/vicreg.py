@@ -8,44 +8,19 @@ expander) is thrown away.
 Axes: B windows in the batch, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 
-from medts.core.batch import Batch, Losses
-from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import redundancy, spread_hinge
 from medts.losses.gathering import gather_rows
 from medts.models.base import Encoder
 from medts.nn.projector import Projector
-from medts.nn.views import ViewsConfig, has_signal, make_view
+from medts.nn.views import has_signal, make_view
 from medts.objectives.base import Objective
-
-
-class VicregConfig(Config):
-    """Views, projection and the weights of the three terms."""
-
-    kind: Literal["vicreg"] = "vicreg"
-    """Name of the objective in the registry."""
-
-    views: ViewsConfig = ViewsConfig()
-    """How the two views of a window differ from it."""
-
-    projection_dim: int = Field(default=512, ge=2)
-    """Width of all three layers of the projector; 8192 in the paper, for images."""
-
-    invariance: float = Field(default=25.0, ge=0.0)
-    """Weight of the distance between the two views."""
-
-    variance: float = Field(default=25.0, ge=0.0)
-    """Weight of the hinge that keeps every dimension spread over the batch."""
-
-    covariance: float = Field(default=1.0, ge=0.0)
-    """Weight of the term that decorrelates dimensions."""
+from medts.objectives.settings.vicreg import VicregConfig
+from medts.tensors.batch import Batch, Losses
 
 
 class Vicreg(Objective):

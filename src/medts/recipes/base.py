@@ -10,13 +10,11 @@ from pydantic import Field, model_validator
 
 from medts.core.config import Config
 from medts.core.labels import LabelSet
-from medts.data.windows import Windowing
-from medts.models import EncoderConfig
-from medts.models.base import streams_of
-from medts.models.heads import HeadConfig
-from medts.models.matching_head import MatchingHeadConfig
-from medts.objectives import PretrainingConfig, SupervisedConfig
-from medts.objectives.classification import ClassificationConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.base import AnyEncoder, EncoderSettings
+from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
+from medts.objectives.settings.base import AnyObjective
+from medts.objectives.settings.classification import ClassificationConfig
 from medts.signal.preprocess import Preprocessing
 from medts.training.settings import Training
 
@@ -27,7 +25,7 @@ class Recipe(Config):
     name: str
     """Name in the list of recipes."""
 
-    encoder: EncoderConfig
+    encoder: AnyEncoder
     """Which encoder, and its sizes."""
 
     head: HeadConfig | MatchingHeadConfig = HeadConfig()
@@ -37,7 +35,7 @@ class Recipe(Config):
     """Whether a linear head starts from a logistic regression on the encoder as it is, so that
     its first steps do not undo what pretraining taught (Kumar et al., ICLR 2022)."""
 
-    objective: SupervisedConfig = ClassificationConfig()
+    objective: AnyObjective = ClassificationConfig()
     """How labels become a loss."""
 
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)
@@ -82,10 +80,10 @@ class Pretraining(Config):
     name: str
     """Name in the list of pretraining recipes."""
 
-    encoder: EncoderConfig
+    encoder: AnyEncoder
     """Which encoder, and its sizes; it is what the run is for."""
 
-    objective: PretrainingConfig
+    objective: AnyObjective
     """What the encoder has to do to learn; its other parts are thrown away."""
 
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)
@@ -111,13 +109,13 @@ class Pretraining(Config):
         return self
 
 
-def check_channels(encoder: EncoderConfig, preprocessing: Preprocessing) -> None:
+def check_channels(encoder: EncoderSettings, preprocessing: Preprocessing) -> None:
     """Makes sure that the encoder reads the streams, channels and rates that preprocessing makes.
 
     Raises:
         ValueError: If it does not.
     """
-    for name, wanted in streams_of(encoder).items():
+    for name, wanted in encoder.inputs().items():
         spec = preprocessing.streams.get(name)
         if spec is None:
             raise ValueError(f"preprocessing makes no stream {name!r}")

@@ -6,12 +6,12 @@ the crops of a record. The small ones end within about three minutes on one core
 records; their settings were chosen on validation, never on test records.
 """
 
-from medts.data.windows import Windowing
-from medts.models.baselines.dlinear import DLinearConfig
-from medts.models.baselines.patchtst import PatchTSTConfig
-from medts.models.baselines.s4 import S4Config
-from medts.models.baselines.transformer import TransformerConfig
-from medts.models.heads import HeadConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.dlinear import DLinearConfig
+from medts.models.settings.heads import HeadConfig
+from medts.models.settings.patchtst import PatchTSTConfig
+from medts.models.settings.s4 import S4Config
+from medts.models.settings.transformer import TransformerConfig
 from medts.recipes.base import Recipe
 from medts.training.settings import Training
 

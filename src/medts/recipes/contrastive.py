@@ -4,10 +4,10 @@ All three train the encoder of ``xresnet1d`` on the same windows, so that they d
 but what they ask of it.
 """
 
-from medts.data.windows import Windowing
-from medts.objectives.cmsc import CmscConfig
-from medts.objectives.simclr import SimClrConfig
-from medts.objectives.vicreg import VicregConfig
+from medts.data.windowing import Windowing
+from medts.objectives.settings.cmsc import CmscConfig
+from medts.objectives.settings.simclr import SimClrConfig
+from medts.objectives.settings.vicreg import VicregConfig
 from medts.recipes.base import Pretraining
 from medts.recipes.xresnet1d import xresnet1d
 from medts.training.settings import Training

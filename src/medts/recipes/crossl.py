@@ -8,11 +8,11 @@ bundle with ``--init`` and are the supervised baseline without it.
 """
 
 from medts.core.montage import LEAD_GROUPS, SCALP_REGIONS
-from medts.data.windows import Windowing
-from medts.models.base import StreamInput
-from medts.models.crossl import CrosslConfig
-from medts.models.heads import HeadConfig
-from medts.objectives.latent_masking import LatentMaskingConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.base import StreamInput
+from medts.models.settings.crossl import CrosslConfig
+from medts.models.settings.heads import HeadConfig
+from medts.objectives.settings.latent_masking import LatentMaskingConfig
 from medts.recipes.base import Pretraining, Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing, split_stream
 from medts.training.settings import Training

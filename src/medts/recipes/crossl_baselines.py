@@ -5,12 +5,12 @@ budget and splits are the same. Cross-modal contrast trains no aggregator; its e
 latents side by side.
 """
 
-from medts.models.baselines.deep_conv_lstm import DeepConvLSTMConfig
-from medts.models.crossl import CrosslConfig
-from medts.objectives import PretrainingConfig
-from medts.objectives.cross_modal import CrossModalConfig
-from medts.objectives.simclr import SimClrConfig
-from medts.objectives.vicreg import VicregConfig
+from medts.models.settings.crossl import CrosslConfig
+from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
+from medts.objectives.settings.base import ObjectiveSettings
+from medts.objectives.settings.cross_modal import CrossModalConfig
+from medts.objectives.settings.simclr import SimClrConfig
+from medts.objectives.settings.vicreg import VicregConfig
 from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.crossl import (
     crossl_eegmat,
@@ -23,7 +23,7 @@ from medts.recipes.crossl import (
 )
 
 
-def _instead(base: Pretraining, suffix: str, objective: PretrainingConfig) -> Pretraining:
+def _instead(base: Pretraining, suffix: str, objective: ObjectiveSettings) -> Pretraining:
     encoder = base.encoder
     if isinstance(objective, CrossModalConfig):
         encoder = CrosslConfig(streams=inputs_of(base.preprocessing), features="encoder")

@@ -4,12 +4,13 @@ The abstract states no hyper-parameters (arXiv:2605.13194); these are ours. ``_p
 what the abstract says and adds none of our robustness choices.
 """
 
-from medts.data.windows import Windowing
-from medts.models.ecg_nat import EcgNatConfig
-from medts.models.heads import HeadConfig
-from medts.objectives.classification import ClassificationConfig
-from medts.objectives.dual_loss import DualLossConfig
-from medts.objectives.masked_reconstruction import MaskedReconstructionConfig, abstract_only
+from medts.data.windowing import Windowing
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.heads import HeadConfig
+from medts.objectives.masked_reconstruction import abstract_only
+from medts.objectives.settings.classification import ClassificationConfig
+from medts.objectives.settings.dual_loss import DualLossConfig
+from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 from medts.recipes.base import Pretraining, Recipe
 from medts.training.settings import Training
 

@@ -16,7 +16,7 @@ from medts.core.versions import versions
 from medts.data.splits import Part, describe, subject_tokens
 from medts.data.store import Store
 from medts.inference.manifest import Provenance
-from medts.nn.text import TextConfig
+from medts.nn.settings import TextConfig
 
 
 def claim(out: Path, request: Config, *, data_digest: str) -> None:

@@ -16,8 +16,8 @@ import torch
 from medts.data.store import Store
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.models.matching_head import MatchingHeadConfig
-from medts.models.melp import MelpConfig
+from medts.models.settings.heads import MatchingHeadConfig
+from medts.models.settings.melp import MelpConfig
 from medts.recipes import find_pretraining, find_recipe, find_report_recipe
 from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.joint import train_jointly

@@ -32,8 +32,10 @@ from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset
 from medts.inference.bundle import Bundle, bundle_digest, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
-from medts.models.matching_head import MatchingHead, MatchingHeadConfig, read_texts, texts_of
-from medts.objectives.label_matching import LabelMatching, LabelMatchingConfig
+from medts.models.matching_head import MatchingHead, read_texts, texts_of
+from medts.models.settings.heads import MatchingHeadConfig
+from medts.objectives.label_matching import LabelMatching
+from medts.objectives.settings.label_matching import LabelMatchingConfig
 from medts.recipes.base import Recipe
 from medts.recipes.folder import claim, trace
 from medts.recipes.run import (

@@ -4,8 +4,8 @@ Any recipe becomes one by `matching`; what it changes is the head and the object
 whose paper this is (MedSpaformer, arXiv:2503.15578), has recipes of its own.
 """
 
-from medts.models.matching_head import MatchingHeadConfig
-from medts.objectives.label_matching import LabelMatchingConfig
+from medts.models.settings.heads import MatchingHeadConfig
+from medts.objectives.settings.label_matching import LabelMatchingConfig
 from medts.recipes.base import Recipe
 from medts.recipes.ecg_nat import ecg_nat
 from medts.recipes.xresnet1d import xresnet1d, xresnet1d_test

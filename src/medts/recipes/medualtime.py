@@ -7,13 +7,13 @@ beside it, and the scores of `medts.evaluation.text_controls`.
 """
 
 from medts.core.reports import ReportSettings
-from medts.data.windows import Windowing
-from medts.models.baselines.gpt4ts import Gpt4tsConfig
-from medts.models.baselines.text_linear import TextLinearConfig
-from medts.models.heads import HeadConfig
-from medts.models.medualtime import MedualTimeConfig
-from medts.nn.text import TextConfig
-from medts.objectives.dual_contrast import DualContrastConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.gpt4ts import Gpt4tsConfig
+from medts.models.settings.heads import HeadConfig
+from medts.models.settings.medualtime import MedualTimeConfig
+from medts.models.settings.text_linear import TextLinearConfig
+from medts.nn.settings import TextConfig
+from medts.objectives.settings.dual_contrast import DualContrastConfig
 from medts.recipes.base import Pretraining, Recipe
 from medts.signal.preprocess import Preprocessing
 from medts.training.settings import Training

@@ -9,14 +9,14 @@ The published learning rate collapses without a warm-up; every recipe here has o
 """
 
 from medts.core.reports import ReportSettings
-from medts.data.windows import Windowing
-from medts.models.ecg_nat import EcgNatConfig
-from medts.models.heads import HeadConfig
-from medts.models.melp import MelpConfig
-from medts.models.melp_tower import MelpTowerConfig
-from medts.models.sparseformer import SparseformerConfig
-from medts.nn.text import TextConfig
-from medts.objectives.report_alignment import ReportAlignmentConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.heads import HeadConfig
+from medts.models.settings.melp import MelpConfig
+from medts.models.settings.melp_tower import MelpTowerConfig
+from medts.models.settings.sparseformer import SparseformerConfig
+from medts.nn.settings import TextConfig
+from medts.objectives.settings.report_alignment import ReportAlignmentConfig
 from medts.recipes.base import Pretraining, Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
 from medts.training.settings import Training

@@ -28,8 +28,7 @@ from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.models import build_encoder
-from medts.objectives import PRETRAINING
+from medts.objectives.base import TrainingParts
 from medts.objectives.masked_reconstruction import MaskedReconstruction
 from medts.recipes.base import Pretraining
 from medts.recipes.folder import claim, trace
@@ -92,8 +91,8 @@ def pretrain(
     from medts.training.fit import fit
 
     torch.manual_seed(seed)
-    encoder = build_encoder(recipe.encoder)
-    objective = PRETRAINING[recipe.objective.kind](recipe.objective, encoder=encoder)  # pyright: ignore[reportCallIssue]
+    encoder = recipe.encoder.build()
+    objective = recipe.objective.build(TrainingParts(encoder))
     validation_loader = _loader(store, validation, recipe, seed=seed, is_training=False)
     fitted = fit(
         objective,

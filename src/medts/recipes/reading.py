@@ -5,8 +5,7 @@ the other's. An encoder that is built for one length of window is built for that
 """
 
 from medts.core.errors import ConfigError
-from medts.models import EncoderConfig
-from medts.models.base import streams_of
+from medts.models.settings.base import EncoderSettings
 from medts.recipes.base import Recipe
 
 
@@ -23,13 +22,13 @@ def reading(recipe: Recipe, other: Recipe) -> Recipe:
     )
 
 
-def reads_like(encoder: EncoderConfig, other: Recipe) -> EncoderConfig:
+def reads_like(encoder: EncoderSettings, other: Recipe) -> EncoderSettings:
     """Returns an encoder's config with the streams, channels and window of a recipe's encoder.
 
     Raises:
         ConfigError: If the encoder reads one stream and the recipe has several.
     """
-    streams, fields = streams_of(other.encoder), type(encoder).model_fields
+    streams, fields = other.encoder.inputs(), type(encoder).model_fields
     changes: dict[str, object] = {}
     if "streams" in fields:
         changes["streams"] = streams

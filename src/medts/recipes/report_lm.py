@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from medts.core.config import Config
 from medts.core.reports import ReportSettings
-from medts.objectives.masked_language import MaskedLanguageConfig
+from medts.objectives.settings.masked_language import MaskedLanguageConfig
 from medts.training.settings import Training
 
 

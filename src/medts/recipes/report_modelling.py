@@ -20,7 +20,6 @@ import torch
 from pydantic import Field
 from torch.utils.data import DataLoader
 
-from medts.core.batch import Batch
 from medts.core.config import Config
 from medts.core.errors import StoreError
 from medts.core.files import write_whole
@@ -29,10 +28,14 @@ from medts.data.reports import distinct, prepare
 from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store, digest_of
 from medts.inference.manifest import Provenance
-from medts.nn.text import TextConfig, load_language_model
+from medts.models.report_encoder import ReportEncoder
+from medts.models.settings.report_encoder import ReportEncoderConfig
+from medts.nn.settings import TextConfig
+from medts.nn.text import load_language_model
 from medts.objectives.masked_language import MaskedLanguage
 from medts.recipes.folder import claim, trace
 from medts.recipes.report_lm import ReportModelling
+from medts.tensors.batch import Batch
 
 
 class ReportModellingRequest(Config):
@@ -122,7 +125,8 @@ def model_reports(
     from medts.training.fit import fit
 
     torch.manual_seed(seed)
-    objective = MaskedLanguage(recipe.objective, language_model=start)
+    encoder = ReportEncoder(ReportEncoderConfig(), language_model=start)
+    objective = MaskedLanguage(recipe.objective, encoder=encoder)
     known = set(train.texts)
     unseen = [text for text in validation.texts if text not in known]
     measured = (
@@ -154,7 +158,7 @@ def model_reports(
             **{f"perplexity_before{name}": value for name, value in before.items()},
             **{f"perplexity_after{name}": value for name, value in after.items()},
             "n_new_reports": float(len(unseen)),
-            "head_was_fresh": float(objective.has_fresh_head),
+            "head_was_fresh": float(encoder.has_fresh_head),
             "reports_cut": float(objective.n_cut(train.texts)),
         },
         **origin,

@@ -38,10 +38,9 @@ from medts.inference.bundle import Bundle, bundle_digest, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.inference.predictor import predict_store
 from medts.metrics.thresholds import choose_thresholds
-from medts.models import build_encoder
 from medts.models.heads import Head
-from medts.models.matching_head import MatchingHeadConfig
-from medts.objectives import SUPERVISED
+from medts.models.settings.heads import MatchingHeadConfig
+from medts.objectives.base import TrainingParts
 from medts.recipes.base import Recipe
 from medts.recipes.folder import claim, trace
 
@@ -173,7 +172,7 @@ def finetune(
     torch.manual_seed(seed)
     start = load_bundle(init) if init else None
     seen_before = start.provenance.seen_subjects if start else ()
-    encoder = build_encoder(recipe.encoder)
+    encoder = recipe.encoder.build()
     if start is not None:
         take_weights(encoder, start, init)
     head = Head(
@@ -185,12 +184,9 @@ def finetune(
         from medts.recipes.probe_first import start_from_probe
 
         start_from_probe(head, encoder, recipe, store, parts)
-    objective = SUPERVISED[recipe.objective.kind](
-        recipe.objective,  # pyright: ignore[reportArgumentType] - each kind takes its own
-        encoder=encoder,
-        head=head,  # pyright: ignore[reportArgumentType] - as above
-        label_set=parts.label_set,
-        prevalence=torch.from_numpy(parts.train.target.mean(axis=0)),
+    prevalence = torch.from_numpy(parts.train.target.mean(axis=0))
+    objective = recipe.objective.build(
+        TrainingParts(encoder, head, ((parts.label_set, prevalence),))
     )
     training = _loader(store, parts, recipe, seed=seed, is_training=True)
     validation = _loader(store, parts, recipe, seed=seed, is_training=False)
@@ -211,8 +207,8 @@ def finetune(
         seen_subjects=tuple(sorted({*bundle.provenance.seen_subjects, *seen_before})),
     )
     assert bundle.head is not None
-    bundle.encoder.load_state_dict(objective.encoder.state_dict())
-    bundle.head.load_state_dict(objective.head.state_dict())
+    bundle.encoder.load_state_dict(encoder.state_dict())
+    bundle.head.load_state_dict(head.state_dict())
     bundle.labels = bundle.labels.but(operating_points=operating_points(bundle, store, parts))
     return bundle.save(out / "bundle")
 

@@ -5,21 +5,21 @@ random crops of 2.5 s at 100 Hz, as the other baselines do, average the crops of
 trained alike.
 """
 
-from medts.data.windows import Windowing
-from medts.models import EncoderConfig
-from medts.models.baselines.crossformer import CrossformerConfig
-from medts.models.baselines.itransformer import ITransformerConfig
-from medts.models.baselines.lightts import LightTSConfig
-from medts.models.baselines.medformer import MedformerConfig
-from medts.models.baselines.mtst import MtstConfig
-from medts.models.baselines.timesnet import TimesNetConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.base import EncoderSettings
+from medts.models.settings.crossformer import CrossformerConfig
+from medts.models.settings.itransformer import ITransformerConfig
+from medts.models.settings.lightts import LightTSConfig
+from medts.models.settings.medformer import MedformerConfig
+from medts.models.settings.mtst import MtstConfig
+from medts.models.settings.timesnet import TimesNetConfig
 from medts.recipes.base import Recipe
 from medts.training.settings import Training
 
 _CROPS = Windowing(window_s=2.5, stride_s=1.25)
 
 
-def _small(name: str, encoder: EncoderConfig) -> Recipe:
+def _small(name: str, encoder: EncoderSettings) -> Recipe:
     return Recipe(
         name=name,
         encoder=encoder,

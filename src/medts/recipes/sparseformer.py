@@ -10,15 +10,13 @@ are then kept with the model.
 from typing import Any
 
 from medts.core.montage import MONTAGES
-from medts.data.windows import Windowing
-from medts.models.base import StreamInput
-from medts.models.heads import HeadConfig
-from medts.models.matching_head import MatchingHeadConfig
-from medts.models.sparseformer import SparseformerConfig
-from medts.nn.text import TextConfig
-from medts.nn.views import ViewsConfig
-from medts.objectives.classification import ClassificationConfig
-from medts.objectives.label_matching import LabelMatchingConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.base import StreamInput
+from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
+from medts.models.settings.sparseformer import SparseformerConfig
+from medts.nn.settings import TextConfig, ViewsConfig
+from medts.objectives.settings.classification import ClassificationConfig
+from medts.objectives.settings.label_matching import LabelMatchingConfig
 from medts.recipes.base import Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
 from medts.training.settings import Training

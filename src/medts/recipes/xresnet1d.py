@@ -4,9 +4,9 @@ The benchmark (Strodthoff et al., 2021) trains on random crops of 2.5 s and comb
 crops of a record; so do these. It takes their maximum, we take their mean.
 """
 
-from medts.data.windows import Windowing
-from medts.models.baselines.xresnet1d import XResNet1dConfig
-from medts.models.heads import HeadConfig
+from medts.data.windowing import Windowing
+from medts.models.settings.heads import HeadConfig
+from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.recipes.base import Recipe
 from medts.training.settings import Training
 

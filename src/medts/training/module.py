@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medts.core.batch import Batch, Losses, mean_by_record, move_to
 from medts.core.errors import MedtsError
 from medts.metrics.scores import auroc
 from medts.objectives.base import Objective
+from medts.tensors.batch import Batch, Losses, mean_by_record, move_to
 from medts.training.optimisation import build_optimizer, schedule_factor
 from medts.training.settings import Training
 

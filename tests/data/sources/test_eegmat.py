@@ -9,7 +9,8 @@ from medts.core.records import Record, Stream
 from medts.data.ingest import ingest
 from medts.data.sources.eegmat import Eegmat
 from medts.data.store import Store
-from medts.data.windows import PreparedRecords, WindowDataset, Windowing, collate
+from medts.data.windowing import Windowing
+from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.formats import edf
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing, split_stream
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from medts.core.batch import Batch, StreamBatch
 from medts.core.montage import STANDARD_12_LEADS
+from medts.tensors.batch import Batch, StreamBatch
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from medts.models.baselines.crossformer import Crossformer, CrossformerConfig, pair_up
+from medts.models.baselines.crossformer import Crossformer, pair_up
+from medts.models.settings.crossformer import CrossformerConfig
 
 
 def build(**changes):

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from medts.models.baselines.dlinear import DLinear, DLinearConfig, moving_average
+from medts.models.baselines.dlinear import DLinear, moving_average
+from medts.models.settings.dlinear import DLinearConfig
 
 
 def build(**changes):

@@ -6,8 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from medts.models.baselines.gpt4ts import Gpt4ts, Gpt4tsConfig
-from medts.nn.text import TextConfig
+from medts.models.baselines.gpt4ts import Gpt4ts
+from medts.models.settings.gpt4ts import Gpt4tsConfig
+from medts.nn.settings import TextConfig
 
 pytest.importorskip("transformers")
 EACH = pytest.mark.parametrize("trunk", ["random-tiny-gpt2", "random-tiny-bert"])

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from medts.models.baselines.itransformer import ITransformer, ITransformerConfig
+from medts.models.baselines.itransformer import ITransformer
+from medts.models.settings.itransformer import ITransformerConfig
 
 
 def build(**changes):

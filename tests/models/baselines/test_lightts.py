@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from medts.models.baselines.lightts import (
     ExchangeBlock,
     LightTS,
-    LightTSConfig,
     sample_at_intervals,
     sample_continuously,
 )
+from medts.models.settings.lightts import LightTSConfig
 
 
 def test_the_two_tables_hold_neighbours_and_every_nth_sample():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from medts.models.baselines.medformer import Layer, Medformer, MedformerConfig
+from medts.models.baselines.medformer import Layer, Medformer
+from medts.models.settings.medformer import MedformerConfig
 
 
 def build(**changes):

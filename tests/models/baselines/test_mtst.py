@@ -4,7 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from medts.models.baselines.mtst import Layer, Mtst, MtstConfig, distance_bias
+from medts.models.baselines.mtst import Layer, Mtst, distance_bias
+from medts.models.settings.mtst import MtstConfig
 
 
 def build(**changes):

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from medts.core.errors import MedtsError
-from medts.models.baselines.patchtst import PatchTST, PatchTSTConfig
+from medts.models.baselines.patchtst import PatchTST
+from medts.models.settings.patchtst import PatchTSTConfig
 
 pytest.importorskip("transformers")
 

@@ -11,12 +11,12 @@ from torch import nn
 from medts.models.baselines.s4 import (
     S4,
     DiagonalKernel,
-    S4Config,
     S4Layer,
     by_product,
     by_transform,
     convolve,
 )
+from medts.models.settings.s4 import S4Config
 
 
 def build(**changes):

@@ -3,17 +3,13 @@
 import pytest
 import torch
 
-from medts.models import build_encoder
-from medts.models.baselines.crossformer import CrossformerConfig
-from medts.models.baselines.itransformer import ITransformerConfig
-from medts.models.baselines.lightts import (
-    LightTSConfig,
-    sample_at_intervals,
-    sample_continuously,
-)
-from medts.models.baselines.medformer import MedformerConfig
-from medts.models.baselines.mtst import MtstConfig
-from medts.models.baselines.timesnet import TimesNetConfig
+from medts.models.baselines.lightts import sample_at_intervals, sample_continuously
+from medts.models.settings.crossformer import CrossformerConfig
+from medts.models.settings.itransformer import ITransformerConfig
+from medts.models.settings.lightts import LightTSConfig
+from medts.models.settings.medformer import MedformerConfig
+from medts.models.settings.mtst import MtstConfig
+from medts.models.settings.timesnet import TimesNetConfig
 
 TINY = {
     "crossformer": CrossformerConfig(patch=10, dim=8, depth=2, n_heads=2, hidden=8, n_routers=2),
@@ -28,7 +24,7 @@ TINY = {
 @pytest.fixture(params=sorted(TINY))
 def encoder(request):
     torch.manual_seed(0)
-    return build_encoder(TINY[request.param]).eval()
+    return TINY[request.param].build().eval()
 
 
 def embedded(encoder, signal):
@@ -50,7 +46,7 @@ def embedded(encoder, signal):
 @pytest.mark.parametrize("kind", sorted(TINY.keys() - {"itransformer"}))  # has no tokens in time
 def test_a_change_at_one_time_moves_only_the_tokens_that_cover_it(kind, noise):
     torch.manual_seed(0)
-    encoder = build_encoder(TINY[kind]).eval()
+    encoder = TINY[kind].build().eval()
     reach = 1 if kind == "timesnet" else 0  # the convolution reads its neighbours
     signal = noise(n_samples=120)
     for t in (0, 57, 119):
@@ -66,7 +62,7 @@ def test_a_change_at_one_time_moves_only_the_tokens_that_cover_it(kind, noise):
 
 @torch.no_grad()
 def test_every_second_table_of_lightts_is_local_too(noise):
-    encoder, signal = build_encoder(TINY["lightts"]), noise(n_samples=120)
+    encoder, signal = TINY["lightts"].build(), noise(n_samples=120)
     other = signal.clone()
     other[:, :, 57] += 1.0
     before, after = (

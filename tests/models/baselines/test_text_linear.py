@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medts.models.baselines.text_linear import TextLinear, TextLinearConfig
-from medts.nn.text import TextConfig
+from medts.models.baselines.text_linear import TextLinear
+from medts.models.settings.text_linear import TextLinearConfig
+from medts.nn.settings import TextConfig
 
 pytest.importorskip("transformers")
 

@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from medts.models.baselines.timesnet import TimesBlock, TimesNet, TimesNetConfig, find_periods, fold
+from medts.models.baselines.timesnet import TimesBlock, TimesNet, find_periods, fold
+from medts.models.settings.timesnet import TimesNetConfig
 
 
 def wave(n_samples, *parts):

@@ -8,12 +8,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from medts.models.baselines.transformer import (
-    Transformer,
-    TransformerConfig,
-    cut_patches,
-    positions,
-)
+from medts.models.baselines.transformer import Transformer, cut_patches, positions
+from medts.models.settings.transformer import TransformerConfig
 
 
 def build(**changes):

@@ -1,12 +1,8 @@
 import pytest
 import torch
 
-from medts.models.baselines.xresnet1d import (
-    XResNet1d,
-    XResNet1dConfig,
-    mean_of_pairs,
-    pool_mean_and_maximum,
-)
+from medts.models.baselines.xresnet1d import XResNet1d, mean_of_pairs, pool_mean_and_maximum
+from medts.models.settings.xresnet1d import XResNet1dConfig
 
 
 def test_the_published_size_has_the_benchmarks_parameters():

@@ -9,61 +9,17 @@ the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
 from medts.models.baselines.transformer import cut_patches
+from medts.models.settings.crossformer import CrossformerConfig
 from medts.nn.positions import positions
-
-
-class CrossformerConfig(Config):
-    """Size and input of a Crossformer's encoder."""
-
-    kind: Literal["crossformer"] = "crossformer"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    patch: int = Field(default=12, ge=1)
-    """Samples per segment in the first layer; each further layer doubles it."""
-
-    dim: int = Field(default=128, ge=2)
-    """Width of a token; even."""
-
-    depth: int = Field(default=3, ge=1)
-    """Layers."""
-
-    n_heads: int = Field(default=8, ge=1)
-    """Heads of attention; they share the width evenly."""
-
-    hidden: int = Field(default=256, ge=1)
-    """Width inside the feed-forward parts."""
-
-    n_routers: int = Field(default=10, ge=1)
-    """Tokens through which the channels at one place exchange."""
-
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of values dropped in attention, feed-forward parts and sums."""
-
-    @model_validator(mode="after")
-    def _width_can_be_shared(self) -> "CrossformerConfig":
-        if self.dim % self.n_heads or self.dim % 2:
-            raise ValueError(f"dim {self.dim} must be even and a multiple of {self.n_heads} heads")
-        return self
+from medts.tensors.batch import Batch, Encoded
 
 
 class Crossformer(Encoder):

@@ -7,62 +7,16 @@ streams are read as channels of one signal. Training and the head are left to ot
 Axes: B windows in the batch, C channels of all streams, T samples in time, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
 from medts.core.errors import ConfigError
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.base import Encoder, StreamInput, check_rate
-
-
-class DeepConvLSTMConfig(Config):
-    """Size and input of a DeepConvLSTM; the defaults are the paper's."""
-
-    kind: Literal["deep_conv_lstm"] = "deep_conv_lstm"
-    """Name of the encoder in the registry."""
-
-    streams: dict[str, StreamInput] = Field(
-        default_factory=lambda: {"ecg": StreamInput(channels=STANDARD_12_LEADS)}, min_length=1
-    )
-    """Channels of each stream that it reads, all at one rate."""
-
-    width: int = Field(default=64, ge=1)
-    """Filters of each convolution."""
-
-    depth: int = Field(default=4, ge=1)
-    """Convolutions."""
-
-    kernel_size: int = Field(default=5, ge=1)
-    """Samples that a convolution sees; odd."""
-
-    stride: int = Field(default=1, ge=1)
-    """Samples per step of the last convolution, hence per token; 1 in the paper."""
-
-    dim: int = Field(default=128, ge=1)
-    """Units of each recurrent layer."""
-
-    n_recurrent: int = Field(default=2, ge=1)
-    """Recurrent layers."""
-
-    dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
-    """Share of values dropped before each recurrent layer."""
-
-    @model_validator(mode="after")
-    def _streams_fit_together(self) -> "DeepConvLSTMConfig":
-        rates = {name: stream.sampling_rate for name, stream in self.streams.items()}
-        if len(set(rates.values())) > 1:
-            raise ValueError(f"streams at {rates} Hz have no common time: give them one rate")
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size {self.kernel_size} is not odd")
-        return self
+from medts.models.base import Encoder, check_rate
+from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
+from medts.tensors.batch import Batch, Encoded
 
 
 class DeepConvLSTM(Encoder):

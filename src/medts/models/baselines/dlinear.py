@@ -7,49 +7,14 @@ a score comes from depth. Training and the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
-
-
-class DLinearConfig(Config):
-    """Window, smoothing and input of a DLinear."""
-
-    kind: Literal["dlinear"] = "dlinear"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=2)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
-
-    kernel_size: int = Field(default=25, ge=3)
-    """Samples of the moving average, odd; 25 in the paper."""
-
-    n_features: int | None = Field(default=None, ge=1)
-    """Weighted sums per channel; as many as the window has samples if none."""
-
-    is_shared: bool = False
-    """Whether all channels share their weights, as in the paper, or each has its own."""
-
-    @model_validator(mode="after")
-    def _kernel_has_a_centre(self) -> "DLinearConfig":
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size {self.kernel_size} must be odd")
-        return self
+from medts.models.settings.dlinear import DLinearConfig
+from medts.tensors.batch import Batch, Encoded
 
 
 class DLinear(Encoder):

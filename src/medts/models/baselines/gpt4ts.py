@@ -10,53 +10,17 @@ Axes: B windows in the batch, C channels, T samples in time, P samples per patch
 L text tokens, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
 from medts.core.errors import ConfigError
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
 from medts.models.ecg_nat import arrange
+from medts.models.settings.gpt4ts import Gpt4tsConfig
 from medts.nn.patches import cut_patches, standardise
-from medts.nn.text import TextConfig
 from medts.nn.trunk import Trunk, mean_of_valid
-
-
-class Gpt4tsConfig(Config):
-    """Trunk and patches of a `Gpt4ts`."""
-
-    kind: Literal["gpt4ts"] = "gpt4ts"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    trunk: TextConfig = TextConfig(name="minilm", max_tokens=128)
-    """The language model; its ``max_tokens`` is how much of a report a prompt may hold."""
-
-    n_blocks: int = Field(default=6, ge=1)
-    """Blocks that are used, from the lowest; 6 in the paper. A trunk with fewer uses all."""
-
-    patch: int = Field(default=25, ge=1)
-    """Samples per signal token, all channels together."""
-
-    is_signal_normed: bool = True
-    """Whether each channel of a window is brought to mean 0 and spread 1."""
-
-    is_norm_trained: bool = True
-    """Whether the trunk's layer norms and positions learn, as in the paper."""
-
-    prompt: Literal["none", "report"] = "none"
-    """What stands before the patches."""
+from medts.tensors.batch import Batch, Encoded
 
 
 class Gpt4ts(Encoder):

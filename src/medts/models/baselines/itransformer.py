@@ -8,54 +8,13 @@ and the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, D embedding width.
 """
 
-from typing import Literal
-
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
-
-
-class ITransformerConfig(Config):
-    """Size, window and input of an iTransformer."""
-
-    kind: Literal["itransformer"] = "itransformer"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=1)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
-
-    dim: int = Field(default=128, ge=1)
-    """Width of a token."""
-
-    depth: int = Field(default=6, ge=1)
-    """Layers; 6 in the comparison of the Medformer paper."""
-
-    n_heads: int = Field(default=8, ge=1)
-    """Heads of attention; they share the width evenly."""
-
-    hidden: int = Field(default=256, ge=1)
-    """Width inside the feed-forward part of a layer."""
-
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of values dropped in attention, feed-forward part and sums."""
-
-    @model_validator(mode="after")
-    def _width_can_be_shared(self) -> "ITransformerConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
-        return self
+from medts.models.settings.itransformer import ITransformerConfig
+from medts.tensors.batch import Batch, Encoded
 
 
 class ITransformer(Encoder):

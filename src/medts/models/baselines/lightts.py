@@ -10,50 +10,15 @@ Axes: B windows in the batch, C channels, T samples in time, H rows and W column
 embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from jaxtyping import Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
-
-
-class LightTSConfig(Config):
-    """Size, window and input of a LightTS."""
-
-    kind: Literal["lightts"] = "lightts"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=1)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
-
-    chunk: int = Field(default=25, ge=1)
-    """Samples per column of a table; the window is a multiple of it."""
-
-    dim: int = Field(default=64, ge=1)
-    """Width of a channel's embedding, and of what is kept of a column."""
-
-    hidden: int = Field(default=16, ge=1)
-    """Width of the bottleneck of an exchange block."""
-
-    @model_validator(mode="after")
-    def _window_is_made_of_chunks(self) -> "LightTSConfig":
-        if self.window % self.chunk:
-            raise ValueError(f"window {self.window} is not a multiple of chunk {self.chunk}")
-        return self
+from medts.models.settings.lightts import LightTSConfig
+from medts.tensors.batch import Batch, Encoded
 
 
 class LightTS(Encoder):

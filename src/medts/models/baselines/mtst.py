@@ -9,63 +9,16 @@ Axes: B windows in the batch, C channels, T samples in time, N signal tokens, R 
 a window each), H heads, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
 from medts.models.baselines.transformer import cut_patches
-
-
-class MtstConfig(Config):
-    """Size and input of an MTST; patch lengths are those of its comparison with Medformer."""
-
-    kind: Literal["mtst"] = "mtst"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    patch_lengths: tuple[int, ...] = Field(default=(8, 32, 96), min_length=1)
-    """Samples per token of each branch, shortest first."""
-
-    dim: int = Field(default=128, ge=1)
-    """Width of a token."""
-
-    depth: int = Field(default=6, ge=1)
-    """Layers of each branch."""
-
-    n_heads: int = Field(default=8, ge=1)
-    """Heads of attention; they share the width evenly."""
-
-    hidden: int = Field(default=256, ge=1)
-    """Width inside the feed-forward part of a layer."""
-
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of values dropped in attention, feed-forward part and sums."""
-
-    reach: int = Field(default=64, ge=1)
-    """Tokens up to which distances are told apart; all further ones share a bias."""
-
-    @model_validator(mode="after")
-    def _sizes_make_sense(self) -> "MtstConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
-        lengths = list(self.patch_lengths)
-        if lengths[0] < 1 or lengths != sorted(set(lengths)):
-            raise ValueError(f"patch_lengths {self.patch_lengths} must be positive and ascending")
-        return self
+from medts.models.settings.mtst import MtstConfig
+from medts.tensors.batch import Batch, Encoded
 
 
 class Mtst(Encoder):

@@ -17,64 +17,14 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
+from medts.models.settings.s4 import S4Config
+from medts.tensors.batch import Batch, Encoded
 
 _LONGEST_PRODUCT = 128
 """Tokens up to which a matrix product convolves faster than Fourier transforms do (measured)."""
-
-
-class S4Config(Config):
-    """Size and input of an S4; the defaults are those of the benchmark's released code."""
-
-    kind: Literal["s4"] = "s4"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    dim: int = Field(default=512, ge=1)
-    """Features per token."""
-
-    depth: int = Field(default=4, ge=1)
-    """Layers."""
-
-    state: int = Field(default=8, ge=2)
-    """Real numbers in the state of a feature; even, each pair is one oscillator."""
-
-    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
-    """Share of values dropped inside a layer, and of whole features dropped after it."""
-
-    stride: int = Field(default=1, ge=1)
-    """Samples per token, embedded by a convolution over ``2 · stride - 1`` of them."""
-
-    is_bidirectional: bool = True
-    """Whether a token sees what comes after it, too."""
-
-    initialisation: Literal["lin", "inv"] = "lin"
-    """Frequencies at the start: evenly spaced (S4D-Lin), or dense at low ones (S4D-Inv)."""
-
-    step_min: float = Field(default=0.001, gt=0)
-    """Shortest time step of a feature at the start, per sample; its oscillators are slowest."""
-
-    step_max: float = Field(default=0.1, gt=0)
-    """Longest time step of a feature at the start, per sample; its oscillators are fastest."""
-
-    @model_validator(mode="after")
-    def _sizes_make_sense(self) -> "S4Config":
-        if self.state % 2:
-            raise ValueError(f"state {self.state} is odd; oscillators take two numbers each")
-        if self.step_min > self.step_max:
-            raise ValueError(f"step_min {self.step_min} is above step_max {self.step_max}")
-        return self
 
 
 class S4(Encoder):

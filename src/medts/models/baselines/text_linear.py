@@ -6,36 +6,12 @@ says; a score that this encoder reaches too was read, not seen.
 Axes: B windows in the batch, D embedding width.
 """
 
-from typing import Literal
-
 import torch
-from pydantic import Field
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
-from medts.nn.text import TextConfig
+from medts.models.settings.text_linear import TextLinearConfig
 from medts.nn.trunk import FrozenReader, Trunk
-
-
-class TextLinearConfig(Config):
-    """Which language model reads, and how much of a report."""
-
-    kind: Literal["text_linear"] = "text_linear"
-    """Name of the encoder in the registry."""
-
-    text: TextConfig = TextConfig(name="minilm", max_tokens=128)
-    """The frozen language model."""
-
-    stream: str = "ecg"
-    """Stream whose windows the reports belong to; its signal is not read."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels of that stream, which are not read either."""
-
-    cache_mib: float = Field(default=512.0, ge=0.0)
-    """Memory for reports that were read."""
+from medts.tensors.batch import Batch, Encoded
 
 
 class TextLinear(Encoder):

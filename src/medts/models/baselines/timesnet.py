@@ -8,54 +8,16 @@ whose rows how it changes. Training and the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, D embedding width, k periods.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
+from medts.models.settings.timesnet import TimesNetConfig
 from medts.nn.positions import positions
-
-
-class TimesNetConfig(Config):
-    """Size, window and input of a TimesNet."""
-
-    kind: Literal["timesnet"] = "timesnet"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=4)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
-
-    dim: int = Field(default=64, ge=2, multiple_of=2)
-    """Width of a token; even."""
-
-    depth: int = Field(default=2, ge=1)
-    """Blocks."""
-
-    hidden: int = Field(default=64, ge=1)
-    """Width between the two convolutions of a block."""
-
-    n_periods: int = Field(default=3, ge=1)
-    """Periods at which each block folds."""
-
-    n_kernels: int = Field(default=6, ge=1)
-    """Square kernels side by side in a convolution: 1, 3, 5 … wide."""
-
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of embedding values dropped in training."""
+from medts.tensors.batch import Batch, Encoded
 
 
 class TimesNet(Encoder):

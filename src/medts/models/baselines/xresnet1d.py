@@ -8,18 +8,14 @@ maximum over time side by side. Training and the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from medts.core.batch import Batch, Encoded
-from medts.core.config import Config
-from medts.core.montage import STANDARD_12_LEADS
 from medts.models.base import Encoder
+from medts.models.settings.xresnet1d import XResNet1dConfig
+from medts.tensors.batch import Batch, Encoded
 
 _DEPTHS = {
     "10": (1, (1, 1, 1, 1)),
@@ -28,31 +24,6 @@ _DEPTHS = {
     "50": (4, (3, 4, 6, 3)),
     "101": (4, (3, 4, 23, 3)),
 }
-
-
-class XResNet1dConfig(Config):
-    """Depth, width and input of an xresnet1d."""
-
-    kind: Literal["xresnet1d"] = "xresnet1d"
-    """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = STANDARD_12_LEADS
-    """Channels that it reads, in this order."""
-
-    size: Literal["10", "18", "34", "50", "101"] = "101"
-    """Layers, as the residual networks are named; 50 and 101 use bottleneck blocks."""
-
-    width: int = Field(default=64, ge=8)
-    """Channels inside a block; the benchmark keeps 64 in all four stages."""
-
-    kernel_size: int = Field(default=5, ge=3)
-    """Samples that a convolution sees; odd."""
-
-    stem: tuple[int, int, int] = (32, 32, 64)
-    """Channels of the three convolutions of the stem."""
 
 
 class XResNet1d(Encoder):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from medts.core.batch import Batch, Prediction, StreamBatch, mean_by_record, move_to
 from medts.core.labels import LabelSet
+from medts.tensors.batch import Batch, Prediction, StreamBatch, mean_by_record, move_to
 
 
 def stream_batch(**changes):

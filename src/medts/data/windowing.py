@@ -1,0 +1,169 @@
+"""Windowing: records cut into windows of seconds, as arrays and without torch.
+
+Windows are laid out in seconds, so streams of different rates stay aligned. At evaluation they lie
+on a fixed grid whose last window ends with the record. A record shorter than a window is padded,
+and the padding is marked. Every window names every stream that the model reads; one that the record
+lacks, that does not reach into the window, or that has nothing but gaps there is zero and marked
+absent. Batches of tensors are made in `medts.data.windows`.
+
+Axes: C channels, T samples in time, K classes.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
+
+from medts.core.config import Config
+from medts.core.records import Record
+from medts.data.reports import as_read
+from medts.signal.preprocess import PreparedStream, Preprocessing, preprocess, regroup
+
+
+class Windowing(Config):
+    """How records are cut into windows."""
+
+    window_s: float = Field(default=10.0, gt=0)
+    """Length of a window, seconds."""
+
+    stride_s: float = Field(default=10.0, gt=0)
+    """Distance between window starts at evaluation, seconds."""
+
+    crops_per_record: int | None = Field(default=1, ge=1)
+    """Random windows drawn from each record in one training epoch; none: one per stride."""
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> "Windowing":
+        if self.stride_s > self.window_s:
+            raise ValueError(
+                f"stride_s {self.stride_s} is longer than window_s {self.window_s}: "
+                "samples between windows would never be seen"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class WindowStream:
+    """One stream within one window.
+
+    Args:
+        signal: Zero wherever one of the others is False.
+        is_valid: True for samples that were recorded on some channel.
+        is_channel_present: True for channels with a recorded sample in the window.
+    """
+
+    signal: Float[np.ndarray, "C T"]
+    is_valid: Bool[np.ndarray, "T"]
+    is_channel_present: Bool[np.ndarray, "C"]
+
+    @property
+    def is_present(self) -> bool:
+        """True if anything of the stream was recorded in the window."""
+        return bool(self.is_valid.any() and self.is_channel_present.any())
+
+
+@dataclass(frozen=True)
+class Example:
+    """One window of one record, with what is known about the record."""
+
+    streams: dict[str, WindowStream]
+    record_id: str
+    subject_id: str
+    text: str | None = None
+    target: Float[np.ndarray, "K"] | None = None
+
+
+def duration_of(streams: dict[str, PreparedStream], config: Preprocessing) -> float:
+    """Returns the seconds from the start of the record to the end of its last stream."""
+    return max(
+        stream.start_s + stream.signal.shape[1] / config.streams[name].sampling_rate
+        for name, stream in streams.items()
+    )
+
+
+def window_starts(duration_s: float, windowing: Windowing) -> list[float]:
+    """Returns where windows start, in seconds; the last one ends with the record.
+
+    >>> window_starts(10.0, Windowing(window_s=4.0, stride_s=4.0))
+    [0.0, 4.0, 6.0]
+    """
+    last = duration_s - windowing.window_s
+    if last <= 0:
+        return [0.0]
+    n_full = int(np.floor(last / windowing.stride_s + 1e-9)) + 1
+    starts = [step * windowing.stride_s for step in range(n_full)]
+    return starts if last - starts[-1] < 1e-6 else [*starts, last]
+
+
+def cut_window(
+    streams: dict[str, PreparedStream],
+    config: Preprocessing,
+    *,
+    start_s: float,
+    window_s: float,
+) -> dict[str, WindowStream]:
+    """Cuts the same seconds out of every stream, and marks what was not recorded in them."""
+    return {
+        name: _cut(streams[name], spec.sampling_rate, start_s, window_s)
+        if name in streams
+        else _absent(len(spec.channels), _length(window_s, spec.sampling_rate))
+        for name, spec in config.streams.items()
+    }
+
+
+def holds_signal(streams: dict[str, WindowStream]) -> bool:
+    """Whether some stream is present in a window."""
+    return any(stream.is_present for stream in streams.values())
+
+
+def windows_of(record: Record, config: Preprocessing, windowing: Windowing) -> list[Example]:
+    """Cuts a record that is in no store into the windows of evaluation.
+
+    Raises:
+        MedtsError: If the record lacks what the model reads.
+    """
+    return [window for _, window in timed_windows_of(record, config, windowing)]
+
+
+def timed_windows_of(
+    record: Record, config: Preprocessing, windowing: Windowing
+) -> list[tuple[float, Example]]:
+    """Returns the windows of `windows_of`, each after the second at which it starts."""
+    prepared = preprocess(record, config)
+    (text,) = as_read([record.report], config.reports)
+    windows = []
+    for start_s in window_starts(regroup(record, config).duration_s, windowing):
+        streams = cut_window(prepared, config, start_s=start_s, window_s=windowing.window_s)
+        if holds_signal(streams):
+            window = Example(streams, record.record_id, record.subject_id, text=text)
+            windows.append((start_s, window))
+    return windows
+
+
+def _length(window_s: float, rate: float) -> int:
+    return max(1, round(window_s * rate))
+
+
+def _absent(n_channels: int, n_samples: int) -> WindowStream:
+    return WindowStream(
+        signal=np.zeros((n_channels, n_samples), dtype=np.float32),
+        is_valid=np.zeros(n_samples, dtype=bool),
+        is_channel_present=np.zeros(n_channels, dtype=bool),
+    )
+
+
+def _cut(stream: PreparedStream, rate: float, start_s: float, window_s: float) -> WindowStream:
+    window = _absent(len(stream.signal), _length(window_s, rate))
+    n_samples = len(window.is_valid)
+    first = round((start_s - stream.start_s) * rate)
+    low, high = max(0, first), min(stream.signal.shape[1], first + n_samples)
+    if high <= low:
+        return window
+    inside = slice(low - first, high - first)
+    is_recorded = np.broadcast_to(stream.is_channel_present[:, None], (len(stream.signal), 1))
+    if stream.is_recorded is not None:
+        is_recorded = stream.is_recorded[:, low:high]
+    window.signal[:, inside] = stream.signal[:, low:high]
+    window.is_valid[inside] = is_recorded.any(axis=0)
+    return replace(window, is_channel_present=is_recorded.any(axis=1))

@@ -1,0 +1,1 @@
+"""Settings of encoders and heads, without torch; `EncoderSettings.build` makes the network."""

@@ -1,0 +1,56 @@
+"""Settings of GPT4TS; the network is `medts.models.baselines.gpt4ts`."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.settings.base import EncoderSettings
+from medts.nn.settings import TextConfig
+
+if TYPE_CHECKING:
+    import medts.models.base
+
+
+class Gpt4tsConfig(EncoderSettings):
+    """Trunk and patches of a `Gpt4ts`."""
+
+    kind: Literal["gpt4ts"] = "gpt4ts"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order."""
+
+    trunk: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    """The language model; its ``max_tokens`` is how much of a report a prompt may hold."""
+
+    n_blocks: int = Field(default=6, ge=1)
+    """Blocks that are used, from the lowest; 6 in the paper. A trunk with fewer uses all."""
+
+    patch: int = Field(default=25, ge=1)
+    """Samples per signal token, all channels together."""
+
+    is_signal_normed: bool = True
+    """Whether each channel of a window is brought to mean 0 and spread 1."""
+
+    is_norm_trained: bool = True
+    """Whether the trunk's layer norms and positions learn, as in the paper."""
+
+    prompt: Literal["none", "report"] = "none"
+    """What stands before the patches."""
+
+    def build(self) -> "medts.models.base.Encoder":
+        """Builds the network."""
+        from medts.models.baselines.gpt4ts import Gpt4ts
+
+        return Gpt4ts(self)
+
+    @classmethod
+    def tiny(cls) -> "Gpt4tsConfig":
+        """Returns sizes for the contract suite."""
+        return Gpt4tsConfig(
+            trunk=TextConfig(name="random-tiny-gpt2", max_tokens=32), is_signal_normed=False
+        )

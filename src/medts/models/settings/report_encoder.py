@@ -1,0 +1,36 @@
+"""Settings of a text encoder of reports; the network is `medts.models.report_encoder`."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from medts.models.settings.base import EncoderSettings, StreamInput
+from medts.nn.settings import TextConfig
+
+if TYPE_CHECKING:
+    import medts.models.base
+
+
+class ReportEncoderConfig(EncoderSettings):
+    """Which language model learns the wording of reports."""
+
+    offers: ClassVar[frozenset[str]] = frozenset({"masked_language"})
+
+    kind: Literal["report_encoder"] = "report_encoder"
+    """Name of the encoder in the registry."""
+
+    text: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    """Encoder such as BERT to start from: ``minilm``, a local folder, or a hub model at hand."""
+
+    def inputs(self) -> dict[str, StreamInput]:
+        """Returns nothing: no stream is read."""
+        return {}
+
+    def build(self) -> "medts.models.base.Encoder":
+        """Builds the network with the language model's weights."""
+        from medts.models.report_encoder import ReportEncoder
+
+        return ReportEncoder(self)
+
+    @classmethod
+    def tiny(cls) -> "ReportEncoderConfig":
+        """Returns sizes for the contract suite."""
+        return ReportEncoderConfig(text=TextConfig(name="random-tiny-bert", max_tokens=32))

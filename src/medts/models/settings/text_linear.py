@@ -1,0 +1,42 @@
+"""Settings of a linear reader of reports; the network is `medts.models.baselines.text_linear`."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.settings.base import EncoderSettings
+from medts.nn.settings import TextConfig
+
+if TYPE_CHECKING:
+    import medts.models.base
+
+
+class TextLinearConfig(EncoderSettings):
+    """Which language model reads, and how much of a report."""
+
+    kind: Literal["text_linear"] = "text_linear"
+    """Name of the encoder in the registry."""
+
+    text: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    """The frozen language model."""
+
+    stream: str = "ecg"
+    """Stream whose windows the reports belong to; its signal is not read."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels of that stream, which are not read either."""
+
+    cache_mib: float = Field(default=512.0, ge=0.0)
+    """Memory for reports that were read."""
+
+    def build(self) -> "medts.models.base.Encoder":
+        """Builds the network."""
+        from medts.models.baselines.text_linear import TextLinear
+
+        return TextLinear(self)
+
+    @classmethod
+    def tiny(cls) -> "TextLinearConfig":
+        """Returns sizes for the contract suite."""
+        return TextLinearConfig(text=TextConfig(name="random-tiny-gpt2", max_tokens=32))

@@ -1,0 +1,47 @@
+"""Settings of xresnet1d; the network is `medts.models.baselines.xresnet1d`."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from medts.core.montage import STANDARD_12_LEADS
+from medts.models.settings.base import EncoderSettings
+
+if TYPE_CHECKING:
+    import medts.models.base
+
+
+class XResNet1dConfig(EncoderSettings):
+    """Depth, width and input of an xresnet1d."""
+
+    kind: Literal["xresnet1d"] = "xresnet1d"
+    """Name of the encoder in the registry."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = STANDARD_12_LEADS
+    """Channels that it reads, in this order."""
+
+    size: Literal["10", "18", "34", "50", "101"] = "101"
+    """Layers, as the residual networks are named; 50 and 101 use bottleneck blocks."""
+
+    width: int = Field(default=64, ge=8)
+    """Channels inside a block; the benchmark keeps 64 in all four stages."""
+
+    kernel_size: int = Field(default=5, ge=3)
+    """Samples that a convolution sees; odd."""
+
+    stem: tuple[int, int, int] = (32, 32, 64)
+    """Channels of the three convolutions of the stem."""
+
+    def build(self) -> "medts.models.base.Encoder":
+        """Builds the network."""
+        from medts.models.baselines.xresnet1d import XResNet1d
+
+        return XResNet1d(self)
+
+    @classmethod
+    def tiny(cls) -> "XResNet1dConfig":
+        """Returns sizes for the contract suite."""
+        return XResNet1dConfig(size="10", width=16, stem=(8, 8, 16))

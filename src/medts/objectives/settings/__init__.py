@@ -1,0 +1,1 @@
+"""Settings of objectives, without torch; `ObjectiveSettings.build` makes the module."""

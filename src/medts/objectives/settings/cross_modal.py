@@ -1,0 +1,36 @@
+"""Settings of the objective cross modal; its module is `medts.objectives.cross_modal`."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from medts.objectives.settings.base import ObjectiveSettings
+
+if TYPE_CHECKING:
+    import medts.objectives.base
+
+
+class CrossModalConfig(ObjectiveSettings):
+    """Form, projection and temperature."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"latents"})
+
+    kind: Literal["cross_modal"] = "cross_modal"
+    """Name of the objective in the registry."""
+
+    form: Literal["cmc", "cocoa"] = "cmc"
+    """``cmc``: each pair of modalities by itself. ``cocoa``: all modalities of a window at once."""
+
+    projection_dim: int = Field(default=64, ge=1)
+    """Width of the space in which modalities are compared."""
+
+    temperature: float = Field(default=0.2, gt=0.0)
+    """Divides the cosine similarities."""
+
+    def build(
+        self, parts: "medts.objectives.base.TrainingParts"
+    ) -> "medts.objectives.base.Objective":
+        """Builds the objective around an encoder."""
+        from medts.objectives.cross_modal import CrossModal
+
+        return CrossModal(self, encoder=parts.encoder)

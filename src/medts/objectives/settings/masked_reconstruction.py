@@ -1,0 +1,56 @@
+"""Settings of masked reconstruction; the module is `medts.objectives.masked_reconstruction`."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from medts.models.ecg_nat import TOTAL_STRIDE
+from medts.objectives.settings.base import ObjectiveSettings
+
+if TYPE_CHECKING:
+    import medts.objectives.base
+
+
+class MaskedReconstructionConfig(ObjectiveSettings):
+    """What is hidden, and how it is drawn and scored; the numbers are ours."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"masking"})
+
+    kind: Literal["masked_reconstruction"] = "masked_reconstruction"
+    """Name of the objective in the registry."""
+
+    unit: int = Field(default=TOTAL_STRIDE, gt=0, multiple_of=TOTAL_STRIDE)
+    """Samples hidden together; a multiple of the encoder's total stride, 320 ms at 100 Hz."""
+
+    hide_ratio: float = Field(default=0.6, gt=0.0, lt=1.0)
+    """Share of the units of a window that are hidden; one at least, and never all of several."""
+
+    lead_dropout_p: float = Field(default=0.5, ge=0.0, le=1.0)
+    """How often a window also loses leads, which are then reconstructed over all their length."""
+
+    lead_dropout_n: int = Field(default=6, ge=1)
+    """Most leads lost at once; one always stays."""
+
+    decoder_dim: int = Field(default=128, ge=32, multiple_of=32)
+    """Width of the decoder; its heads are 32 wide."""
+
+    decoder_depth: int = Field(default=2, ge=1)
+    """Layers of the decoder."""
+
+    decoder_kernel: int = Field(default=15, ge=1)
+    """Neighbors of a token in the decoder, odd; 15 tokens of 8 samples are 1.2 s at 100 Hz."""
+
+    smallest_std: float = Field(default=1e-2, gt=0.0)
+    """Floor of the deviation that a target is divided by, in units of the model's input, so that
+    a flat lead asks for nothing but zeros."""
+
+    difference: float = Field(default=0.0, ge=0.0)
+    """Weight of the mean absolute error of the step from one sample to the next."""
+
+    def build(
+        self, parts: "medts.objectives.base.TrainingParts"
+    ) -> "medts.objectives.base.Objective":
+        """Builds the objective around an encoder."""
+        from medts.objectives.masked_reconstruction import MaskedReconstruction
+
+        return MaskedReconstruction(self, encoder=parts.encoder)

@@ -1,0 +1,1 @@
+"""The tensors that cross from data to models and back."""
