@@ -20,7 +20,7 @@ from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.evaluation.embeddings import embed
 from medts.evaluation.few_shot import FewShotConfig, run
-from medts.evaluation.probe import Labelled, ProbeConfig, fit_probe
+from medts.training.probe import Labelled, ProbeConfig, fit_probe
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestCentroid
 
 from medts.data.splits import Part
 from medts.evaluation.few_shot import FewShotConfig, draw_shots, nearest_centroid, run
-from medts.evaluation.probe import Labelled
+from medts.training.probe import Labelled
 from medts.evaluation.task import make_task
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from medts.core.errors import ConfigError, UnknownNameError
 from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_recipe
-from medts.recipes.base import Pretraining, Recipe
+from medts.training.recipe import Pretraining, Recipe
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

@@ -10,7 +10,7 @@ from medts.data.splits import subject_tokens, take_part
 from medts.nn.settings import TextConfig
 from medts.nn.text import FrozenText, load_language_model, random_language_model
 from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
-from medts.recipes.folder import trace
+from medts.training.folder import trace
 from medts.recipes.report_lm import ReportModelling
 from medts.recipes.report_modelling import model_reports, seen_by
 

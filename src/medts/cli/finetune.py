@@ -17,7 +17,7 @@ from medts.data.store import Store
 from medts.inference.bundle import load_bundle
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.recipes import RECIPES, find_recipe
-from medts.recipes.base import Recipe
+from medts.training.recipe import Recipe
 from medts.recipes.joint import train_jointly
 from medts.recipes.run import finetune
 

@@ -29,7 +29,7 @@ from medts.evaluation.controls import CONTROLS
 from medts.evaluation.draws import ProbedConfig
 from medts.evaluation.embeddings import embed
 from medts.evaluation.files import write_predictions
-from medts.evaluation.probe import Labelled, fit_probe, fit_scaling
+from medts.training.probe import Labelled, fit_probe, fit_scaling
 from medts.evaluation.result import Condition, Measures, Result
 from medts.evaluation.scoring import Origin, Scored, measure, measures_of, score
 from medts.evaluation.task import Task, origin_of

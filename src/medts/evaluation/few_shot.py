@@ -21,7 +21,7 @@ from pydantic import Field
 from medts.data.label_texts import in_words
 from medts.data.splits import draw_shots
 from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
-from medts.evaluation.probe import Labelled, Probe, fit_probe
+from medts.training.probe import Labelled, Probe, fit_probe
 from medts.evaluation.result import Result
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle

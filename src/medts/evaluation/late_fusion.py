@@ -21,7 +21,7 @@ from sklearn.model_selection import GroupKFold
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.evaluation.answers import answer, head_origin, probabilities
-from medts.evaluation.probe import Labelled, Probe, ProbeConfig, fit_probe, macro_auroc
+from medts.training.probe import Labelled, Probe, ProbeConfig, fit_probe, macro_auroc
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task

@@ -32,7 +32,7 @@ from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.evaluation.answers import answer, head_origin
 from medts.evaluation.files import write_predictions
 from medts.evaluation.missing_curve import Judged, Missing, missing_conditions
-from medts.evaluation.probe import Labelled, ProbeConfig, fit_probe, fit_scaling
+from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling
 from medts.evaluation.result import Condition, Result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task, origin_of

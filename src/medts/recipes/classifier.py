@@ -25,7 +25,7 @@ from medts.data.sources.memory import Memory
 from medts.data.store import Store
 from medts.inference.predictor import load, predict_store
 from medts.recipes import find_recipe
-from medts.recipes.base import Recipe
+from medts.training.recipe import Recipe
 from medts.recipes.run import finetune
 
 

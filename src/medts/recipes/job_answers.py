@@ -24,7 +24,7 @@ from medts.evaluation.fine_tune import thresholds_of
 from medts.evaluation.late_fusion import fuse
 from medts.evaluation.missing_curve import Missing
 from medts.evaluation.missing_modalities import answers_without, missing_sets
-from medts.evaluation.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
+from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
 from medts.evaluation.result import Condition, Measures, Result
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task, make_task

@@ -19,7 +19,7 @@ from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.models.settings.melp import MelpConfig
 from medts.recipes import find_pretraining, find_recipe, find_report_recipe
-from medts.recipes.base import Pretraining, Recipe
+from medts.training.recipe import Recipe
 from medts.recipes.joint import train_jointly
 from medts.recipes.pretrain import pretrain
 from medts.recipes.reading import reading, reads_like
@@ -137,12 +137,12 @@ def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
 
 def _with_report_lm(
     job: Job,
-    recipe: Pretraining,
+    recipe: Recipe,
     store: Store,
     train: Sequence[str],
     validation: Sequence[str],
     out: Path,
-) -> Pretraining:
+) -> Recipe:
     """Returns a recipe whose language model has read the reports of the training folds."""
     adapting, encoder = find_report_recipe(job.method.report_lm), recipe.encoder
     assert isinstance(encoder, MelpConfig)

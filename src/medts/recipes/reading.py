@@ -6,7 +6,7 @@ the other's. An encoder that is built for one length of window is built for that
 
 from medts.core.errors import ConfigError
 from medts.models.settings.base import EncoderSettings
-from medts.recipes.base import Recipe
+from medts.training.recipe import Recipe
 
 
 def reading(recipe: Recipe, other: Recipe) -> Recipe:

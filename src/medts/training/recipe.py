@@ -1,7 +1,8 @@
-"""Recipe and Pretraining: everything one run needs, as values.
+"""Recipe: everything one run needs, as values; pretraining and fine-tuning alike.
 
-A recipe is a function that returns one; a variant calls another recipe and changes one thing.
-Every field's sentence is its help on the command line.
+The objective says what a run learns from: labels, signals, pairs of signal and report, or reports
+alone. A recipe is a function that returns one; a variant calls another recipe and changes one
+thing. Every field's sentence is its help on the command line. Nothing here imports torch.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.objectives.settings.base import AnyObjective
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.signal.preprocess import Preprocessing
-from medts.training.settings import Training
+from medts.training.settings import NOT_IDENTITY, Training
 
 
 class Recipe(Config):
@@ -28,15 +29,15 @@ class Recipe(Config):
     encoder: AnyEncoder
     """Which encoder, and its sizes."""
 
-    head: HeadConfig | MatchingHeadConfig = HeadConfig()
-    """Between the embedding and the logits."""
+    objective: AnyObjective = ClassificationConfig()
+    """What is optimised; it decides what the run learns from."""
+
+    head: HeadConfig | MatchingHeadConfig | None = None
+    """Between the embedding and the logits, where labels are learnt."""
 
     starts_from_probe: bool = False
-    """Whether a linear head starts from a logistic regression on the encoder as it is, so that
-    its first steps do not undo what pretraining taught (Kumar et al., ICLR 2022)."""
-
-    objective: AnyObjective = ClassificationConfig()
-    """How labels become a loss."""
+    """LP-FT (Kumar et al., ICLR 2022): whether a linear head is initialised from a logistic
+    regression probe, so that its first steps do not undo what pretraining taught."""
 
     preprocessing: Preprocessing = Field(default_factory=Preprocessing)
     """Channels, unit, rate, band and scale that the encoder reads."""
@@ -47,15 +48,41 @@ class Recipe(Config):
     training: Training = Training()
     """Optimiser, schedule, length and precision."""
 
-    cache_gib: float = Field(default=4.0, ge=0)
+    corpus_balance: float = Field(default=0.5, ge=0.0, le=1.0)
+    """How evenly corpora are sampled without labels: 0 by their subjects, 1 all equally often."""
+
+    cache_gib: float = Field(default=4.0, ge=0, json_schema_extra=NOT_IDENTITY)
     """Memory that preprocessed records may take, GiB; what does not fit is prepared again."""
 
     tuning_trials: int = Field(default=0, ge=0)
     """Settings that were compared on validation before this recipe was fixed."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_need_a_head(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("head") is None:
+            objective = values.get("objective", ClassificationConfig())
+            if getattr(objective, "learns_from", "") == "labels":
+                is_matching = objective.kind == "label_matching"
+                return {**values, "head": MatchingHeadConfig() if is_matching else HeadConfig()}
+        return values
+
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
         check_channels(self.encoder, self.preprocessing)
+        check_needs(self.encoder, self.objective.needs)
+        self._check_head()
+        if self.objective.learns_from != "labels" and self.training.monitor != "loss":
+            raise ValueError(
+                f"objective {self.objective.kind!r} has no labels: training.monitor must be 'loss'"
+            )
+        return self
+
+    def _check_head(self) -> None:
+        if self.objective.learns_from != "labels":
+            if self.head is not None:
+                raise ValueError(f"objective {self.objective.kind!r} trains no head")
+            return
         is_matching = self.objective.kind == "label_matching"
         if is_matching != isinstance(self.head, MatchingHeadConfig):
             raise ValueError("objective label_matching and a matching head need each other")
@@ -64,7 +91,6 @@ class Recipe(Config):
         )
         if self.starts_from_probe and not is_linear:
             raise ValueError("only a linear head without a norm can start from a probe")
-        return self
 
     def hiding(self, label_sets: Sequence[LabelSet]) -> "Recipe":
         """Returns the recipe for some label sets: redacted reports must not name their classes."""
@@ -72,41 +98,6 @@ class Recipe(Config):
         if reports is None or not reports.is_redacted:
             return self
         return self.but(preprocessing=self.preprocessing.but(reports=reports.hiding(label_sets)))
-
-
-class Pretraining(Config):
-    """Encoder, objective, preprocessing, windows and training of one run without labels."""
-
-    name: str
-    """Name in the list of pretraining recipes."""
-
-    encoder: AnyEncoder
-    """Which encoder, and its sizes; it is what the run is for."""
-
-    objective: AnyObjective
-    """What the encoder has to do to learn; its other parts are thrown away."""
-
-    preprocessing: Preprocessing = Field(default_factory=Preprocessing)
-    """Channels, unit, rate, band and scale that the encoder reads."""
-
-    windowing: Windowing = Windowing()
-    """How records are cut."""
-
-    training: Training = Training(monitor="loss")
-    """Optimiser, schedule, length and precision."""
-
-    corpus_balance: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How alike corpora are drawn: 0 by their number of subjects, 1 all equally often."""
-
-    cache_gib: float = Field(default=4.0, ge=0)
-    """Memory that preprocessed records may take, GiB; what does not fit is prepared again."""
-
-    @model_validator(mode="after")
-    def _encoder_reads_what_is_prepared(self) -> "Pretraining":
-        check_channels(self.encoder, self.preprocessing)
-        if self.training.monitor != "loss":
-            raise ValueError("pretraining has no labels: training.monitor must be 'loss'")
-        return self
 
 
 def check_channels(encoder: EncoderSettings, preprocessing: Preprocessing) -> None:
@@ -128,3 +119,17 @@ def check_channels(encoder: EncoderSettings, preprocessing: Preprocessing) -> No
                 f"encoder reads {name!r} at {wanted.sampling_rate:g} Hz, "
                 f"preprocessing makes {spec.sampling_rate:g} Hz"
             )
+
+
+def check_needs(encoder: EncoderSettings, needs: frozenset[str]) -> None:
+    """Makes sure that an encoder offers the abilities that an objective needs.
+
+    Raises:
+        ValueError: If one is missing; encoders that offer it are named.
+    """
+    for ability in sorted(needs - encoder.offers):
+        able = [kind for kind, each in EncoderSettings.registry().items() if ability in each.offers]
+        raise ValueError(
+            f"the objective needs an encoder that offers {ability!r}, which {encoder.kind!r} does "
+            f"not; use {' or '.join(able) or 'another objective'}"
+        )

@@ -13,27 +13,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medts.data.store import Store
-from medts.evaluation.probe import Labelled, Probe, ProbeConfig, Scaling, fit_probe, fit_scaling
+from medts.training.probe import Labelled, Probe, ProbeConfig, Scaling, fit_probe, fit_scaling
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.inference.predictor import embed_store
 from medts.models.base import Encoder
 from medts.models.heads import Head
-from medts.recipes.base import Recipe
-from medts.recipes.run import Parts
+from medts.training.material import Material
+from medts.training.recipe import Recipe
 
 
-def start_from_probe(
-    head: Head, encoder: Encoder, recipe: Recipe, store: Store, parts: Parts
-) -> None:
+def start_from_probe(head: Head, encoder: Encoder, recipe: Recipe, material: Material) -> None:
     """Sets the weights of a linear head in place; its strength is chosen on validation.
 
     Args:
         head: One linear layer, without a norm before it.
         encoder: As it is before fine-tuning.
         recipe: Says how recordings are prepared.
-        store: Where they are.
-        parts: The labelled records that train, and those that choose.
+        material: The labelled records that train, and those that choose.
     """
     bundle = Bundle(
         ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing),
@@ -42,15 +39,14 @@ def start_from_probe(
         provenance=Provenance(recipe=recipe.name),
     )
     bundle.encoder.load_state_dict(encoder.state_dict())
-    values = [
-        embed_store(bundle, store, part.rows.tolist()) for part in (parts.train, parts.validation)
-    ]
+    (labelled,) = material.labelled
+    parts = (labelled.train, labelled.validation)
+    values = [embed_store(bundle, material.store, part.rows.tolist()) for part in parts]
     scaling = fit_scaling(values[0])
     train, validation = (
-        Labelled(scaling(each), part.target)
-        for each, part in zip(values, (parts.train, parts.validation), strict=True)
+        Labelled(scaling(each), part.target) for each, part in zip(values, parts, strict=True)
     )
-    probe = fit_probe(train, validation, parts.label_set.kind, ProbeConfig())
+    probe = fit_probe(train, validation, labelled.label_set.kind, ProbeConfig())
     weight, bias = unscaled(probe, scaling)
     linear = head.layers[-1]
     assert isinstance(linear, nn.Linear)

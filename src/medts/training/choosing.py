@@ -1,0 +1,39 @@
+"""Operating points: the threshold of each class, chosen on the validation records of a run.
+
+Axes: R records, K classes.
+"""
+
+import numpy as np
+
+from medts.core.labels import OperatingPoint
+from medts.data.splits import describe
+from medts.inference.bundle import Bundle
+from medts.inference.predictor import predict_store
+from medts.metrics.thresholds import choose_thresholds
+from medts.training.material import Labelled, Material
+
+
+def operating_points(
+    bundle: Bundle, labelled: Labelled, material: Material
+) -> dict[str, OperatingPoint]:
+    """Chooses the threshold of every class of a ``multi`` label set on validation records.
+
+    A class without a training record gets none, so that it is never stated.
+    """
+    label_set = labelled.label_set
+    if label_set.kind == "single":
+        return {}
+    asked = bundle.answering(label_set.name)
+    rows = labelled.validation.rows.tolist()
+    probability = predict_store(asked, material.store, rows).astype(np.float64)
+    classes = label_set.classes
+    chosen = choose_thresholds(labelled.validation.target, probability, classes)
+    where = describe(material.store, labelled.validation)
+    split_name = f"validation: {', '.join(where['corpora'])} {', '.join(where['folds'])}"
+    rule = dict.fromkeys(classes, chosen.rule)
+    rule |= dict.fromkeys(chosen.fallback_classes, "one half, for want of positives or negatives")
+    return {
+        name: OperatingPoint(threshold=float(threshold), rule=rule[name], split=split_name)
+        for name, threshold in zip(classes, chosen.values, strict=True)
+        if labelled.prevalence[name] > 0
+    }
