@@ -35,7 +35,7 @@ from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
 from medts.models.matching_head import MatchingHead, MatchingHeadConfig, read_texts, texts_of
 from medts.objectives.label_matching import LabelMatching, LabelMatchingConfig
 from medts.recipes.base import Recipe
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
 from medts.recipes.run import (
     LearningRequest,
     Parts,
@@ -44,6 +44,7 @@ from medts.recipes.run import (
     split,
     take_weights,
 )
+from medts.training.randomness import global_state_kept
 
 
 class JointRequest(LearningRequest):
@@ -67,6 +68,7 @@ class Learnt:
         return dict(zip(self.label_set.classes, shares, strict=True))
 
 
+@global_state_kept()
 def train_jointly(
     recipe: Recipe,
     store: Store,
@@ -135,8 +137,8 @@ def train_jointly(
     for each in learnt:
         digest.update(store.digest(each.parts.train.rows, each.label_set.name).encode())
     data_digest = digest.hexdigest()
-    claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "bundle", request):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -165,6 +167,8 @@ def train_jointly(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))

@@ -32,7 +32,8 @@ from medts.models import build_encoder
 from medts.objectives import PRETRAINING
 from medts.objectives.masked_reconstruction import MaskedReconstruction
 from medts.recipes.base import Pretraining
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
+from medts.training.randomness import global_state_kept
 
 
 class PretrainingRequest(Config):
@@ -51,6 +52,7 @@ class PretrainingRequest(Config):
     """Seed of everything random."""
 
 
+@global_state_kept()
 def pretrain(
     recipe: Pretraining,
     store: Store,
@@ -85,8 +87,8 @@ def pretrain(
     validation = readable_part(store, recipe, val_folds)
     check_disjoint(store, train=train.rows, validation=validation.rows)
     data_digest = store.digest(train.rows)
-    claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "bundle", request):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -102,6 +104,8 @@ def pretrain(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))

@@ -31,8 +31,9 @@ from medts.data.store import Store, digest_of
 from medts.inference.manifest import Provenance
 from medts.nn.text import TextConfig, load_language_model
 from medts.objectives.masked_language import MaskedLanguage
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
 from medts.recipes.report_lm import ReportModelling
+from medts.training.randomness import global_state_kept
 
 
 class ReportModellingRequest(Config):
@@ -72,6 +73,7 @@ class _Reports:
     account: dict[str, Any]
 
 
+@global_state_kept()
 def model_reports(
     recipe: ReportModelling,
     store: Store,
@@ -115,8 +117,8 @@ def model_reports(
         reports={"train": train.account, "validation": validation.account},
     )
     data_digest = digest_of(train.texts)
-    claim(out, request, data_digest=data_digest)
-    if (out / "model" / "provenance.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "model", request):
         return out / "model"
 
     from medts.training.fit import fit
@@ -136,6 +138,8 @@ def model_reports(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     after = {name: perplexity(objective, texts) for name, texts in measured.items()}
     with write_whole(out / "history.json") as target:

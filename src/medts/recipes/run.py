@@ -43,7 +43,8 @@ from medts.models.heads import Head
 from medts.models.matching_head import MatchingHeadConfig
 from medts.objectives import SUPERVISED
 from medts.recipes.base import Recipe
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
+from medts.training.randomness import global_state_kept
 
 
 class LearningRequest(Config):
@@ -94,6 +95,7 @@ class Parts:
     validation: Part
 
 
+@global_state_kept()
 def finetune(
     recipe: Recipe,
     store: Store,
@@ -164,8 +166,8 @@ def finetune(
     )
     parts = split(store, request)
     data_digest = store.digest(parts.train.rows, label_set)
-    claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "bundle", request):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -201,6 +203,8 @@ def finetune(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
