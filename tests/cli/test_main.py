@@ -44,7 +44,7 @@ def test_importing_the_package_imports_nothing_heavy():
     ("arguments", "said"),
     [
         (["evalute"], "unknown verb 'evalute'. Did you mean 'evaluate'"),
-        (["finetune", "xresnet"], "unknown recipe 'xresnet'. Did you mean 'xresnet1d'"),
+        (["train", "xresnet"], "unknown recipe 'xresnet'. Did you mean 'xresnet1d'"),
         (["ingest", "ptbxl", ".", "store"], "unknown source 'ptbxl'. Did you mean 'ptb-xl'"),
         (["ingest", "ptb-xl", "nowhere", "store"], "nowhere"),
         (["info", "nowhere"], "nowhere"),
@@ -72,7 +72,7 @@ def test_a_package_of_an_extra_is_asked_for_by_the_extras_name(capsys, monkeypat
 
 
 def test_a_misspelt_field_gets_the_nearest_name(capsys, synthetic_store, tmp_path):
-    arguments = ["finetune", "xresnet1d_test", "--data", str(synthetic_store.paths[0]),
+    arguments = ["train", "xresnet1d_test", "--data", str(synthetic_store.paths[0]),
                  "--labels", "synthetic/rhythm", "--train-folds", "1", "--val-folds", "2",
                  "--out", str(tmp_path), "--training.epoch", "3"]  # fmt: skip
     with pytest.raises(SystemExit, match="2"):
@@ -92,7 +92,7 @@ def test_the_whole_way_from_a_corpus_to_a_result(tmp_path, capsys):
     assert "1000 records listed, 1000 stored" in capsys.readouterr().out
     asked = ["--data", store, "--labels", "synthetic/rhythm", "--train-folds", "1-2",
              "--val-folds", "8", "--out", run, "--training.epochs", "1"]  # fmt: skip
-    assert main(["finetune", "xresnet1d_test", *asked]) == 0
+    assert main(["train", "xresnet1d_test", *asked]) == 0
     assert "bundle" in capsys.readouterr().out
     asked = ["--model", run, "--data", store, "--folds", "9", "--out", out]
     assert main(["evaluate", *asked]) == 0

@@ -84,7 +84,7 @@ def test_damaged_files_are_named(folder, name, content):
 
 
 def test_a_folder_without_a_bundle_says_what_to_do(tmp_path):
-    with pytest.raises(BundleError, match=r"no bundle here.*medts finetune"):
+    with pytest.raises(BundleError, match=r"no bundle here.*medts train"):
         load_bundle(tmp_path)
 
 

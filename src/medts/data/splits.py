@@ -230,7 +230,9 @@ def labelled_part(
     return np.sort(stratified_order(target, seed)[:n_wanted])
 
 
-def draw_shots(store: Recordings, part: Part, shots: int, seed: int | list[int]) -> Int[np.ndarray, "n"]:
+def draw_shots(
+    store: Recordings, part: Part, shots: int, seed: int | list[int]
+) -> Int[np.ndarray, "n"]:
     """Draws positions with ``shots`` examples of each class, or all that a class has."""
     generator = np.random.default_rng(seed)
     is_positive = part.target > 0.5

@@ -13,25 +13,20 @@ that opens is complete. Windows and preprocessing are left to `medts.data.window
 Axes: B windows in the batch, C channels, T samples in time.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from medts.core.config import Config
 from medts.core.errors import StoreError, unknown_name
-from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Record, Statement, Stream
 from medts.data.recordings import CorpusInfo, Recordings
 from medts.data.shards import STREAM_TYPE, dequantise
-from medts.data.sources.base import SourceCard
 
 INDEX_SCHEMA = pa.schema(
     [

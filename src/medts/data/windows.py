@@ -16,8 +16,8 @@ from torch.utils.data import Dataset
 
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
-from medts.data.reports import as_read
 from medts.data.recordings import Recordings
+from medts.data.reports import as_read
 from medts.data.windowing import (
     Example,
     Windowing,

@@ -326,9 +326,9 @@ def find_bundle(path: str | Path) -> Path:
         if (folder / "config.json").is_file():
             return folder
     if (path / "run.json").is_file():
-        remedy = "The run has not ended; give the same `medts finetune` command again"
+        remedy = "The run has not ended; give the same `medts train` command again"
     else:
-        remedy = "Give a bundle, or the run folder that `medts finetune` wrote"
+        remedy = "Give a bundle, or the run folder that `medts train` wrote"
     raise BundleError("no bundle here", path=path, remedy=remedy)
 
 

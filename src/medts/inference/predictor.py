@@ -22,7 +22,7 @@ from medts.core.arithmetic import Precision, arithmetic
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 from medts.data.windowing import windows_of
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle, load_bundle
@@ -164,7 +164,7 @@ def stated_classes(bundle: Bundle, probability: dict[str, float]) -> tuple[str, 
 
 
 def predict_store(
-    bundle: Bundle, store: Store, rows: Sequence[int], *, batch_size: int = 64
+    bundle: Bundle, store: Recordings, rows: Sequence[int], *, batch_size: int = 64
 ) -> Float[np.ndarray, "R K"]:
     """Returns probabilities for rows of a store, in their order."""
     return _over_windows(
@@ -177,7 +177,7 @@ def predict_store(
 
 
 def embed_store(
-    bundle: Bundle, store: Store, rows: Sequence[int], *, batch_size: int = 64
+    bundle: Bundle, store: Recordings, rows: Sequence[int], *, batch_size: int = 64
 ) -> Float[np.ndarray, "R D"]:
     """Returns pooled embeddings for rows of a store, averaged over windows."""
     return _over_windows(bundle, store, rows, lambda batch: bundle.encode(batch).pooled, batch_size)
@@ -185,7 +185,7 @@ def embed_store(
 
 def _over_windows(
     bundle: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Sequence[int],
     compute: Callable[[Batch], Tensor],
     batch_size: int,

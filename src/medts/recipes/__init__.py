@@ -19,7 +19,7 @@ GROUP = "medts.recipes"
 
 
 def find_recipe(name: str) -> Recipe:
-    """Returns a recipe by name.
+    """Returns a recipe by the name of its function.
 
     Raises:
         UnknownNameError: If there is none; the nearest is suggested.
@@ -27,7 +27,7 @@ def find_recipe(name: str) -> Recipe:
     known = recipes()
     if name not in known:
         raise not_found("recipe", name, known, GROUP)
-    return known[name]()
+    return known[name]().but(name=name)
 
 
 @cache

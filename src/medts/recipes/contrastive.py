@@ -8,8 +8,8 @@ from medts.data.windowing import Windowing
 from medts.objectives.settings.cmsc import CmscConfig
 from medts.objectives.settings.simclr import SimClrConfig
 from medts.objectives.settings.vicreg import VicregConfig
-from medts.training.recipe import Recipe
 from medts.recipes.xresnet1d import xresnet1d
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 

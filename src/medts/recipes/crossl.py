@@ -13,8 +13,8 @@ from medts.models.settings.base import StreamInput
 from medts.models.settings.crossl import CrosslConfig
 from medts.models.settings.heads import HeadConfig
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
-from medts.training.recipe import Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing, split_stream
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _ECG = StreamPreprocessing()

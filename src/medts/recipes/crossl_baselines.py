@@ -7,11 +7,11 @@ latents side by side.
 
 from medts.models.settings.crossl import CrosslConfig
 from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
+from medts.models.settings.heads import HeadConfig
 from medts.objectives.settings.base import ObjectiveSettings
 from medts.objectives.settings.cross_modal import CrossModalConfig
 from medts.objectives.settings.simclr import SimClrConfig
 from medts.objectives.settings.vicreg import VicregConfig
-from medts.training.recipe import Recipe
 from medts.recipes.crossl import (
     crossl_eegmat,
     crossl_eegmat_pretraining,
@@ -21,6 +21,7 @@ from medts.recipes.crossl import (
     crossl_wisdm_pretraining,
     inputs_of,
 )
+from medts.training.recipe import Recipe
 
 
 def _instead(base: Recipe, suffix: str, objective: ObjectiveSettings) -> Recipe:
@@ -42,7 +43,7 @@ def _with_modality_dropout(base: Recipe, hide_ratio: float = 0.5) -> Recipe:
 
 def _deep_conv_lstm(base: Recipe, name: str, stride: int) -> Recipe:
     encoder = DeepConvLSTMConfig(streams=inputs_of(base.preprocessing), stride=stride)
-    return base.but(name=name, encoder=encoder, head=base.head.but(hidden=0, dropout=0.5))
+    return base.but(name=name, encoder=encoder, head=HeadConfig(hidden=0, dropout=0.5))
 
 
 def crossl_wisdm_simclr() -> Recipe:

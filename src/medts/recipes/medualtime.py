@@ -14,8 +14,8 @@ from medts.models.settings.medualtime import MedualTimeConfig
 from medts.models.settings.text_linear import TextLinearConfig
 from medts.nn.settings import TextConfig
 from medts.objectives.settings.dual_contrast import DualContrastConfig
-from medts.training.recipe import Recipe
 from medts.signal.preprocess import Preprocessing
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _CLEANED = Preprocessing(reports=ReportSettings())

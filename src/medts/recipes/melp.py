@@ -17,8 +17,8 @@ from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.settings import TextConfig
 from medts.objectives.settings.report_alignment import ReportAlignmentConfig
-from medts.training.recipe import Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 
@@ -213,8 +213,6 @@ def _without(recipe: Recipe, name: str, **weights: float) -> Recipe:
     return recipe.but(name=name, encoder=encoder, objective=objective)
 
 
-def _with_tower(
-    recipe: Recipe, name: str, tower: EcgNatConfig | SparseformerConfig
-) -> Recipe:
+def _with_tower(recipe: Recipe, name: str, tower: EcgNatConfig | SparseformerConfig) -> Recipe:
     assert isinstance(recipe.encoder, MelpConfig)
     return recipe.but(name=name, encoder=recipe.encoder.but(tower=tower))

@@ -86,9 +86,10 @@ class Preprocessing(Config):
     """What every stream of a record must look like when it reaches the model."""
 
     streams: dict[str, StreamPreprocessing] = Field(
-        default_factory=lambda: {"ecg": StreamPreprocessing()}, min_length=1
+        default_factory=lambda: {"ecg": StreamPreprocessing()}
     )
-    """By stream name; streams of a record that are not named here are not read."""
+    """By stream name; streams of a record that are not named here are not read. None where
+    reports alone are."""
 
     reports: ReportSettings | None = None
     """How reports are cleaned for models that read them; none gives them as they were written."""

@@ -6,7 +6,6 @@ Axes: R records, K classes.
 import numpy as np
 
 from medts.core.labels import OperatingPoint
-from medts.data.splits import describe
 from medts.inference.bundle import Bundle
 from medts.inference.predictor import predict_store
 from medts.metrics.thresholds import choose_thresholds
@@ -28,8 +27,8 @@ def operating_points(
     probability = predict_store(asked, material.store, rows).astype(np.float64)
     classes = label_set.classes
     chosen = choose_thresholds(labelled.validation.target, probability, classes)
-    where = describe(material.store, labelled.validation)
-    split_name = f"validation: {', '.join(where['corpora'])} {', '.join(where['folds'])}"
+    corpus = label_set.name.split("/")[0]
+    split_name = f"validation: {corpus} {', '.join(labelled.validation.folds)}"
     rule = dict.fromkeys(classes, chosen.rule)
     rule |= dict.fromkeys(chosen.fallback_classes, "one half, for want of positives or negatives")
     return {

@@ -15,7 +15,7 @@ from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.versions import versions
 from medts.data.splits import Part, describe, subject_tokens
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 from medts.inference.manifest import Provenance
 from medts.nn.settings import TextConfig
 
@@ -167,7 +167,7 @@ def _completed(found: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
         return found
 
 
-def trace(store: Store, train: Part, validation: Part, recipe: Config) -> dict[str, Any]:
+def trace(store: Recordings, train: Part, validation: Part, recipe: Config) -> dict[str, Any]:
     """Returns what a `Provenance` says of the records that trained and chose.
 
     Whoever a text encoder of the recipe has read the reports of counts as seen too.

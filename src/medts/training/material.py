@@ -260,9 +260,7 @@ def _with_reports(recipe: Recipe, store: Recordings, split: Split) -> Material:
     return Material(store, parts[0], parts[1], texts=(texts[0], texts[1]), account=accounts)
 
 
-def make_loader(
-    material: Material, recipe: Recipe, *, seed: int, is_training: bool
-) -> DataLoader:
+def make_loader(material: Material, recipe: Recipe, *, seed: int, is_training: bool) -> DataLoader:
     """Returns the batches of the training or the validation records.
 
     In training, windows of one label set come in passes; of several, each batch belongs to one of
@@ -287,9 +285,13 @@ def make_loader(
     dataset = _windows(material.store, part, recipe, targets, is_training=is_training)
     is_balanced = is_training and not material.labelled
     label_set = material.labelled[0].label_set if material.labelled else None
+    if material.labelled and not is_training:
+        batch_size *= 2  # no gradients to keep
     return DataLoader(
         dataset,
-        batch_size=min(batch_size if is_training or not material.labelled else 2 * batch_size, len(dataset)),
+        batch_size=min(
+            batch_size if is_training or not material.labelled else 2 * batch_size, len(dataset)
+        ),
         shuffle=is_training and not is_balanced,
         sampler=_balanced_sampler(material.store, part, dataset, recipe) if is_balanced else None,
         drop_last=is_training and len(dataset) > batch_size,

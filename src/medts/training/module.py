@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medts.tensors.batch import Batch, Losses, mean_by_record
 from medts.core.errors import MedtsError
 from medts.metrics.scores import auroc
 from medts.objectives.base import Objective
+from medts.tensors.batch import Batch, Losses, mean_by_record
 from medts.training.settings import Training
 from medts.training.trouble import too_few_windows
 

@@ -12,14 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medts.data.store import Store
-from medts.training.probe import Labelled, Probe, ProbeConfig, Scaling, fit_probe, fit_scaling
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.inference.predictor import embed_store
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.training.material import Material
+from medts.training.probe import Labelled, Probe, ProbeConfig, Scaling, fit_probe, fit_scaling
 from medts.training.recipe import Recipe
 
 

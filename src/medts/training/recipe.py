@@ -23,8 +23,8 @@ from medts.training.settings import NOT_IDENTITY, Training
 class Recipe(Config):
     """Encoder, head, objective, preprocessing, windows and training of one run."""
 
-    name: str
-    """Name in the list of recipes."""
+    name: str = ""
+    """Name in the list of recipes, which `medts.recipes.find_recipe` gives."""
 
     encoder: AnyEncoder
     """Which encoder, and its sizes."""

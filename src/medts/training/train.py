@@ -33,7 +33,7 @@ from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.models.matching_head import MatchingHead, read_texts, texts_of
-from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
+from medts.models.settings.heads import HeadConfig
 from medts.objectives.base import TrainingParts
 from medts.training.choosing import operating_points
 from medts.training.fit import Fitted, fit
@@ -77,8 +77,8 @@ def train(
     data: Recordings | str | Path | Sequence[str | Path],
     *,
     labels: str | Sequence[str] = (),
-    split: Split = Split(),
-    subsample: Subsample = Subsample(),
+    split: Split | None = None,
+    subsample: Subsample | None = None,
     out: str | Path,
     init: str | Path | None = None,
     seed: int = 0,
@@ -108,6 +108,7 @@ def train(
     out = Path(out)
     store = data if isinstance(data, Recordings) else Store(*_paths(data))
     names = (labels,) if isinstance(labels, str) else tuple(labels)
+    split, subsample = split or Split(), subsample or Subsample()
     recipe = recipe.hiding([store.label_set(name) for name in names])
     request = Request(
         recipe=recipe,
@@ -136,7 +137,8 @@ def train(
     encoder = recipe.encoder.build()
     start = load_bundle(init) if init else None
     if start is not None:
-        take_weights(encoder, recipe, start, init)
+        check_same_preparation(recipe, start, init)
+        take_weights(encoder, start, init)
     head, text = _build_head(recipe, encoder, material)
     objective = recipe.objective.build(TrainingParts(encoder, head, targets_of(material)))
     objective.train()
@@ -161,27 +163,20 @@ def train(
     return bundle.save(made)
 
 
-def take_weights(
-    encoder: Encoder, recipe: Recipe, start: Bundle, init: str | Path | None
-) -> None:
-    """Gives an encoder the weights of a bundle's: transfer.
-
-    A model that was pretrained with parts for another modality, such as reports, lends the parts
-    that an encoder of its kind without them has.
+def check_same_preparation(recipe: Recipe, start: Bundle, init: str | Path | None) -> None:
+    """Makes sure that a bundle's encoder was trained on signals prepared as the recipe's are.
 
     Raises:
-        ConfigError: If that encoder has another shape, or read signals that were prepared in
-            another way.
+        ConfigError: If rate, unit, scale or filter of a stream differ.
     """
     for name, spec in recipe.preprocessing.streams.items():
         before = start.preprocessing.streams.get(name)
         if before is None:
             continue
-        fields = ("sampling_rate", "unit", "scale", "low_hz", "high_hz", "filter")
         differing = [
-            f"{field} {getattr(before, field)} and {getattr(spec, field)}"
-            for field in fields
-            if getattr(before, field, None) != getattr(spec, field, None)
+            f"{field} {found} and {wanted}"
+            for field in ("sampling_rate", "unit", "scale", "low_hz", "high_hz", "filter")
+            if (found := getattr(before, field)) != (wanted := getattr(spec, field))
         ]
         if differing:
             raise ConfigError(
@@ -191,6 +186,17 @@ def take_weights(
                 field="init",
                 remedy="Give the recipe the bundle's preprocessing, by its flags or .but(...)",
             )
+
+
+def take_weights(encoder: Encoder, start: Bundle, init: str | Path | None) -> None:
+    """Gives an encoder the weights of a bundle's.
+
+    A model that was pretrained with parts for another modality, such as reports, lends the parts
+    that an encoder of its kind without them has.
+
+    Raises:
+        ConfigError: If that encoder has another shape.
+    """
     own, given = encoder.state_dict(), start.encoder.state_dict()
     if type(encoder) is type(start.encoder) and own.keys() < given.keys():
         given = {key: given[key] for key in own}

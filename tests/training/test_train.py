@@ -3,12 +3,14 @@ import shutil
 
 import numpy as np
 import pytest
+import running
 import torch
 
 from medts.core.errors import ConfigError, LeakError, MedtsError
+from medts.data.splits import Split, Subsample
 from medts.inference.bundle import bundle_digest, load_bundle
 from medts.recipes import find_recipe
-from medts.recipes.run import Request, finetune, split
+from medts.training.material import find_material
 from medts.training.module import TrainingModule
 from medts.training.settings import Training
 
@@ -17,13 +19,22 @@ FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8", "9"]}
 
 
 def run(store, out, recipe=None, **changes):
-    settings = {"label_set": LABELS, "show_progress": False, **FOLDS, **changes}
-    return finetune(recipe or find_recipe("xresnet1d_test"), store, out=out, **settings)
+    return running.run(
+        recipe or "xresnet1d_test", store, out=out, **{"labels": LABELS, **FOLDS, **changes}
+    )
+
+
+def material(store, *, shuffle_labels=False, **few):
+    return find_material(
+        find_recipe("xresnet1d_test"), store, labels=(LABELS,), seed=0,
+        split=Split(train="1-3", validation="8"), subsample=Subsample(**few),
+        shuffle_labels=shuffle_labels,
+    )  # fmt: skip
 
 
 def test_a_run_leaves_everything_that_made_it(tiny_run):
     asked = json.loads((tiny_run / "run.json").read_text())
-    assert asked["train_folds"] == [str(fold) for fold in range(1, 8)]
+    assert asked["split"]["train"] == [str(fold) for fold in range(1, 8)]
     assert asked["recipe"]["name"] == "xresnet1d_test"
     assert {"medts", "torch", "numpy"} <= asked["versions"].keys()
     assert (tiny_run / "log" / "metrics.csv").is_file()
@@ -147,11 +158,7 @@ def test_folds_that_share_subjects_are_refused(synthetic_store, tmp_path):
 
 def test_fewer_labels_are_nested_and_another_draw_is_another(synthetic_store):
     def rows(fraction, draw=0):
-        request = Request(
-            recipe=find_recipe("xresnet1d_test"), label_set=LABELS, draw=draw,
-            train_folds=("1", "2", "3"), val_folds=("8",), label_fraction=fraction,
-        )  # fmt: skip
-        return set(split(synthetic_store, request).train.rows)
+        return set(material(synthetic_store, fraction=fraction, seed=draw).train.rows)
 
     assert rows(0.3) < rows(0.6) < rows(1.0)
     assert len(rows(9)) == 9
@@ -159,14 +166,7 @@ def test_fewer_labels_are_nested_and_another_draw_is_another(synthetic_store):
 
 
 def test_shuffled_labels_keep_their_counts_and_lose_their_records(synthetic_store):
-    def part(*, shuffle_labels):
-        request = Request(
-            recipe=find_recipe("xresnet1d_test"), label_set=LABELS,
-            train_folds=("1", "2", "3"), val_folds=("8",), shuffle_labels=shuffle_labels,
-        )  # fmt: skip
-        return split(synthetic_store, request)
-
-    plain, shuffled = part(shuffle_labels=False), part(shuffle_labels=True)
+    plain, shuffled = material(synthetic_store), material(synthetic_store, shuffle_labels=True)
     assert np.array_equal(plain.train.target.sum(axis=0), shuffled.train.target.sum(axis=0))
     assert not np.array_equal(plain.train.target, shuffled.train.target)
     assert not np.array_equal(plain.validation.target, shuffled.validation.target)

@@ -6,8 +6,8 @@ cross-validated over them; CinC 2017, which names no people, is split by record.
 
 from typing import Any
 
-from medts.recipes.suites import Method, Question, Suite, Taught
-from medts.recipes.tables.ecg import FOLDS_1_TO_7, ptb_xl, tuned
+from research.suites import Method, Question, Suite, Taught
+from research.tables.ecg import FOLDS_1_TO_7, ptb_xl, tuned
 
 _AS_PRINTED = "sparseformer_small_as_printed"
 _BASELINES = (
@@ -286,7 +286,7 @@ def _few(name: str, sentence: str, question: Question, taught: Taught, scratch: 
 _ECG_NAT_OF_SOURCE = Method(
     name="ecg_nat_of_source_probed",
     kind="evaluate",
-    pretraining="ecg_nat",
+    pretraining="ecg_nat_pretraining",
     learns_from=ptb_xl("super-single"),
     pretraining_minutes=10.0,
     protocol="few_shot",

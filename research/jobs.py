@@ -33,9 +33,9 @@ from medts.evaluation.task import Task
 from medts.metrics.bootstrap import bootstrap_scores
 from medts.metrics.checks import subject_index
 from medts.metrics.scores import make_scorer
-from medts.recipes.job_answers import Found, answer, task_of
-from medts.recipes.job_models import shared
-from medts.recipes.suites import Job
+from research.job_answers import Found, answer, task_of
+from research.job_models import shared
+from research.suites import Job
 
 N_RESAMPLES = 1000
 RESAMPLED = "macro_auroc"

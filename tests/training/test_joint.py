@@ -2,31 +2,26 @@ import json
 
 import numpy as np
 import pytest
+import running
 
 from medts.core.errors import BundleError, ConfigError, LeakError, MedtsError, UnknownNameError
 from medts.core.labels import LabelSet
+from medts.data.splits import Split, Subsample
 from medts.inference.bundle import bundle_digest, load_bundle
 from medts.inference.manifest import Labels, ModelConfig
 from medts.inference.predictor import load, predict_store
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.recipes import find_recipe
-from medts.recipes.joint import JointRequest, learnt_sets, train_jointly, union
 from medts.recipes.label_matching import matching
+from medts.training.material import find_material
 
 RHYTHM, MORPHOLOGY = "synthetic/rhythm", "synthetic/morphology"
 NEW = LabelSet(name="my/question", classes=("slow", "fast"), kind="single")
 
 
 def again(store, out, **changes):
-    settings = {
-        "label_sets": (RHYTHM, MORPHOLOGY),
-        "train_folds": [str(fold) for fold in range(1, 8)],
-        "val_folds": ["8"],
-        "show_progress": False,
-        **changes,
-    }
-    recipe = settings.pop("recipe", None) or find_recipe("xresnet1d_matching_test")
-    return train_jointly(recipe, store, out=out, **settings)
+    settings = {"labels": (RHYTHM, MORPHOLOGY), "recipe": "xresnet1d_matching_test", **changes}
+    return running.run(settings.pop("recipe"), store, out=out, **settings)
 
 
 @pytest.fixture
@@ -137,8 +132,8 @@ def test_a_finished_run_is_not_trained_again_and_another_is_refused(joint_run, s
     before = bundle_digest(joint_run)
     assert again(synthetic_store, joint_run) == joint_run / "bundle"
     assert bundle_digest(joint_run) == before
-    with pytest.raises(ConfigError, match="another run: label_sets"):
-        again(synthetic_store, joint_run, label_sets=(RHYTHM,))
+    with pytest.raises(ConfigError, match="another run: labels"):
+        again(synthetic_store, joint_run, labels=(RHYTHM,))
 
 
 def test_a_recipe_with_fixed_classes_is_refused(synthetic_store, tmp_path):
@@ -148,27 +143,25 @@ def test_a_recipe_with_fixed_classes_is_refused(synthetic_store, tmp_path):
 
 @pytest.mark.parametrize("names", [(), (RHYTHM, RHYTHM)])
 def test_no_label_set_and_one_named_twice_are_refused(synthetic_store, tmp_path, names):
-    with pytest.raises(ValueError, match=r"label_sets|named twice"):
-        again(synthetic_store, tmp_path, label_sets=names)
+    with pytest.raises(ValueError, match=r"learns from labels|named twice"):
+        again(synthetic_store, tmp_path, labels=names)
 
 
 def test_folds_that_a_corpus_lacks_are_named(synthetic_store, tmp_path):
-    with pytest.raises(ConfigError, match="train_folds: synthetic has none of the folds given"):
+    with pytest.raises(ConfigError, match="train_folds: synthetic has none of the folds train"):
         again(synthetic_store, tmp_path, train_folds=["train"])
 
 
 def test_a_subject_that_trains_in_one_set_may_not_choose_in_another(synthetic_store):
-    request = JointRequest(
-        recipe=find_recipe("xresnet1d_matching_test"),
-        label_sets=(RHYTHM, MORPHOLOGY),
-        train_folds=("1",),
-        val_folds=("8",),
-    )
-    learnt = learnt_sets(synthetic_store, request)
-    assert len(union(synthetic_store, learnt, request).train) <= 20
-    other = learnt_sets(synthetic_store, request.but(train_folds=("8",), val_folds=("1",)))
+    def material(split):
+        return find_material(
+            find_recipe("xresnet1d_matching_test"), synthetic_store, labels=(RHYTHM, MORPHOLOGY),
+            split=split, subsample=Subsample(), shuffle_labels=False, seed=0,
+        )  # fmt: skip
+
+    assert len(material(Split(train="1", validation="8")).train) <= 20
     with pytest.raises(LeakError, match="are in both train and validation"):
-        union(synthetic_store, [learnt[0], other[1]], request)
+        material(Split(train="1,8", validation="8"))
 
 
 def test_any_recipe_becomes_one_with_a_matching_head():

@@ -7,8 +7,8 @@ streams differ.
 
 from typing import Any
 
-from medts.recipes.suites import Method, Question, Suite
-from medts.recipes.tables.ecg import ptb_xl
+from research.suites import Method, Question, Suite
+from research.tables.ecg import ptb_xl
 
 _WISDM = Question(
     corpus="wisdm",
@@ -31,7 +31,7 @@ _QUESTIONS = {"wisdm": _WISDM, "eegmat": _EEGMAT, "ptb_xl": ptb_xl("super")}
 
 def _pretrained(recipe: str, pretraining: str, **changes: Any) -> Method:
     fields = {
-        "name": pretraining,
+        "name": pretraining.removesuffix("_pretraining"),
         "kind": "finetune",
         "recipe": recipe,
         "pretraining": pretraining,
@@ -47,11 +47,15 @@ def _table(streams: str, sentence: str) -> Suite:
         name=f"crossl-{streams}".replace("_", "-"),
         sentence=sentence,
         methods=(
-            _pretrained(recipe, recipe, **missing),
+            _pretrained(recipe, f"{recipe}_pretraining", **missing),
             Method(name="scratch", kind="finetune", recipe=recipe, **missing),
-            _pretrained(recipe, recipe, name="crossl_probed", kind="probe"),
+            _pretrained(recipe, f"{recipe}_pretraining", name="crossl_probed", kind="probe"),
             _pretrained(
-                recipe, recipe, name="crossl_mlp_probed", kind="probe", settings={"solver": "mlp"}
+                recipe,
+                f"{recipe}_pretraining",
+                name="crossl_mlp_probed",
+                kind="probe",
+                settings={"solver": "mlp"},
             ),
             Method(name="random_encoder", kind="probe", recipe=recipe, is_control=True),
             Method(

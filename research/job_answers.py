@@ -24,15 +24,15 @@ from medts.evaluation.fine_tune import thresholds_of
 from medts.evaluation.late_fusion import fuse
 from medts.evaluation.missing_curve import Missing
 from medts.evaluation.missing_modalities import answers_without, missing_sets
-from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
 from medts.evaluation.result import Condition, Measures, Result
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task, make_task
 from medts.inference.predictor import predict_record, predict_store
 from medts.metrics.thresholds import choose_thresholds
-from medts.recipes.job_models import finetuned, fused_sides, job_recipe
-from medts.recipes.job_values import values_of
-from medts.recipes.suites import Job, Question
+from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
+from research.job_models import finetuned, fused_sides, job_recipe
+from research.job_values import values_of
+from research.suites import Job, Question
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from medts.evaluation.leaks import refuse_leaks
 from medts.models.baselines.minirocket import MiniRocketFeatures
 from medts.models.baselines.multirocket import MultiRocketFeatures
 from medts.recipes import find_recipe
-from medts.recipes.job_models import shared
-from medts.recipes.suites import Job, Question
 from medts.signal.features import signal_features
 from medts.signal.preprocess import Preprocessing, preprocess
+from research.job_models import shared
+from research.suites import Job, Question
 
 
 def values_of(

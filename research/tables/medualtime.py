@@ -4,8 +4,8 @@ Late fusion and the rows of single modalities are what a fused model has to beat
 read redacted reports are the ones to believe, because reports often state the label.
 """
 
-from medts.recipes.suites import Method, Question, Suite, Taught
-from medts.recipes.tables.ecg import FOLDS_1_TO_7, SYSTEMS, ptb_xl, tuned
+from research.suites import Method, Question, Suite, Taught
+from research.tables.ecg import FOLDS_1_TO_7, SYSTEMS, ptb_xl, tuned
 
 _SIGNAL_MODELS = tuple(
     each.but(is_kept=True) for each in SYSTEMS if each.name in ("ecg_nat", "melp_small")
@@ -60,7 +60,7 @@ def medualtime() -> Suite:
             Method(
                 name="medualtime_small_unsupervised_probed",
                 kind="probe",
-                pretraining="medualtime_small",
+                pretraining="medualtime_small_pretraining",
                 pretraining_minutes=20.0,
                 is_pretrained_per_seed=True,
             ),
@@ -103,7 +103,7 @@ def _coarse_to_fine(name: str, sentence: str, question: Question, taught: Taught
             ),
             few.but(
                 name="ecg_nat_probed",
-                pretraining="ecg_nat",
+                pretraining="ecg_nat_pretraining",
                 is_pretrained_on_all=True,
                 pretraining_minutes=90.0,
             ),

@@ -14,10 +14,10 @@ from pathlib import Path
 from medts.core.errors import MedtsError
 from medts.core.processes import end_with_parent
 from medts.data.store import Store
-from medts.recipes.job_models import shared_folders
-from medts.recipes.jobs import Outcome, run_job
-from medts.recipes.ledger import Bench, write_ledger
-from medts.recipes.suites import Job, Suite
+from research.job_models import shared_folders
+from research.jobs import Outcome, run_job
+from research.ledger import Bench, write_ledger
+from research.suites import Job, Suite
 
 
 def run_suite(

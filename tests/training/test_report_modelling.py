@@ -3,18 +3,18 @@
 import json
 
 import pytest
+from running import run
 
 from medts.cli.main import main
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import subject_tokens, take_part
 from medts.nn.settings import TextConfig
 from medts.nn.text import FrozenText, load_language_model, random_language_model
-from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
+from medts.recipes import find_recipe
 from medts.training.folder import trace
-from medts.recipes.report_lm import ReportModelling
-from medts.recipes.report_modelling import model_reports, seen_by
+from medts.training.report_modelling import seen_by
 
-FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"], "show_progress": False}
+FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"]}
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +30,14 @@ def small_encoder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(synthetic_store, small_encoder, tmp_path_factory):
     out = tmp_path_factory.mktemp("report_lm") / "run"
-    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
-    return model_reports(recipe, synthetic_store, out=out, **FOLDS)
+    recipe = recipe_of(small_encoder)
+    return run(recipe, synthetic_store, out=out, **FOLDS)
 
 
-@pytest.mark.parametrize("name", sorted(REPORT_RECIPES))
-def test_every_recipe_says_what_it_is_and_survives_json(name):
-    recipe = REPORT_RECIPES[name]()
-    assert recipe.name == name
-    assert name not in PRETRAINING_RECIPES
-    assert len(REPORT_RECIPES[name].__doc__) > 20
-    assert ReportModelling.model_validate_json(recipe.model_dump_json()) == recipe
-    assert all(info.description for info in ReportModelling.model_fields.values())
+def recipe_of(folder):
+    """The smallest recipe, started from a folder."""
+    recipe = find_recipe("report_lm_test")
+    return recipe.but(encoder=recipe.encoder.but(text=TextConfig(name=folder)))
 
 
 def test_the_folder_is_a_language_model_that_reads_texts(trained, small_encoder):
@@ -84,7 +80,7 @@ def test_who_a_text_encoder_has_read_of_counts_as_seen_by_what_is_built_on_it(
     trained, synthetic_store
 ):
     fold_4, fold_5 = (take_part(synthetic_store, "synthetic/rhythm", [f]) for f in ("4", "5"))
-    melp = PRETRAINING_RECIPES["melp_test"]()
+    melp = find_recipe("melp_test")
     plain = trace(synthetic_store, fold_4, fold_5, melp)["seen_subjects"]
     reads = melp.but(encoder=melp.encoder.but(text=TextConfig(name=str(trained))))
     seen = trace(synthetic_store, fold_4, fold_5, reads)["seen_subjects"]
@@ -95,32 +91,33 @@ def test_who_a_text_encoder_has_read_of_counts_as_seen_by_what_is_built_on_it(
 def test_a_finished_run_is_not_run_again_and_another_one_is_refused(
     trained, synthetic_store, small_encoder
 ):
-    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    recipe = recipe_of(small_encoder)
     before = (trained / "model.safetensors").stat().st_mtime_ns
-    assert model_reports(recipe, synthetic_store, out=trained.parent, **FOLDS) == trained
+    assert run(recipe, synthetic_store, out=trained.parent, **FOLDS) == trained
     assert (trained / "model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match="holds another run: seed"):
-        model_reports(recipe, synthetic_store, out=trained.parent, seed=1, **FOLDS)
+        run(recipe, synthetic_store, out=trained.parent, seed=1, **FOLDS)
 
 
 def test_a_killed_run_goes_on_and_ends_where_it_would_have(
     trained, synthetic_store, small_encoder, tmp_path
 ):
-    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    recipe = recipe_of(small_encoder)
     out = tmp_path / "run"
-    model_reports(recipe, synthetic_store, out=out, **FOLDS)
+    run(recipe, synthetic_store, out=out, **FOLDS)
     (out / "model" / "provenance.json").unlink()
-    again = model_reports(recipe, synthetic_store, out=out, **FOLDS)
+    again = run(recipe, synthetic_store, out=out, **FOLDS)
     assert seen_by(again).selection == seen_by(trained).selection
 
 
 def test_shared_subjects_and_missing_reports_are_refused(synthetic_store, small_encoder, tmp_path):
-    recipe = REPORT_RECIPES["report_lm_test"]().but(text=small_encoder)
+    recipe = recipe_of(small_encoder)
     with pytest.raises(LeakError):
-        model_reports(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
-    strict = recipe.but(reports=recipe.reports.but(min_words=500))
+        run(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
+    reports = recipe.preprocessing.reports.but(min_words=500)
+    strict = recipe.but(preprocessing=recipe.preprocessing.but(reports=reports))
     with pytest.raises(StoreError, match="has a usable report"):
-        model_reports(strict, synthetic_store, out=tmp_path, **FOLDS)
+        run(strict, synthetic_store, out=tmp_path, **FOLDS)
     with pytest.raises(ValueError, match="monitor must be 'loss'"):
         recipe.but(training=recipe.training.but(monitor="score"))
 
@@ -128,13 +125,13 @@ def test_shared_subjects_and_missing_reports_are_refused(synthetic_store, small_
 def test_the_verb_trains_and_prints_the_perplexity(
     synthetic_store, small_encoder, tmp_path, capsys
 ):
-    arguments = ["pretrain", "report_lm_test", "--data", str(synthetic_store.paths[0])]
-    arguments += ["--out", str(tmp_path / "run"), "--text", small_encoder]
+    arguments = ["train", "report_lm_test", "--data", str(synthetic_store.paths[0])]
+    arguments += ["--out", str(tmp_path / "run"), "--encoder.text.name", small_encoder]
     arguments += ["--train-folds", "1-2", "--val-folds", "8", "--training.epochs", "1"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "perplexity of hidden words on validation" in printed
     assert "with a fresh head" in printed
     assert (tmp_path / "run" / "model" / "config.json").is_file()
-    assert main(["pretrain", "report_lmm", "--out", "x"]) == 2
+    assert main(["train", "report_lmm", "--out", "x"]) == 2
     assert "Did you mean 'report_lm'" in capsys.readouterr().err

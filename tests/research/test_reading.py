@@ -2,8 +2,8 @@ import pytest
 
 from medts.core.errors import ConfigError
 from medts.recipes import find_recipe
-from medts.recipes.reading import reading
-from medts.recipes.tables import SUITES
+from research.reading import reading
+from research.tables import SUITES
 
 
 @pytest.mark.parametrize("other", ["sparseformer_small_eeg", "sparseformer_small_beats"])

@@ -1,6 +1,6 @@
 """Suites: which methods are compared on which corpora, with how many labels, how often.
 
-A suite is a value; `medts.recipes.bench` runs it, and `medts.recipes.tables` has those that come
+A suite is a value; `research.bench` runs it, and `research.tables` has those that come
 with the package. Every cell of its table is one `Job`, which knows nothing of the others and has a
 name of its own, so it can be run anywhere and never twice.
 """

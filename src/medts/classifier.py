@@ -1,14 +1,14 @@
 """Classifier: a recipe behind the interface of scikit-learn.
 
-Records, a store or arrays go through the same store, split, loop and bundle as the command line;
-nothing is a second implementation. Validation subjects are taken from the training data by
-subject, so the score on them is not told by a person's other recordings.
+Records, a store or arrays go through the same split, loop and bundle as the command line; nothing
+is a second implementation. Validation records are taken from the training data by subject.
 
 Axes: n records, C channels, T samples in time, K classes.
 """
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,13 @@ from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.core.montage import guess_modality
 from medts.core.records import Record, Stream
-from medts.data.ingest import ingest
-from medts.data.sources.memory import Memory
-from medts.data.store import Store
+from medts.data.in_memory import RecordsInMemory
+from medts.data.recordings import Recordings
+from medts.data.splits import Split
 from medts.inference.predictor import load, predict_store
 from medts.recipes import find_recipe
 from medts.training.recipe import Recipe
-from medts.recipes.run import finetune
+from medts.training.train import train
 
 
 class Classifier(ClassifierMixin, BaseEstimator):
@@ -98,37 +98,35 @@ class Classifier(ClassifierMixin, BaseEstimator):
         given = {"sampling_rate": sampling_rate, "channels": channels, "unit": unit}
         self._hints = {k: getattr(self, k) if v is None else v for k, v in given.items()}
         recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        if isinstance(X, Recordings):
+            if label_set is None:
+                raise ConfigError(
+                    "a store needs label_set=", remedy=f"It has {', '.join(X.label_sets)}"
+                )
+            data, split = X, Split(train=tuple(train_folds), validation=tuple(val_folds))
+        else:
+            data, label_set = self._held(self._records(X), y, groups), "memory/labels"
+            split = Split(train=("train",), validation=("validation",))
         with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(self.folder) if self.folder is not None else Path(temporary)
-            if isinstance(X, Store):
-                if label_set is None:
-                    raise ConfigError(
-                        "a store needs label_set=", remedy=f"It has {', '.join(X.label_sets)}"
-                    )
-                store = X
-            else:
-                store = self._store_of(self._records(X), y, groups, folder / "store")
-                label_set, train_folds, val_folds = "memory/labels", ("train",), ("validation",)
-            bundle = finetune(
+            bundle = train(
                 recipe,
-                store,
-                label_set=label_set,
-                train_folds=train_folds,
-                val_folds=val_folds,
-                out=folder / "run",
+                data,
+                labels=label_set,
+                split=split,
+                out=Path(temporary if self.folder is None else self.folder),
                 seed=self.seed,
                 show_progress=False,
             )
             self.predictor_ = load(bundle)
         names = np.array(self.predictor_.classes)
         kept = getattr(self, "_values", None)
-        self.classes_ = names if kept is None or isinstance(X, Store) else np.array(kept)
+        self.classes_ = names if kept is None or isinstance(X, Recordings) else np.array(kept)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Returns the probability of each class, in the order of ``classes_``."""
         check_is_fitted(self, "predictor_")
-        if isinstance(X, Store):
+        if isinstance(X, Recordings):
             return predict_store(self.predictor_.bundle, X, list(range(len(X))))
         return self.predictor_.predict_proba(self._records(X))
 
@@ -174,10 +172,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
             for number, signal in enumerate(X)
         ]
 
-    def _store_of(
-        self, records: list[Record], y: Any, groups: Sequence[Any] | None, path: Path
-    ) -> Store:
-        """Puts records into a store, with validation subjects apart."""
+    def _held(self, records: list[Record], y: Any, groups: Sequence[Any] | None) -> RecordsInMemory:
+        """Returns records with their labels, and with validation subjects apart."""
         if y is None or len(y) != len(records):
             given = "no labels" if y is None else f"{len(y)} labels"
             raise ConfigError(f"{len(records)} records but {given}", field="y")
@@ -186,20 +182,13 @@ class Classifier(ClassifierMixin, BaseEstimator):
         labels, label_set = self._labels(y)
         if groups is None:
             groups = [each.subject_id or number for number, each in enumerate(records)]
-        folds = self._folds([str(group) for group in groups])
+        subjects = [str(group) for group in groups]
         owned = [
-            Record(**{**vars(record), "subject_id": str(group)})
-            for record, group in zip(records, groups, strict=True)
+            replace(record, subject_id=subject)
+            for record, subject in zip(records, subjects, strict=True)
         ]
-        report = ingest(Memory(owned, labels, folds, label_set), "-", path)
-        if report.quarantined:
-            first = report.quarantined[0]
-            raise ConfigError(
-                f"{len(report.quarantined)} records cannot be used, the first because: "
-                f"{first.reason}",
-                field="X",
-            )
-        return Store(path)
+        folds = self._folds(subjects)
+        return RecordsInMemory(owned, folds=folds, label_set=label_set, labels=labels)
 
     def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
         """Reads labels of either kind, and remembers the caller's own values."""

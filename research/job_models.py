@@ -7,25 +7,22 @@ What one job trained for itself is thrown away.
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
+from medts.data.splits import Split, Subsample
 from medts.data.store import Store
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.models.settings.heads import MatchingHeadConfig
 from medts.models.settings.melp import MelpConfig
-from medts.recipes import find_pretraining, find_recipe, find_report_recipe
+from medts.recipes import find_recipe
 from medts.training.recipe import Recipe
-from medts.recipes.joint import train_jointly
-from medts.recipes.pretrain import pretrain
-from medts.recipes.reading import reading, reads_like
-from medts.recipes.report_modelling import model_reports
-from medts.recipes.run import finetune, take_weights
-from medts.recipes.suites import Job, Question
+from medts.training.train import take_weights, train
+from research.reading import reading, reads_like
+from research.suites import Job, Question
 
 
 def job_recipe(job: Job, name: str, rate_factor: float = 1.0) -> Recipe:
@@ -60,17 +57,18 @@ def finetuned(
     folder = out / "runs" / job.name / "-".join((recipe.name, *question.test_folds))
     if is_kept:
         folder = _kept_folder(job, question, recipe.name, out)
-    bundle = finetune(
+    bundle = train(
         recipe,
         store,
-        label_set=question.label_set,
-        train_folds=question.train_folds,
-        val_folds=question.val_folds,
+        labels=question.label_set,
+        split=Split(train=question.train_folds, validation=question.val_folds),
         out=folder,
         init=pretrained(job, question, store, out) if job.method.pretraining else None,
-        label_fraction=1.0 if counts_shots else job.label_fraction,
-        shots=int(job.label_fraction) if counts_shots else 0,
-        draw=job.draw,
+        subsample=Subsample(
+            fraction=1.0 if counts_shots else job.label_fraction,
+            shots=int(job.label_fraction) if counts_shots else 0,
+            seed=job.draw,
+        ),
         seed=job.seed,
         shuffle_labels=job.method.shuffle_labels,
         show_progress=False,
@@ -89,9 +87,7 @@ def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
         return _answering_on(load_bundle(_taught(job, question, store, out)), method.answers_on)
     if method.pretraining and not method.is_untrained:
         return load_bundle(pretrained(job, question, store, out))
-    recipe = (
-        find_pretraining(method.pretraining) if method.is_untrained else find_recipe(method.recipe)
-    )
+    recipe = find_recipe(method.pretraining if method.is_untrained else method.recipe)
     torch.manual_seed(job.seed)
     return Bundle(
         ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing),
@@ -104,7 +100,7 @@ def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
 def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
     """Returns the pretrained bundle of a method, made once for all of its jobs."""
     method = job.method
-    recipe = find_pretraining(method.pretraining)
+    recipe = find_recipe(method.pretraining)
     training = recipe.training
     recipe = recipe.but(
         objective=recipe.objective.but(**method.pretraining_objective),
@@ -113,22 +109,23 @@ def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
             max_minutes=method.pretraining_minutes or method.minutes or job.minutes,
         ),
     )
-    train, validation = question.train_folds, question.val_folds
+    folds = Split(train=question.train_folds, validation=question.val_folds)
     if method.learns_from is not None:
-        train, validation = method.learns_from.train_folds, method.learns_from.val_folds
+        folds = Split(train=method.learns_from.train_folds, validation=method.learns_from.val_folds)
         store = store.only(method.learns_from.corpus)
     elif method.is_pretrained_on_all:
-        train = (*train, *({"train"} & set(store.folds)))
-        validation = (*validation, *({"validation"} & set(store.folds)))
+        folds = Split(
+            train=(*folds.train, *({"train"} & set(store.folds))),
+            validation=(*folds.validation, *({"validation"} & set(store.folds))),
+        )
     else:
         store = store.only(question.corpus)  # other corpora have folds of the same names
     if method.report_lm:
-        recipe = _with_report_lm(job, recipe, store, train, validation, out)
-    return pretrain(
+        recipe = _with_report_lm(job, recipe, store, folds, out)
+    return train(
         recipe,
         store,
-        train_folds=train,
-        val_folds=validation,
+        split=folds,
         out=_pretraining_folder(job, question, out),
         seed=job.seed if method.is_pretrained_per_seed else 0,
         show_progress=False,
@@ -139,19 +136,17 @@ def _with_report_lm(
     job: Job,
     recipe: Recipe,
     store: Store,
-    train: Sequence[str],
-    validation: Sequence[str],
+    folds: Split,
     out: Path,
 ) -> Recipe:
     """Returns a recipe whose language model has read the reports of the training folds."""
-    adapting, encoder = find_report_recipe(job.method.report_lm), recipe.encoder
+    adapting, encoder = find_recipe(job.method.report_lm), recipe.encoder
     assert isinstance(encoder, MelpConfig)
     assert encoder.text is not None
-    folder = model_reports(
+    folder = train(
         adapting,
         store,
-        train_folds=train,
-        val_folds=validation,
+        split=folds,
         out=_report_lm_folder(adapting.name, out),
         show_progress=False,
     )
@@ -163,18 +158,16 @@ def _taught(job: Job, question: Question, store: Store, out: Path) -> Path:
     taught, recipe = job.method.taught, job_recipe(job, job.method.recipe)
     assert taught is not None
     label_sets = taught.sets_for(question)
-    settings = {
-        "train_folds": taught.train_folds,
-        "val_folds": taught.val_folds,
-        "init": pretrained(job, question, store, out) if job.method.pretraining else None,
-        "out": taught_folder(job, out),
-        "seed": job.seed,
-        "show_progress": False,
-    }
-    if isinstance(recipe.head, MatchingHeadConfig):
-        return train_jointly(recipe, store, label_sets=label_sets, **settings)
-    (label_set,) = label_sets
-    return finetune(recipe, store, label_set=label_set, **settings)
+    return train(
+        recipe,
+        store,
+        labels=label_sets,
+        split=Split(train=taught.train_folds, validation=taught.val_folds),
+        init=pretrained(job, question, store, out) if job.method.pretraining else None,
+        out=taught_folder(job, out),
+        seed=job.seed,
+        show_progress=False,
+    )
 
 
 def _answering_on(model: Bundle, recipe: str) -> Bundle:

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 
 from medts.core.errors import unknown_name
-from medts.recipes.suites import Suite
-from medts.recipes.tables.crossl import (
+from research.suites import Suite
+from research.tables.crossl import (
     crossl_eegmat,
     crossl_ptb_xl,
     crossl_ptb_xl_hiding,
     crossl_wisdm,
     crossl_wisdm_hiding,
 )
-from medts.recipes.tables.ecg import ecg_nat, ecg_nat_ablations, ecg_small, smoke
-from medts.recipes.tables.medualtime import (
+from research.tables.ecg import ecg_nat, ecg_nat_ablations, ecg_small, smoke
+from research.tables.medualtime import (
     medualtime,
     medualtime_grades,
     medualtime_subclasses,
 )
-from medts.recipes.tables.melp import (
+from research.tables.melp import (
     melp,
     melp_drafts,
     melp_probe,
@@ -25,7 +25,7 @@ from medts.recipes.tables.melp import (
     melp_transfer,
     melp_zero_shot,
 )
-from medts.recipes.tables.sparseformer import (
+from research.tables.sparseformer import (
     sparseformer_ablations,
     sparseformer_ablations_eegmat,
     sparseformer_beats,

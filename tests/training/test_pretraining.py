@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
+import running
 
 from medts.core.errors import ConfigError, LeakError
 from medts.inference.bundle import load_bundle
 from medts.inference.predictor import embed_store
-from medts.recipes import find_pretraining, find_recipe
-from medts.recipes.pretrain import balanced_weight, pretrain
-from medts.recipes.run import finetune
+from medts.recipes import find_recipe
+from medts.training.material import balanced_weight
 from medts.training.settings import Training
 
-FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"], "show_progress": False}
+FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"]}
 
 
 @pytest.fixture(scope="module")
 def pretrained(synthetic_store, tmp_path_factory):
     out = tmp_path_factory.mktemp("pretrained") / "run"
-    return pretrain(find_pretraining("ecg_nat_test"), synthetic_store, out=out, **FOLDS)
+    return running.run(find_recipe("ecg_nat_pretraining_test"), synthetic_store, out=out, **FOLDS)
 
 
 def test_an_encoder_without_head_becomes_a_bundle_that_embeds(pretrained, synthetic_store):
@@ -31,9 +31,9 @@ def test_fine_tuning_starts_from_it_and_remembers_whom_it_saw(
     pretrained, synthetic_store, tmp_path
 ):
     recipe = find_recipe("ecg_nat_test").but(training=Training(epochs=1, batch_size=16))
-    tuned = finetune(
-        recipe, synthetic_store, label_set="synthetic/rhythm", out=tmp_path / "run",
-        init=pretrained, train_folds=["4"], val_folds=["9"], show_progress=False,
+    tuned = running.run(
+        recipe, synthetic_store, labels="synthetic/rhythm", out=tmp_path / "run",
+        init=pretrained, train_folds=["4"], val_folds=["9"],
     )  # fmt: skip
     seen = set(load_bundle(tuned).provenance.seen_subjects)
     assert set(load_bundle(pretrained).provenance.seen_subjects) < seen
@@ -46,11 +46,11 @@ def test_no_label_is_needed_and_none_is_looked_at(pretrained):
 
 
 def test_shared_subjects_and_another_run_are_refused(pretrained, synthetic_store, tmp_path):
-    recipe = find_pretraining("ecg_nat_test")
+    recipe = find_recipe("ecg_nat_pretraining_test")
     with pytest.raises(LeakError):
-        pretrain(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
+        running.run(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
     with pytest.raises(ConfigError, match="holds another run: seed"):
-        pretrain(recipe, synthetic_store, out=pretrained.parent, seed=1, **FOLDS)
+        running.run(recipe, synthetic_store, out=pretrained.parent, seed=1, **FOLDS)
 
 
 def test_corpora_are_drawn_between_their_numbers_of_people_and_alike():

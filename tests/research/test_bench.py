@@ -7,12 +7,12 @@ import pytest
 
 from medts.core.errors import MedtsError, UnknownNameError
 from medts.evaluation.result import Measure
-from medts.recipes import PRETRAINING_RECIPES, RECIPES
-from medts.recipes.bench import best_factor, run_suite
-from medts.recipes.jobs import Outcome
-from medts.recipes.ledger import LEDGER, Bench, cells, comparisons, write_page
-from medts.recipes.suites import Job, Method, Question
-from medts.recipes.tables import SUITES, find_suite
+from medts.recipes import recipes
+from research.bench import best_factor, run_suite
+from research.jobs import Outcome
+from research.ledger import LEDGER, Bench, cells, comparisons, write_page
+from research.suites import Job, Method, Question
+from research.tables import SUITES, find_suite
 
 QUESTION = Question(
     corpus="synthetic", label_set="synthetic/findings",
@@ -37,11 +37,13 @@ COUNTS = TINY.but(
     methods=(
         Method(
             name="ecg_nat_test", kind="finetune", recipe="ecg_nat_test",
-            pretraining="ecg_nat_test", is_pretrained_on_all=True, pretraining_minutes=2.0,
+            pretraining="ecg_nat_pretraining_test", is_pretrained_on_all=True,
+            pretraining_minutes=2.0,
         ),
         Method(
             name="probed", kind="probe",
-            pretraining="ecg_nat_test", is_pretrained_on_all=True, pretraining_minutes=2.0,
+            pretraining="ecg_nat_pretraining_test", is_pretrained_on_all=True,
+            pretraining_minutes=2.0,
         ),
     ),
     questions=(QUESTION,),
@@ -190,8 +192,8 @@ def test_a_spread_of_seeds_widens_the_interval(finished, tmp_path):
 def test_every_suite_names_recipes_that_exist_and_jobs_of_their_own(name):
     suite = SUITES[name]()
     for method in suite.methods:
-        assert not method.recipe or method.recipe in RECIPES
-        assert not method.pretraining or method.pretraining in PRETRAINING_RECIPES
+        assert not method.recipe or method.recipe in recipes()
+        assert not method.pretraining or method.pretraining in recipes()
     assert suite.reference in {method.name for method in suite.methods}
     names = [job.name for job in suite.jobs()]
     assert len(names) == len(set(names))

@@ -14,10 +14,10 @@ from medts.core.errors import ConfigError
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
-from medts.recipes.bench import run_suite
-from medts.recipes.ledger import Bench, cells, comparisons, majority, write_page
-from medts.recipes.suites import labels_in_words
-from medts.recipes.tables import find_suite
+from research.bench import run_suite
+from research.ledger import Bench, cells, comparisons, majority, write_page
+from research.suites import labels_in_words
+from research.tables import find_suite
 
 
 @dataclass(frozen=True)
