@@ -64,6 +64,17 @@ def test_another_version_is_refused(folder):
         load_bundle(folder)
 
 
+@pytest.mark.parametrize("version", [1, 99, None])
+def test_preprocessing_of_another_version_is_refused(folder, version):
+    path = folder / "preprocessor_config.json"
+    content = {**json.loads(path.read_text()), "version": version}
+    if version is None:  # as written before versions were
+        del content["version"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=rf"version {version or 1} is not.*Train the model again"):
+        load_bundle(folder)
+
+
 def test_malformed_settings_name_the_file_and_the_field(folder):
     path = folder / "preprocessor_config.json"
     content = json.loads(path.read_text())

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import tyro
 
+from medts.api import train
 from medts.cli import evaluate as evaluate_verb
-from medts.cli import train as train_verb
 from medts.cli import ingest as ingest_verb
 from medts.cli import predict as predict_verb
-from medts.api import train
+from medts.cli import train as train_verb
 from medts.cli.console import make_console
 from medts.cli.progress import progress
 from medts.data.ingest import ingest

@@ -41,7 +41,7 @@ from medts.inference.manifest import FORMAT_VERSION, Labels, ModelConfig, Proven
 from medts.models.heads import Head
 from medts.models.matching_head import MatchingHead, encode, read_texts, takes_prior, texts_of
 from medts.models.settings.heads import HeadConfig
-from medts.signal.preprocess import Preprocessing
+from medts.signal.preprocess import PREPROCESSING_VERSION, Preprocessing
 from medts.tensors.batch import Batch, Encoded
 
 _TOLERANCE = 1e-3
@@ -365,9 +365,23 @@ def _read(path: Path, kind: type[Any]) -> Any:
                 field="format_version",
                 remedy="Use the version of medts that wrote it",
             )
+        if kind is Preprocessing:
+            _check_preprocessing_version(content, path)
         return TypeAdapter(kind).validate_python(content)
     except (json.JSONDecodeError, ValidationError) as error:
         raise BundleError(f"malformed: {error}", path=path) from error
+
+
+def _check_preprocessing_version(content: dict[str, Any], path: Path) -> None:
+    version = content.get("version", 1)  # the first version was not written
+    if version != PREPROCESSING_VERSION:
+        raise BundleError(
+            f"preprocessing of version {version} is not of version {PREPROCESSING_VERSION}, which "
+            "gives a model other numbers",
+            path=path,
+            field="version",
+            remedy="Train the model again, or use the version of medts that wrote it",
+        )
 
 
 def _check_expected(bundle: Bundle, folder: Path) -> None:

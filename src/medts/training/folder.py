@@ -14,8 +14,8 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.versions import versions
-from medts.data.splits import Part, describe, subject_tokens
 from medts.data.recordings import Recordings
+from medts.data.splits import Part, describe, subject_tokens
 from medts.inference.manifest import Provenance
 from medts.nn.settings import TextConfig
 
