@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tyro
 
+from medts.api import evaluate
 from medts.cli import evaluate as evaluate_verb
 from medts.cli import finetune as finetune_verb
 from medts.cli import ingest as ingest_verb
@@ -20,7 +21,6 @@ from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.evaluation.fine_tune import evaluate
 from medts.formats import FORMATS
 from medts.recipes import find_recipe
 from medts.recipes.run import finetune

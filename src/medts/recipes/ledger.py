@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from medts.core.files import write_whole
-from medts.evaluation.bench_report import BenchRow, write_bench_report
 from medts.evaluation.result import Measure
 from medts.metrics.comparison import holm
 from medts.metrics.components import split_variance
+from medts.recipes.bench_report import BenchRow, write_bench_report
 from medts.recipes.jobs import RESAMPLED, Outcome
 from medts.recipes.suites import Suite, labels_in_words
 

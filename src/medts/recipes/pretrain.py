@@ -136,7 +136,7 @@ def show_reconstructions(
     objective: MaskedReconstruction, loader: DataLoader, path: Path, n_windows: int = 4
 ) -> None:
     """Draws a few validation windows, of every corpus where there are enough, and the loss."""
-    from medts.evaluation.reconstructions import write_reconstructions
+    from medts.report.reconstructions import RestoredWindow, write_reconstructions
 
     objective.eval()
     with torch.no_grad():
@@ -150,10 +150,20 @@ def show_reconstructions(
     chosen = sorted({*firsts[:n_windows], *spread[: max(0, n_windows - len(firsts))]})
     assert loader.collate_fn is not None
     examples = objective.reconstruct(loader.collate_fn([dataset[index] for index in chosen]))
+    windows = [
+        RestoredWindow(
+            name=of_window[index],
+            channels=examples.channels,
+            sampling_rate=examples.sampling_rate,
+            signal=examples.signal[i].numpy(),
+            restored=examples.restored[i].numpy(),
+            is_hidden=examples.is_hidden[i].numpy(),
+        )
+        for i, index in enumerate(chosen)
+    ]
     write_reconstructions(
         path,
-        examples,
-        [of_window[index] for index in chosen],
+        windows,
         loss=float(np.mean([float(each["reconstruction"]) for each in parts])),
         predict_zero=float(np.mean([float(each["predict_zero"]) for each in parts])),
     )
