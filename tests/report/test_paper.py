@@ -132,6 +132,18 @@ def test_an_offset_does_not_move_the_trace_off_its_row():
     np.testing.assert_allclose(moved, drawn(record).channel("V6"), atol=0.011)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_tall_wave_in_an_outer_row_stays_on_the_sheet(sign):
+    signal = np.zeros((12, 5000))
+    signal[:, ::500] = 3.5 * sign
+    record = Record("made/10", {"ecg": Stream(signal, STANDARD_12_LEADS, 500.0, "ecg", "mV")})
+    drawing = drawn(record)
+    height = float((drawing.root.get("height") or "").removesuffix("mm"))
+    for lead in STANDARD_12_LEADS:
+        for line in drawing.channel(lead):
+            assert 0 <= np.nanmin(line[:, 1]) < np.nanmax(line[:, 1]) <= height
+
+
 def test_a_single_lead_fills_one_row_of_paper():
     drawing = drawn(ecg(channels=("I",), seconds=30.0))
     assert len(pulses(drawing)) == 1

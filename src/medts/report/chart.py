@@ -19,7 +19,7 @@ from medts.report.svg import Sheet, element, label, line, number
 
 GREY = "#8d969e"
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 14.0, 4.0, 3.0, 12.5
+_LEFT, _RIGHT, _TOP = 14.0, 4.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ def chart(
         mark_x: Where a dotted line stands upright, if anywhere.
     """
     above, legend = _legend(series, width) if has_legend else (0.0, Markup(""))
-    top = _TOP + above
-    frame = Frame(_LEFT, top, width - _LEFT - _RIGHT, height - _TOP - _BOTTOM, across, upward)
+    top, below = _TOP + above, 12.5 if across.title else 6.0
+    frame = Frame(_LEFT, top, width - _LEFT - _RIGHT, height - _TOP - below, across, upward)
     parts = [legend, _axes(frame)]
     if has_diagonal:
         parts.append(_dotted(frame, [across.low, across.high], [upward.low, upward.high]))

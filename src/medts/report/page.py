@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from medts.core.files import write_whole
 from medts.evaluation.result import Measure
-from medts.report.svg import element
+from medts.report.svg import element, visible
 from medts.report.wording import control_definition, control_name, metric_name, words_of
 
 FOOTER = "Research software, not a medical device."
@@ -51,6 +51,7 @@ def environment() -> Environment:
         loader=PackageLoader("medts.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )

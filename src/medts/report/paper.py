@@ -19,7 +19,15 @@ from medts.core.errors import MedtsError, unknown_name
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
 from medts.report.layers import Layer, draw_over, draw_under
-from medts.report.place import Place, centred, draw_absence, draw_gaps, draw_line, is_recorded
+from medts.report.place import (
+    Place,
+    centred,
+    draw_absence,
+    draw_gaps,
+    draw_line,
+    is_recorded,
+    sample_range,
+)
 from medts.report.strips import draw_strips
 from medts.report.svg import Sheet, element, label, line
 
@@ -34,7 +42,7 @@ _ROWS_OF_LEADS = (
     ("II", "aVL", "V2", "V5"),
     ("III", "aVF", "V3", "V6"),
 )
-_LEFT, _EDGE, _ABOVE, _BELOW = 20.0, 5.0, 20.0, 20.0
+_LEFT, _EDGE, _ABOVE, _BELOW, _MOST = 20.0, 5.0, 20.0, 20.0, 50.0
 _MAX_ON_PAPER = 16
 
 
@@ -95,14 +103,16 @@ def draw_paper(
     pitch = 25.0 if len(rows) <= 6 else 20.0
     length = max(place.left + place.length for row in rows for place in row)
     width = math.ceil((_LEFT + length + _EDGE) / 5) * 5.0
-    height = math.ceil((_ABOVE + pitch * (len(rows) - 1) + _BELOW) / 5) * 5.0
+    above = _room(stream, rows[0], _ABOVE, is_above=True)
+    below = _room(stream, rows[-1], _BELOW, is_above=False)
+    height = math.ceil((above + pitch * (len(rows) - 1) + below) / 5) * 5.0
     parts = [
         element("rect", class_="ground", width=width, height=height, fill="#fffaf8"),
         _grid(width, height, step=1.0, class_="fine", stroke="#f8dcd7", stroke_width=0.09),
         _grid(width, height, step=5.0, class_="coarse", stroke="#eeb2aa", stroke_width=0.16),
     ]
     for number, row in enumerate(rows):
-        baseline = _ABOVE + pitch * number
+        baseline = above + pitch * number
         parts.append(_pulse(_EDGE, baseline))
         for place in row:
             moved = Place(
@@ -149,6 +159,24 @@ def lay_out(stream: Stream, shown_s: float, layout: Layout) -> list[list[Place]]
     if len(columns) == 4:
         rows.append([_place(stream, recorded[0] if recorded else "II", 0.0, shown_s)])
     return rows
+
+
+def _room(stream: Stream, row: Sequence[Place], least: float, *, is_above: bool) -> float:
+    """Returns millimetres between an outer row and the edge, so that no tall wave is cut off."""
+    reach = least
+    for place in row:
+        if not is_recorded(stream, place.channel):
+            continue
+        signal = stream.signal[stream.channels.index(place.channel)].astype(np.float64)
+        rate, start_s = stream.sampling_rate, stream.start_s
+        first, last = sample_range(place, signal.size, rate, start_s)
+        deviation = signal[first:last] - centred(place, signal, stream).centre
+        finite = deviation[np.isfinite(deviation)]
+        if finite.size:
+            # Under the lowest row stand the words about the scale.
+            end = float(finite.max()) + 0.2 if is_above else 0.6 - float(finite.min())
+            reach = max(reach, MM_PER_MV * end)
+    return 5.0 * math.ceil(min(reach, _MOST) / 5)
 
 
 def _layout_for(shown_s: float, layers: Sequence[Layer]) -> Layout:

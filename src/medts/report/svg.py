@@ -7,11 +7,14 @@ Axes: T samples in time, n points that are drawn.
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 from markupsafe import Markup, escape
+
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,25 @@ def element(tag: str, content: str = "", /, **attributes: str | float) -> Markup
     """
     words = Markup("").join(
         Markup(' {}="{}"').format(
-            name.rstrip("_").replace("_", "-"), number(value) if is_number(value) else value
+            name.rstrip("_").replace("_", "-"),
+            number(value) if is_number(value) else visible(value),
         )
         for name, value in attributes.items()
     )
     if not content:
         return Markup(f"<{tag}{words}/>")
-    return Markup(f"<{tag}{words}>{escape(content)}</{tag}>")
+    return Markup(f"<{tag}{words}>{escape(visible(content))}</{tag}>")
+
+
+def visible(value: object) -> object:
+    """Replaces direction overrides, isolates and controls in words that come from outside.
+
+    Escaping keeps markup out, but an isolate that is opened in a name and never closed would
+    close that of its element instead, and the rest of the line would read backwards.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value)
+    return value
 
 
 def is_number(value: object) -> bool:
@@ -152,14 +167,15 @@ def stretches(is_in: Bool[np.ndarray, "T"]) -> list[tuple[int, int]]:
 def thin(
     time_s: Float[np.ndarray, "T"], signal: Float[np.ndarray, "T"], *, limit: int
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Min-max decimation: keeps both ends of every run of samples, so that no peak is lost."""
+    """Min-max decimation: keeps the lowest and highest sample of every run, in order of time."""
     if signal.size <= limit:
         return time_s, signal
     run = math.ceil(2 * signal.size / limit)
     n_runs = math.ceil(signal.size / run)
     padded = np.pad(signal, (0, n_runs * run - signal.size), constant_values=np.nan)
     runs = padded.reshape(n_runs, run)
-    ends = np.stack([np.fmin.reduce(runs, axis=1), np.fmax.reduce(runs, axis=1)], axis=1)
-    starts = time_s[::run]
-    half = (time_s[1] - time_s[0]) * run / 2
-    return np.stack([starts, starts + half], axis=1).ravel(), ends.ravel()
+    low = np.where(np.isnan(runs), np.inf, runs).argmin(axis=1)
+    high = np.where(np.isnan(runs), -np.inf, runs).argmax(axis=1)
+    # Of a run without a number both are its first sample, which is none: the line is interrupted.
+    kept = np.sort(np.stack([low, high], axis=1), axis=1) + run * np.arange(n_runs)[:, None]
+    return time_s[kept.ravel()], signal[kept.ravel()]
