@@ -60,10 +60,7 @@ def element(tag: str, content: str = "", /, **attributes: str | float) -> Markup
     Markup('<text x="1" font-size="3.25">a &lt; b</text>')
     """
     words = Markup("").join(
-        Markup(' {}="{}"').format(
-            name.rstrip("_").replace("_", "-"),
-            number(value) if is_number(value) else visible(value),
-        )
+        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), written(value))
         for name, value in attributes.items()
     )
     if not content:
@@ -82,14 +79,14 @@ def visible(value: object) -> object:
     return value
 
 
-def is_number(value: object) -> bool:
-    """Returns whether an attribute is a length or an opacity rather than words."""
-    return isinstance(value, float | int)
+def written(value: object) -> object:
+    """Writes the value of an attribute: a length or an opacity shortly, words as they are."""
+    return number(value) if isinstance(value, float | int) else visible(value)
 
 
-def number(value: float | str) -> str:
+def number(value: float) -> str:
     """Writes a number with at most two decimals: a hundredth of a millimetre."""
-    return f"{float(value):.2f}".rstrip("0").rstrip(".")
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def label(words: str, x: float, y: float, *, size: float = 3.0, **attributes: str) -> Markup:
