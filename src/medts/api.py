@@ -1,4 +1,4 @@
-"""What a whole life of a model takes, one call each: functions that span several rooms."""
+"""Evaluation from model to report in one call: the functions that span several rooms."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ def evaluate(
         train_folds: That a probe is trained on.
         val_folds: On which a protocol chooses.
         seed: Of whatever the protocol samples.
-        allow_leak: Goes on in spite of a leak, and says so in the result.
+        allow_leak: Goes on in spite of a leak, with a note in the result.
         command: Command line to print in the report.
 
     Raises:

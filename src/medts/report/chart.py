@@ -1,7 +1,7 @@
 """Charts as SVG: lines, steps, dots and bars on two axes, drawn once and readable in print.
 
 A point carries its words as a tooltip, and each series the number of its group, by which the
-page's script shows and hides classes. Nothing here knows what is measured.
+page's script shows and hides classes. What is measured is left to `medts.report.figures`.
 
 Axes: n points of a series.
 """

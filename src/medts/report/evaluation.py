@@ -78,7 +78,7 @@ class Bar:
 
     @property
     def verdict(self) -> str:
-        """Says in words what colour alone should not: found, missed or a false alarm."""
+        """Confusion of this decision in words, since colour alone is not seen by everyone."""
         if self.is_stated:
             return "found" if self.is_labelled else "false alarm"
         return "missed" if self.is_labelled else ""
