@@ -7,13 +7,16 @@ What did not run stands on the page too.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from medts.core.files import write_whole
-from medts.evaluation.curves import color_of
-from medts.evaluation.page import Section, badge, forest, forest_axis, page, plot, table, text
-from medts.evaluation.page import measure_cell as cell
+import numpy as np
+
 from medts.evaluation.result import Measure
+from medts.report.chart import Series, chart, fitting_axis
+from medts.report.figures import color_of
+from medts.report.page import render_file, write_page
+from medts.report.svg import Sheet
+
+_TEMPLATE = Path(__file__).with_name("bench_report.html.j2")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,24 @@ class BenchRow:
     recipe_digest: str = ""
     data_digest: str = ""
 
+    @property
+    def p_words(self) -> str:
+        """The p-value as it is written; nothing where there is none."""
+        if self.p_value is None:
+            return ""
+        return "< 0.001" if self.p_value < 0.001 else f"{self.p_value:.3f}"
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What the page shows of one label set."""
+
+    label_set: str
+    anchor: str
+    tables: list[tuple[str, list[BenchRow]]]
+    by_labels: Sheet
+    by_cost: Sheet | None
+
 
 def write_bench_report(
     path: str | Path,
@@ -74,140 +95,86 @@ def write_bench_report(
         synthetic: True puts the banner on the page.
         command: How it was made.
     """
-    sections = []
+    groups = []
     for label_set in dict.fromkeys(row.label_set for row in rows):
         own = [row for row in rows if row.label_set == label_set]
-        sections += [_tables(label_set, own, reference), _curves(label_set, own)]
-        if any(row.latency_ms is not None for row in own):
-            sections.append(_cost(label_set, own))
-    if notes:
-        body = [[text(part) for part in note] for note in notes]
-        sections.append(
-            Section("notes", "Notes", table(["Labels", "Method", "Note"], body, numbers_from=3))
-        )
-    sections += [_provenance(rows, command), _skipped(skipped)]
-    banner = '<p class="banner">Synthetic recordings: says nothing about patients.</p>'
-    html = page(f"Benchmark {name}", sections, top=banner if synthetic else "")
-    with write_whole(path) as target:
-        target.write_text(html, encoding="utf-8")
+        anchor = label_set.replace("/", "-")
+        groups.append(_Group(label_set, anchor, _tables(own), _by_labels(own), _by_cost(own)))
+    html = render_file(
+        _TEMPLATE,
+        title=f"Benchmark {name}",
+        groups=groups,
+        reference=reference,
+        notes=notes,
+        skipped=skipped,
+        measured=[row for row in rows if row.recipe_digest],
+        synthetic=synthetic,
+        command=command,
+    )
+    write_page(path, html)
 
 
-def _tables(label_set: str, rows: Sequence[BenchRow], reference: str) -> Section:
-    start = 0.4
-    head = ["Method", "Macro AUROC", forest_axis(start), "Runs", f"Minus {text(reference)}", "p"]
-    parts = []
+def _tables(rows: Sequence[BenchRow]) -> list[tuple[str, list[BenchRow]]]:
+    tables = []
     for fraction in sorted({row.label_fraction for row in rows}, key=_order):
         own = [row for row in rows if row.label_fraction == fraction]
         own.sort(key=lambda row: -(row.score.value or 0.0))
-        body = [
-            [
-                text(row.method) + (badge("control") if row.is_control else ""),
-                cell(row.score),
-                forest(row.score, start),
-                str(row.n_runs),
-                cell(row.difference) if row.difference else "",
-                _p_value(row.p_value),
-            ]
-            for row in own
-        ]
-        parts.append(f"<h3>{text(own[0].labels.capitalize())}</h3>{table(head, body)}")
-    note = (
-        "<p>Mean over runs; the interval holds the spread of test subjects, draws of the labelled "
-        "records and seeds, or of test subjects alone where there is one run. Differences are on "
-        "the same resampled subjects, with p-values after Holm's correction.</p>"
-    )
-    return Section(f"table-{_anchor(label_set)}", label_set, note + "".join(parts))
+        tables.append((own[0].labels.capitalize(), own))
+    return tables
 
 
-def _curves(label_set: str, rows: Sequence[BenchRow]) -> Section:
+def _by_labels(rows: Sequence[BenchRow]) -> Sheet:
     rows = [row for row in rows if row.recipe_digest]
     names = list(dict.fromkeys(row.method for row in rows))
     is_counted = all(row.n_labelled is not None for row in rows)
-    traces: list[dict[str, Any]] = []
+    series = []
     for index, name in enumerate(names):
         own = sorted(
             (r for r in rows if r.method == name), key=lambda row: _order(row.label_fraction)
         )
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": [row.n_labelled if is_counted else 100 * row.label_fraction for row in own],
-                "y": [row.score.value for row in own],
-                "line": {"color": color_of(index, len(names))},
-                "text": [row.labels for row in own],
-                "hovertemplate": name + ": %{y:.3f} with %{text}<extra></extra>",
-            }
+        across = [row.n_labelled if is_counted else 100 * row.label_fraction for row in own]
+        series.append(
+            Series(
+                name,
+                np.array(across, dtype=np.float64),
+                _scores(own),
+                color_of(index, len(names)),
+                is_dotted=True,
+                words=tuple(f"{name}: {row.score} with {row.labels}" for row in own),
+            )
         )
-    layout = {
-        "xaxis": {
-            "title": {"text": "Labelled records" if is_counted else "Labels used, %"},
-            "type": "log",
-        },
-        "yaxis": {"title": {"text": "Macro AUROC"}},
-        "showlegend": True,
-    }
-    anchor = f"labels-{_anchor(label_set)}"
-    figure = plot(anchor, {"data": traces, "layout": layout}, "Score by share of labels.")
-    return Section(f"{anchor}-section", f"Label efficiency, {label_set}", figure)
+    return _chart(series, "Labelled records" if is_counted else "Labels used, %", has_legend=True)
 
 
-def _cost(label_set: str, rows: Sequence[BenchRow]) -> Section:
+def _by_cost(rows: Sequence[BenchRow]) -> Sheet | None:
     most = max((row.label_fraction for row in rows), key=_order)
     own = [row for row in rows if row.latency_ms is not None and row.label_fraction == most]
-    trace = {
-        "type": "scatter",
-        "mode": "markers+text",
-        "text": [row.method for row in own],
-        "textposition": "top center",
-        "x": [row.latency_ms for row in own],
-        "y": [row.score.value for row in own],
-        "hovertemplate": "%{text}: %{y:.3f} at %{x:.1f} ms<extra></extra>",
-    }
-    layout = {
-        "xaxis": {"title": {"text": "Time for one record on one thread, ms"}, "type": "log"},
-        "yaxis": {"title": {"text": "Macro AUROC"}},
-        "showlegend": False,
-    }
-    anchor = f"cost-{_anchor(label_set)}"
-    figure = plot(anchor, {"data": [trace], "layout": layout}, "Score against time.")
-    return Section(f"{anchor}-section", f"Score and latency, {label_set}", figure)
+    if not own:
+        return None
+    latency = np.array([row.latency_ms for row in own], dtype=np.float64)
+    words = tuple(f"{row.method}: {row.score} at {row.latency_ms:.1f} ms" for row in own)
+    tags = tuple(row.method for row in own)
+    points = Series("methods", latency, _scores(own), kind="points", is_dotted=True, words=words,
+                    tags=tags)  # fmt: skip
+    return _chart([points], "Time for one record on one thread, ms")
 
 
-def _provenance(rows: Sequence[BenchRow], command: str) -> Section:
-    head = ["Method", "Labels", "Recipe", "Test data"]
-    body = [
-        [
-            text(row.method),
-            f"{text(row.label_set)}, {text(row.labels)}",
-            f"<code>{row.recipe_digest[:12]}</code>",
-            f"<code>{row.data_digest[:12]}</code>",
-        ]
-        for row in rows
-        if row.recipe_digest
-    ]
-    made = f"<p>Made by <code>{text(command)}</code></p>" if command else ""
-    return Section("provenance", "Provenance", made + table(head, body, numbers_from=4))
+def _chart(series: Sequence[Series], title: str, *, has_legend: bool = False) -> Sheet:
+    across = [x for each in series for x in each.x.tolist()]
+    upward = [y for each in series for y in each.y.tolist()]
+    return chart(
+        series,
+        fitting_axis(title, across, is_log=True),
+        fitting_axis("Macro AUROC", upward),
+        width=150.0,
+        has_legend=has_legend,
+    )
 
 
-def _skipped(skipped: Sequence[tuple[str, str]]) -> Section:
-    if not skipped:
-        return Section("skipped", "Skipped", "<p>Nothing: every job has run.</p>")
-    body = [[text(name), text(reason)] for name, reason in skipped]
-    return Section("skipped", "Skipped", table(["Job", "Reason"], body, numbers_from=2))
-
-
-def _p_value(p_value: float | None) -> str:
-    if p_value is None:
-        return ""
-    return "&lt; 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+def _scores(rows: Sequence[BenchRow]) -> np.ndarray:
+    return np.array([np.nan if row.score.value is None else row.score.value for row in rows])
 
 
 def _order(label_fraction: float) -> tuple[bool, float]:
     """Puts shares and counts in order, all labels last."""
     return label_fraction == 1, label_fraction
-
-
-def _anchor(name: str) -> str:
-    return name.replace("/", "-")

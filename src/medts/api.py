@@ -1,13 +1,22 @@
-"""The calls that the package consists of: `train`, and what is drawn once it has ended.
+"""The calls that the package consists of, each of which spans several rooms.
 
-Everything here composes the rooms below; the command line and Python call the same functions.
+The command line and Python call the same functions.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medts.core.config import Config
 from medts.data.recordings import Recordings
+from medts.data.store import Store
+from medts.evaluation import find_protocol
+from medts.evaluation.files import details_of
+from medts.evaluation.result import Result
+from medts.evaluation.task import make_task
+from medts.inference.bundle import load_bundle
+from medts.report.files import write_result
+from medts.report.reconstructions import page_of
 from medts.training.recipe import Recipe
 
 
@@ -38,7 +47,59 @@ def train(
     )
     examples = Path(out) / "reconstructions.npz"
     if examples.is_file():
-        from medts.evaluation.reconstructions import page_of
-
         page_of(examples, Path(out) / "reconstructions.html")
     return made
+
+
+def evaluate(
+    model: str | Path,
+    store: Store,
+    *,
+    folds: Sequence[str],
+    out: str | Path,
+    protocol: str = "fine_tune",
+    settings: Config | None = None,
+    labels: str | None = None,
+    train_folds: Sequence[str] = (),
+    val_folds: Sequence[str] = (),
+    seed: int = 0,
+    allow_leak: bool = False,
+    command: str = "",
+) -> Result:
+    """Measures a model by a protocol and writes its report.
+
+    Args:
+        model: Bundle, or run folder.
+        store: Where the records are.
+        folds: Test folds; none of them may have trained or selected the model.
+        out: Folder for ``metrics.json``, ``predictions.parquet`` and ``report.html``.
+        protocol: Name of the protocol.
+        settings: Of the protocol; its own defaults if None.
+        labels: Label set; the model's own if None.
+        train_folds: That a probe is trained on.
+        val_folds: On which a protocol chooses.
+        seed: Of whatever the protocol samples.
+        allow_leak: Goes on in spite of a leak, with a note in the result.
+        command: Command line to print in the report.
+
+    Raises:
+        UnknownNameError: If there is no such protocol.
+        LeakError: If the model has seen test records.
+        StoreError: If no test record has a label of the set.
+    """
+    measure = find_protocol(protocol).run
+    bundle = load_bundle(model)
+    if labels in bundle.label_sets:
+        bundle = bundle.answering(labels)
+    task = make_task(
+        store,
+        labels or bundle.label_set.name,
+        test_folds=folds,
+        train_folds=train_folds,
+        val_folds=val_folds,
+        allow_leak=allow_leak,
+        out=Path(out),
+    )
+    result = measure(bundle, task, settings, seed=seed)
+    write_result(out, result, details_of(task, result, model=model), command=command)
+    return result

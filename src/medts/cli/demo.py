@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from medts.api import train
+from medts.api import evaluate, train
 from medts.cli import evaluate as evaluate_verb
 from medts.cli import ingest as ingest_verb
 from medts.cli import predict as predict_verb
@@ -21,7 +21,6 @@ from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.splits import Split, parse_folds
 from medts.data.store import Store
-from medts.evaluation.fine_tune import evaluate
 from medts.formats import FORMATS
 
 LABELS = "synthetic/findings"
@@ -67,7 +66,7 @@ def run(arguments: Sequence[str]) -> None:
         asked.recipe,
         store,
         labels=LABELS,
-        split=Split(train="1-7", validation="8"),
+        split=Split(train=parse_folds("1-7"), validation=("8",)),
         out=asked.out,
         seed=asked.seed,
     )

@@ -63,9 +63,10 @@ class Explain:
 def run(arguments: Sequence[str]) -> None:
     """Parses, explains and writes."""
     asked = tyro.cli(Explain, prog="medts explain", args=arguments)
-    from medts.evaluation.explanation import write_explanation
+    from medts.evaluation.explanation import explained
     from medts.evaluation.faithfulness import compare_orders
     from medts.formats import read
+    from medts.report.explanation import write_explanation
 
     bundle = load(asked.bundle).bundle
     bundle = bundle.answering(asked.labels) if asked.labels else bundle
@@ -85,13 +86,8 @@ def run(arguments: Sequence[str]) -> None:
         n_random=asked.random,
         seed=asked.seed,
     )
-    written = write_explanation(
-        asked.out,
-        found,
-        curves,
-        label_meaning=bundle.label_set.phrase(found.label),
-        seconds=asked.seconds,
-    )
+    shown = explained(found, bundle, record, curves)
+    written = write_explanation(asked.out, shown, seconds=asked.seconds)
     scores = {name: float(np.mean([e.score for e in each])) for name, each in curves.items()}
     _show(found, scores, written)
 

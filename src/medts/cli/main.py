@@ -35,8 +35,6 @@ its `run`."""
 EXTRAS = {
     "aeon": "bench",
     "lightning": "train",
-    "matplotlib": "train",
-    "plotly": "train",
     "tensorboard": "train",
     "transformers": "text",
 }

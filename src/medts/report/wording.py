@@ -72,7 +72,7 @@ def metric_name(metric: str) -> str:
     >>> metric_name("macro_auroc"), metric_name("recall_at_5")
     ('Macro AUROC', 'Recall at 5')
     """
-    return METRIC_NAMES.get(metric, _spoken(metric))
+    return METRIC_NAMES.get(metric, words_of(metric))
 
 
 def metric_definition(metric: str, kind: Literal["single", "multi"]) -> str:
@@ -83,7 +83,7 @@ def metric_definition(metric: str, kind: Literal["single", "multi"]) -> str:
 
 def control_name(control: str) -> str:
     """Returns what a control is called on a page."""
-    return _CONTROLS[control][0] if control in _CONTROLS else _spoken(control)
+    return _CONTROLS[control][0] if control in _CONTROLS else words_of(control)
 
 
 def control_definition(control: str) -> str:
@@ -91,6 +91,7 @@ def control_definition(control: str) -> str:
     return _CONTROLS[control][1] if control in _CONTROLS else ""
 
 
-def _spoken(name: str) -> str:
+def words_of(name: str) -> str:
+    """Returns a name with an underscore as words with a capital."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
