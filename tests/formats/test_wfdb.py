@@ -213,16 +213,6 @@ def test_a_contradicting_sampling_rate_is_refused(header):
         read(header, sampling_rate=250)
 
 
-@pytest.mark.parametrize("note", ["## odd", "## time resolution: none", "## time resolution: 500"])
-def test_unknown_definitions_among_the_annotations_are_refused_at_once(header, note):
-    symbol, sample = ['"'] * 2, np.zeros(2, dtype=np.int64)
-    wfdb.wrann(
-        "rec", "atr", sample, symbol, aux_note=[note, ""], fs=500, write_dir=str(header.parent)
-    )
-    with pytest.raises(ReadError, match=r"rec\.atr: .*unknown definition"):
-        read(header)
-
-
 def test_compressed_signals_are_counted_too(tmp_path):
     integers = np.random.default_rng(0).integers(-1000, 1000, (300, 2))
     wfdb.wrsamp(
@@ -261,24 +251,6 @@ def test_garbled_annotations_are_refused(header):
     header.with_suffix(".atr").write_bytes(b"\xff" * 7)
     with pytest.raises(ReadError, match=r"rec\.atr"):
         read(header)
-
-
-def test_segments_are_joined_and_a_missing_one_is_named(tmp_path, record):
-    ecg = record.streams["ecg"]
-    halves = ecg.signal[:, :500], ecg.signal[:, 500:]
-    for name, half in zip(("s1", "s2"), halves, strict=True):
-        part = Stream(half, ecg.channels, 500.0, "ecg", "mV", resolution=ecg.resolution)
-        write(Record(name, {"ecg": part}), tmp_path / name)
-    (tmp_path / "multi.hea").write_text("multi/2 3 500 1000\ns1 500\ns2 500\n")
-    back = read(tmp_path / "multi").streams["ecg"]
-    np.testing.assert_allclose(back.signal, ecg.signal, atol=1e-6)
-    assert back.resolution is None
-    (tmp_path / "s2.dat").write_bytes(b"")
-    with pytest.raises(ReadError, match=r"s2\.dat"):
-        read(tmp_path / "multi")
-    (tmp_path / "s2.hea").unlink()
-    with pytest.raises(ReadError, match="no header of segment 's2'"):
-        read(tmp_path / "multi")
 
 
 def test_what_does_not_fit_into_one_wfdb_record_is_refused(tmp_path, make_stream):

@@ -19,8 +19,8 @@ from medts.core.errors import MedtsError
 from medts.core.records import Record
 from medts.formats.base import Channel
 from medts.formats.layout import REMEDY, exact_rate, fits_resolution, flatten, frame_rate
-from medts.formats.wfdb import INVALID
-from medts.formats.wfdb_annotations import write_annotations
+from medts.formats.wfdb_annotations import encode_annotations
+from medts.formats.wfdb_signals import INVALID, encode
 
 _LIMIT = {"16": 32_767, "32": 2**31 - 1}
 
@@ -31,8 +31,6 @@ def write(record: Record, path: Path) -> None:
     Raises:
         MedtsError: If the record does not fit into one WFDB record.
     """
-    import wfdb
-
     name = path.stem if path.suffix in (".hea", ".dat") else path.name
     if not re.fullmatch(r"[-\w]+", name):
         raise MedtsError(
@@ -44,40 +42,54 @@ def write(record: Record, path: Path) -> None:
     n_frames = Fraction(len(channels[0].values), per_frame[0])
     if n_frames.denominator != 1:
         raise MedtsError("the streams do not end on a whole frame", path=path, remedy=REMEDY)
+    for channel in channels:
+        _check(channel, path)
     code = "16" if all(_fits_16_bits(channel) for channel in channels) else "32"
-    packed = [_to_integers(channel, code) for channel in channels]
-    n_channels = len(channels)
-    written = wfdb.Record(
-        record_name=name,
-        n_sig=n_channels,
-        fs=int(rate) if rate.denominator == 1 else float(rate),
-        sig_len=int(n_frames),
-        e_d_signal=[integers for integers, _, _ in packed],
-        file_name=[f"{name}.dat"] * n_channels,
-        fmt=[code] * n_channels,
-        samps_per_frame=per_frame,
-        adc_gain=[gain for _, gain, _ in packed],
-        baseline=[baseline for _, _, baseline in packed],
-        units=[channel.unit for channel in channels],
-        adc_res=[int(code)] * n_channels,
-        adc_zero=[0] * n_channels,
-        init_value=[int(integers[0]) for integers, _, _ in packed],
-        block_size=[0] * n_channels,
-        sig_name=[channel.name for channel in channels],
-        comments=[f"{key}: {record.facts[key]}" for key in ("age", "sex") if key in record.facts],
-    )
+    lines = [f"{name} {len(channels)} {_spell(rate)} {n_frames}"]
+    columns: list[Int[np.ndarray, "T n"]] = []
+    for channel, size in zip(channels, per_frame, strict=True):
+        samples, gain, baseline = _to_integers(channel, code)
+        columns.append(samples.reshape(int(n_frames), size))
+        checksum = int(samples.sum()) % 2**16
+        lines.append(
+            f"{name}.dat {code}x{size} {gain}({baseline})/{channel.unit} {code} 0 "
+            f"{samples[0]} {checksum} 0 {channel.name}"
+        )
+    lines += [f"# {key}: {record.facts[key]}" for key in ("age", "sex") if key in record.facts]
+    files = {
+        ".dat": encode(np.concatenate(columns, axis=1), code),
+        ".hea": ("\n".join(lines) + "\n").encode(),
+    }
+    if record.annotations:
+        finest = max(channel.sampling_rate for channel in channels)
+        files[".atr"] = encode_annotations(
+            record.annotations, finest, float(n_frames / rate), path.with_name(f"{name}.atr")
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent) as folder:
-        written.checksum = written.calc_checksum(expanded=True)
-        written.wrsamp(expanded=True, write_dir=folder)
-        if record.annotations:
-            finest = max(channel.sampling_rate for channel in channels)
-            write_annotations(record.annotations, Path(folder), name, finest)
-        else:
+        for suffix, data in files.items():
+            Path(folder, name + suffix).write_bytes(data)
+        if ".atr" not in files:
             path.with_name(f"{name}.atr").unlink(missing_ok=True)
-        for suffix in (".dat", ".atr", ".hea"):
-            if (source := Path(folder, name + suffix)).is_file():
-                source.replace(path.with_name(name + suffix))
+        for suffix in files:
+            Path(folder, name + suffix).replace(path.with_name(name + suffix))
+
+
+def _spell(rate: Fraction) -> str:
+    return str(int(rate)) if rate.denominator == 1 else repr(float(rate))
+
+
+def _check(channel: Channel, path: Path) -> None:
+    """Refuses what would come back as something else."""
+    if not channel.name.isprintable():
+        problem = "a channel name with line breaks or the like"
+    elif np.isinf(channel.values).any():
+        problem = "infinite values"
+    else:
+        return
+    raise MedtsError(
+        f"WFDB cannot hold {problem}", path=path, field=f"channel {channel.name}", remedy=REMEDY
+    )
 
 
 def _fits_16_bits(channel: Channel) -> bool:
