@@ -9,7 +9,7 @@ Axes: T samples in time.
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
 from medts.core.errors import ReadError
 from medts.formats.wfdb_header import NULL_FILE, Header, Signal
@@ -105,8 +105,8 @@ def to_physical(
     )
     values = samples.astype(np.float32 if is_exact else np.float64)
     values -= signal.baseline
+    is_missing = values == INVALID[signal.code] - signal.baseline  # still whole numbers
     values /= signal.gain
-    is_missing = samples == INVALID[signal.code]
     if is_missing.any():
         values[is_missing] = np.nan
     return values
@@ -204,36 +204,43 @@ def _read_frames(path: Path, members: list[Signal], n_frames: int) -> Int[np.nda
             half = 2 ** (8 * dtype.itemsize - 1)
             flat = (flat ^ dtype.type(half)).view(dtype.str.replace("u", "i"))
     else:
-        raw = np.fromfile(path, np.uint8, offset=first.offset)
-        flat = _unpack(raw, first.code, n_samples)
+        flat = _unpack(path, first, n_samples)
     frames = flat.reshape(n_frames, -1)
     return _sum_differences(frames, members) if first.code == "8" else frames
 
 
-def _unpack(raw: UInt8[np.ndarray, "_"], code: str, n_samples: int) -> Int[np.ndarray, "_"]:
+def _unpack(path: Path, first: Signal, n_samples: int) -> Int[np.ndarray, "_"]:
     """Unpacks samples that share bytes; a last unit may be cut short."""
-    n_held, unit = len(_PACKING[code]) - 1, _PACKING[code][-1]
+    n_held, unit = len(_PACKING[first.code]) - 1, _PACKING[first.code][-1]
     n_units = -(-n_samples // n_held)
-    if len(raw) < n_units * unit:
-        raw = np.concatenate([raw, np.zeros(n_units * unit - len(raw), np.uint8)])
-    raw = raw[: n_units * unit]
+    padded = np.zeros(n_units * unit + 1, np.uint8)
+    raw = padded[:-1]
+    with path.open("rb") as file:
+        file.seek(first.offset)
+        file.readinto(raw.data)
     # Shifts to the left drop the bits of the neighbour, those back to the right carry the sign.
-    if code == "24":
+    # In place, as fresh memory costs more than arithmetic.
+    if first.code == "24":
         wide = np.zeros((n_units, 4), np.uint8)
         wide[:, 1:] = raw.reshape(n_units, unit)
         return wide.reshape(-1).view("<i4") >> 8
-    if code == "212":
-        padded = np.concatenate([raw, np.zeros(1, np.uint8)])
+    if first.code == "212":
         pairs = np.ndarray((n_units,), "<u4", buffer=padded, strides=(unit,)).copy()
-        high = (pairs & 0xF000) << 16
-        pairs = (pairs & 0xFF0FFF) << 4 | high  # two samples of 16 bits, 4 bits too far left
-        return (pairs.view("<i2") >> 4)[:n_samples]
+        for start in range(0, n_units, 2**15):  # what fits into the cache
+            block = pairs[start : start + 2**15]
+            high = (block & 0xF000) << 16
+            block &= 0xFF0FFF
+            block <<= 4
+            block |= high
+        samples = pairs.view("<i2")  # two of 16 bits, 4 bits too far left
+        samples >>= 4
+        return samples[:n_samples]
     flat = np.empty((n_units, n_held), np.int16)
-    if code == "310":
-        first, second = raw.view("<i2").reshape(n_units, 2).T
-        flat[:, 0] = (first << 5) >> 6
-        flat[:, 1] = (second << 5) >> 6
-        flat[:, 2] = ((first >> 11) & 31) | ((second >> 11) << 5)
+    if first.code == "310":
+        low, high = raw.view("<i2").reshape(n_units, 2).T
+        flat[:, 0] = (low << 5) >> 6
+        flat[:, 1] = (high << 5) >> 6
+        flat[:, 2] = ((low >> 11) & 31) | ((high >> 11) << 5)
     else:
         words = raw.view("<i4")
         for place in range(3):
