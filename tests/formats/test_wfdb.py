@@ -94,6 +94,14 @@ def test_missing_samples_are_nan_and_large_integers_survive(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "r").streams["ecg"].signal, signal)
 
 
+def test_a_spike_does_not_flatten_the_rest_of_its_channel(tmp_path):
+    signal = np.sin(np.arange(1000, dtype=np.float32) / 30)[None]
+    signal[0, 500] = 1e6
+    write(Record("r", {"ecg": Stream(signal, ("I",), 100.0, "ecg", "mV")}), tmp_path / "r")
+    back = read(tmp_path / "r").streams["ecg"].signal
+    np.testing.assert_allclose(back, signal, atol=2e-3)
+
+
 def test_shuffled_channels_in_the_file_give_the_same_signals_by_name(tmp_path, record):
     ecg = record.streams["ecg"]
     write(Record("a", {"ecg": ecg.pick(("V1", "I", "II"))}), tmp_path / "a")

@@ -1,8 +1,8 @@
 """Writing WFDB: one header and one signal file, with beats and rhythms in an `.atr` beside them.
 
 Where a stream knows its resolution, the recorder's integers are written back without loss;
-otherwise a channel's range is spread over 16 bits. Report, statements and facts other than age
-and sex have no place in WFDB.
+otherwise a channel's range is spread over 16 bits, or over 32 if a spike makes 16 too coarse.
+Report, statements and facts other than age and sex have no place in WFDB.
 
 Axes: T samples in time.
 """
@@ -23,6 +23,8 @@ from medts.formats.wfdb_annotations import encode_annotations
 from medts.formats.wfdb_signals import INVALID, encode
 
 _LIMIT = {"16": 32_767, "32": 2**31 - 1}
+_N_STEPS = {"16": 64_000, "32": 2**30}
+"""Integers that a range is spread over where the resolution is unknown."""
 
 
 def write(record: Record, path: Path) -> None:
@@ -93,11 +95,18 @@ def _check(channel: Channel, path: Path) -> None:
 
 
 def _fits_16_bits(channel: Channel) -> bool:
-    """Whether 16 bits suffice, which they do for range scaling by definition."""
-    limits = [
-        fits_resolution(channel.values, channel.resolution, limit) for limit in _LIMIT.values()
-    ]
-    return limits[0] or not limits[1]
+    """Whether 16 bits suffice: without loss, or with steps far below what the signal does.
+
+    One spike can make the range so wide that the rest of the channel would become a flat line.
+    """
+    values = channel.values[np.isfinite(channel.values)]
+    fits_16, fits_32 = (
+        fits_resolution(values, channel.resolution, limit) for limit in _LIMIT.values()
+    )
+    if fits_16 or fits_32 or values.size == 0:
+        return fits_16 or not fits_32
+    low, lower, upper, high = np.percentile(values, (0, 25, 75, 100))
+    return bool(high - low <= _N_STEPS["16"] / 100 * (upper - lower))
 
 
 def _to_integers(channel: Channel, code: str) -> tuple[Int[np.ndarray, "T"], float, int]:
@@ -111,7 +120,7 @@ def _to_integers(channel: Channel, code: str) -> tuple[Int[np.ndarray, "T"], flo
         low, high = float(finite.min()), float(finite.max())
         centre = (low + high) / 2
         # float32 cannot tell steps finer than the second bound, nor the header a larger baseline
-        bounds = [64_000 / (high - low)] if high > low else []
+        bounds = [_N_STEPS[code] / (high - low)] if high > low else []
         bounds += [2**30 / abs(centre)] if centre != 0 else []
         gain = float(f"{min(bounds, default=1.0):.9g}")
         baseline = -round(centre * gain)
