@@ -187,6 +187,19 @@ def test_a_faulty_header_is_refused_with_its_place(header, old, new, message):
         read(header)
 
 
+def test_an_uncalibrated_channel_may_be_left_out(header, record):
+    edit(header, "16x1 1000.0", "16x1 0")
+    text = header.read_text().replace("16x1 0", "16x1 1000.0", 2)
+    header.write_text(text)
+    with pytest.raises(ReadError, match="signal line 3: no gain"):
+        read(header)
+    back = read(header, channels=("II", "I")).streams["ecg"]
+    assert back.channels == ("II", "I")
+    np.testing.assert_array_equal(back.signal, record.streams["ecg"].signal[[1, 0]])
+    with pytest.raises(ReadError, match="signal line 3: no gain"):
+        read(header, channels=("II", "V1"))
+
+
 def test_an_unknown_unit_can_be_stated_and_a_known_one_not_contradicted(header, record):
     with pytest.raises(ReadError, match="unit='µV' was given, but fits no channel"):
         read(header, unit="uV")

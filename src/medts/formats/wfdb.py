@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from medts.core.errors import ReadError
+from medts.core.montage import canonical_channel
 from medts.core.records import Annotation, Fact, Record
 from medts.formats.base import Channel, Hints, gather, settle_rate
 from medts.formats.wfdb_annotations import read_annotations
@@ -50,7 +51,7 @@ def _read(header: Header, hints: Hints) -> Record:
         rate, channels = join_segments(header, hints)
     else:
         rate = settle_rate(header.path, header.rate, hints)
-        channels = _read_channels(header, rate)
+        channels = _read_channels(header, rate, hints)
     annotations: tuple[Annotation, ...] = ()
     if header.path.with_suffix(".atr").is_file():
         end_s = max(len(channel.values) / channel.sampling_rate for channel in channels)
@@ -66,9 +67,15 @@ def _read(header: Header, hints: Hints) -> Record:
     )
 
 
-def _read_channels(header: Header, rate: float) -> list[Channel]:
+def _read_channels(header: Header, rate: float, hints: Hints) -> list[Channel]:
     signals = parse_signals(header)
     n_frames, samples = read_samples(header, signals)
+    names = [canonical_channel(signal.name) for signal in signals]
+    wanted = set(hints.channels or names)
+    if wanted <= set(names) and len(set(names)) == len(names):
+        # A channel that nobody wants may be uncalibrated, or be of an unknown unit.
+        kept = [row for row, name in enumerate(names) if name in wanted]
+        signals, samples = [signals[row] for row in kept], [samples[row] for row in kept]
     return [
         Channel(
             name=signal.name,
