@@ -1,4 +1,4 @@
-"""`medts bench SUITE`: compare methods on a grid of questions, as resumable jobs."""
+"""`python -m research SUITE`: compare methods on a grid of questions, as resumable jobs."""
 
 import os
 import shlex
@@ -54,7 +54,7 @@ class BenchVerb:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and runs."""
-    asked = tyro.cli(BenchVerb, prog="medts bench", args=arguments)
+    asked = tyro.cli(BenchVerb, prog="python -m research", args=arguments)
     suite = find_suite(asked.suite)
     if asked.minutes_per_job is not None:
         suite = suite.but(minutes_per_job=asked.minutes_per_job)
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> None:
         only=asked.only,
     )
     show(bench)
-    report = write_page(bench, command=f"medts bench {shlex.join(arguments)}")
+    report = write_page(bench, command=f"python -m research {shlex.join(arguments)}")
     print(f"ledger: {asked.out / 'ledger.parquet'}\nreport: {report}")
 
 

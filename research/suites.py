@@ -109,13 +109,13 @@ class Method(Config):
     answers of several recipes put together."""
 
     recipe: str = ""
-    """Recipe of `medts finetune`; for a probe of an untrained encoder, where its shape is from."""
+    """Recipe of `medts train`; for a probe of an untrained encoder, where its shape is from."""
 
     reads: str = ""
     """Recipe whose streams and windows the recipe is made to read, in place of its own."""
 
     pretraining: str = ""
-    """Recipe of `medts pretrain` whose encoder is the start, of ``late_fusion`` that of the first
+    """Recipe of `medts train` whose encoder is the start, of ``late_fusion`` that of the first
     recipe; it sees training folds only."""
 
     is_pretrained_on_all: bool = False
@@ -136,7 +136,7 @@ class Method(Config):
     """Time budget of pretraining, which is done once; none: that of a job."""
 
     report_lm: str = ""
-    """Recipe of `medts pretrain` that adapts the pretraining's language model to reports first."""
+    """Recipe of `medts train` that adapts the pretraining's language model to reports first."""
 
     is_untrained: bool = False
     """True leaves the encoder of the pretraining as it is drawn: a control."""

@@ -4,6 +4,7 @@ import pytest
 import medts
 from medts.core.errors import ConfigError
 from medts.data.sources.synthetic import synthetic_record
+from medts.inference.bundle import load_bundle
 from medts.recipes import find_recipe
 from medts.training.settings import Training
 
@@ -74,12 +75,10 @@ def test_a_store_is_learnt_by_its_folds(synthetic_store):
 def test_no_subject_both_trains_and_chooses(records, labels, tmp_path):
     groups = [number // 4 for number in range(48)]
     medts.Classifier(RECIPE, folder=tmp_path).fit(records, labels, groups=groups)
-    store = medts.Store(tmp_path / "store")
-    folds = {subject: set() for subject in store.subject_ids}
-    for subject, fold in zip(store.subject_ids, store.folds, strict=True):
-        folds[subject].add(fold)
-    assert all(len(each) == 1 for each in folds.values())
-    assert {fold for each in folds.values() for fold in each} == {"train", "validation"}
+    splits = load_bundle(tmp_path).provenance.splits
+    parts = [splits[name] for name in ("train", "validation")]
+    assert sum(part["n_subjects"] for part in parts) == 12
+    assert [part["n_records"] for part in parts] == [4 * part["n_subjects"] for part in parts]
 
 
 def test_what_is_missing_or_does_not_fit_is_named(records, labels):

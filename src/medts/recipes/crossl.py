@@ -3,7 +3,7 @@
 Window lengths are those of the records, rates and bands ours: the authors published neither, nor
 their preprocessing. ``_paper`` is what their released code does (batch 8, no guarantee of a
 survivor, weights 10, 10 and 100 on the embedding itself), so far as it is no fault of data
-handling; see ``docs/papers/crossl.md``. Recipes of ``medts finetune`` start from a pretrained
+handling; see ``docs/papers/crossl.md``. Recipes of ``medts train`` start from a pretrained
 bundle with ``--init`` and are the supervised baseline without it.
 """
 
