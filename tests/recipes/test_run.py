@@ -9,7 +9,7 @@ from medts.core.errors import ConfigError, LeakError, MedtsError
 from medts.inference.bundle import bundle_digest, load_bundle
 from medts.recipes import find_recipe
 from medts.recipes.run import Request, finetune, split
-from medts.training.fit import History
+from medts.training.module import TrainingModule
 from medts.training.settings import Training
 
 LABELS = "synthetic/findings"
@@ -56,12 +56,15 @@ def test_a_killed_run_goes_on_from_its_last_epoch(synthetic_store, tmp_path, mon
     class KilledError(Exception):
         pass
 
-    def die(self, trainer, pl_module):
-        if trainer.current_epoch == 2:
+    step = TrainingModule.training_step
+
+    def die(self, batch, index):
+        if self.current_epoch == 2:
             raise KilledError
+        return step(self, batch, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", die)
+        patch.setattr(TrainingModule, "training_step", die)
         with pytest.raises(KilledError):
             run(synthetic_store, tmp_path / "killed", recipe)
     assert not (tmp_path / "killed" / "bundle").exists()
@@ -83,12 +86,22 @@ def test_few_records_are_not_validated_more_often(synthetic_store, tmp_path):
     assert [row["epoch"] for row in history if "validation_score" in row] == [5, 11]
 
 
-def test_time_that_ends_before_a_validation_is_said(synthetic_store, tmp_path):
-    recipe = find_recipe("xresnet1d_test").but(
-        training=Training(epochs=1, batch_size=16, min_updates=500, max_minutes=1e-5)
-    )
-    with pytest.raises(MedtsError, match="before it was validated once"):
-        run(synthetic_store, tmp_path / "run", recipe, label_fraction=16)
+def test_time_that_ends_before_a_validation_leaves_a_model_and_more_time_goes_on(
+    synthetic_store, tmp_path
+):
+    def train(minutes):
+        training = Training(epochs=1, batch_size=16, min_updates=12, max_minutes=minutes)
+        recipe = find_recipe("xresnet1d_test").but(training=training)
+        bundle = run(synthetic_store, tmp_path / "run", recipe, label_fraction=16)
+        return bundle_digest(bundle), json.loads((tmp_path / "run" / "history.json").read_text())
+
+    first, history = train(1e-5)
+    assert "validation_score" in history[-1]
+    assert len(history) < 12
+    assert train(1e-5)[0] == first
+    longer, history = train(5)
+    assert len(history) == 12
+    assert longer != first
 
 
 def test_batches_may_be_prepared_by_other_processes(synthetic_store, tmp_path):

@@ -16,7 +16,7 @@ from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.objectives.settings.base import AnyObjective
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.signal.preprocess import Preprocessing
-from medts.training.settings import Training
+from medts.training.settings import NOT_IDENTITY, Training
 
 
 class Recipe(Config):
@@ -47,7 +47,7 @@ class Recipe(Config):
     training: Training = Training()
     """Optimiser, schedule, length and precision."""
 
-    cache_gib: float = Field(default=4.0, ge=0)
+    cache_gib: float = Field(default=4.0, ge=0, json_schema_extra=NOT_IDENTITY)
     """Memory that preprocessed records may take, GiB; what does not fit is prepared again."""
 
     tuning_trials: int = Field(default=0, ge=0)
@@ -98,7 +98,7 @@ class Pretraining(Config):
     corpus_balance: float = Field(default=0.5, ge=0.0, le=1.0)
     """How alike corpora are drawn: 0 by their number of subjects, 1 all equally often."""
 
-    cache_gib: float = Field(default=4.0, ge=0)
+    cache_gib: float = Field(default=4.0, ge=0, json_schema_extra=NOT_IDENTITY)
     """Memory that preprocessed records may take, GiB; what does not fit is prepared again."""
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ from medts.models.settings.heads import MatchingHeadConfig
 from medts.objectives.label_matching import LabelMatching
 from medts.objectives.settings.label_matching import LabelMatchingConfig
 from medts.recipes.base import Recipe
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
 from medts.recipes.run import (
     LearningRequest,
     Parts,
@@ -46,6 +46,7 @@ from medts.recipes.run import (
     split,
     take_weights,
 )
+from medts.training.randomness import global_state_kept
 
 
 class JointRequest(LearningRequest):
@@ -69,6 +70,7 @@ class Learnt:
         return dict(zip(self.label_set.classes, shares, strict=True))
 
 
+@global_state_kept()
 def train_jointly(
     recipe: Recipe,
     store: Store,
@@ -137,8 +139,8 @@ def train_jointly(
     for each in learnt:
         digest.update(store.digest(each.parts.train.rows, each.label_set.name).encode())
     data_digest = digest.hexdigest()
-    claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "bundle", request):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -167,6 +169,8 @@ def train_jointly(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))

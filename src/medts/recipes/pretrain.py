@@ -31,7 +31,8 @@ from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.objectives.base import TrainingParts
 from medts.objectives.masked_reconstruction import MaskedReconstruction
 from medts.recipes.base import Pretraining
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
+from medts.training.randomness import global_state_kept
 
 
 class PretrainingRequest(Config):
@@ -50,6 +51,7 @@ class PretrainingRequest(Config):
     """Seed of everything random."""
 
 
+@global_state_kept()
 def pretrain(
     recipe: Pretraining,
     store: Store,
@@ -84,8 +86,8 @@ def pretrain(
     validation = readable_part(store, recipe, val_folds)
     check_disjoint(store, train=train.rows, validation=validation.rows)
     data_digest = store.digest(train.rows)
-    claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "bundle", request):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -101,6 +103,8 @@ def pretrain(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))

@@ -33,9 +33,10 @@ from medts.models.settings.report_encoder import ReportEncoderConfig
 from medts.nn.settings import TextConfig
 from medts.nn.text import load_language_model
 from medts.objectives.masked_language import MaskedLanguage
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
 from medts.recipes.report_lm import ReportModelling
 from medts.tensors.batch import Batch
+from medts.training.randomness import global_state_kept
 
 
 class ReportModellingRequest(Config):
@@ -75,6 +76,7 @@ class _Reports:
     account: dict[str, Any]
 
 
+@global_state_kept()
 def model_reports(
     recipe: ReportModelling,
     store: Store,
@@ -118,8 +120,8 @@ def model_reports(
         reports={"train": train.account, "validation": validation.account},
     )
     data_digest = digest_of(train.texts)
-    claim(out, request, data_digest=data_digest)
-    if (out / "model" / "provenance.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "model", request):
         return out / "model"
 
     from medts.training.fit import fit
@@ -140,6 +142,8 @@ def model_reports(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     after = {name: perplexity(objective, texts) for name, texts in measured.items()}
     with write_whole(out / "history.json") as target:

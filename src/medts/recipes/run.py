@@ -42,7 +42,8 @@ from medts.models.heads import Head
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.objectives.base import TrainingParts
 from medts.recipes.base import Recipe
-from medts.recipes.folder import claim, trace
+from medts.recipes.folder import claim, is_finished, trace
+from medts.training.randomness import global_state_kept
 
 
 class LearningRequest(Config):
@@ -93,6 +94,7 @@ class Parts:
     validation: Part
 
 
+@global_state_kept()
 def finetune(
     recipe: Recipe,
     store: Store,
@@ -163,8 +165,8 @@ def finetune(
     )
     parts = split(store, request)
     data_digest = store.digest(parts.train.rows, label_set)
-    claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    begin = claim(out, request, data_digest=data_digest)
+    if is_finished(out / "bundle", request):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -197,6 +199,8 @@ def finetune(
         settings=recipe.training,
         folder=out,
         show_progress=show_progress,
+        seed=seed,
+        on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
