@@ -88,7 +88,7 @@ class Checkpoints:
         last, best = found.get(self.last), found.get(self.best)
         for path in damaged:
             rest = (
-                f"training goes on after epoch {best['epoch']} from {self.best.name}"
+                f"training goes on from {self.best.name}, the epoch that was kept"
                 if best
                 else f"training goes on from {self.last.name}; the best epoch so far is lost"
             )

@@ -27,7 +27,7 @@ class TextLinearConfig(EncoderSettings):
     channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
     """Channels of that stream, which are not read either."""
 
-    cache_mib: float = Field(default=512.0, ge=0.0)
+    cache_mib: float = Field(default=512.0, ge=0.0, json_schema_extra=NOT_IDENTITY)
     """Memory for reports that were read."""
 
     def build(self) -> "medts.models.base.Encoder":
