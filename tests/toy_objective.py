@@ -4,10 +4,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from medts.core.batch import Batch, Losses, Prediction, StreamBatch
 from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy
 from medts.objectives.base import Objective
+from medts.tensors.batch import Batch, Losses, Prediction, StreamBatch
 from medts.training.fit import fit
 from medts.training.settings import Training
 

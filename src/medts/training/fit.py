@@ -23,9 +23,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from medts.tensors.batch import move_to
 from medts.core.errors import MedtsError
 from medts.objectives.base import Objective
+from medts.tensors.batch import move_to
 from medts.training.batches import Batches
 from medts.training.checkpoints import Checkpoints
 from medts.training.history import Events, write_table

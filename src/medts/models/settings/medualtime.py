@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from medts.core.config import NOT_IDENTITY
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings
 from medts.nn.settings import TextConfig

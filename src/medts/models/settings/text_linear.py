@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from medts.core.config import NOT_IDENTITY
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings
 from medts.nn.settings import TextConfig
