@@ -1,6 +1,6 @@
 """Run: a recipe and a store become a run folder with a bundle in it.
 
-The folder says what was asked for before anything is trained, so a run that was killed is
+The folder says what was asked for before there is a checkpoint in it, so a run that was killed is
 continued by the same command and never mixed with another. The test folds are not touched here.
 
     run.json       recipe, seed, folds, label set, digests, versions
