@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +108,64 @@ def test_the_whole_way_from_a_corpus_to_a_result(tmp_path, capsys):
     for thing in (store, run):
         assert main(["info", thing]) == 0
     assert "synthetic" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on"),
+        (
+            OSError(28, "No space left on device", "runs/a/last.ckpt"),
+            2,
+            "runs/a/last.ckpt: No space",
+        ),
+        (PermissionError(13, "Permission denied", "here"), 2, "here: Permission denied"),
+    ],
+)
+def test_what_ends_a_verb_is_one_line_with_its_code(raised, code, said, capsys, monkeypatch):
+    def run(_):
+        raise raised
+
+    monkeypatch.setattr("medts.cli.list.run", run)
+    assert main(["list"]) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_sigterm_ends_a_verb_with_143_and_cleans_up(capsys, monkeypatch):
+    cleaned = []
+
+    def run(_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setattr("medts.cli.list.run", run)
+    assert main(["list"]) == 143
+    assert cleaned
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_callers_own_handler_of_sigterm_stays_in_charge(monkeypatch):
+    heard, before = [], signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("medts.cli.list.run", lambda _: signal.raise_signal(signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    try:
+        assert main(["list"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [True]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_behind_the_output_is_one_line():
+    code = "import sys; from medts.cli.main import main; sys.exit(main(['--help']))"
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == "medts: No space left on device\n"

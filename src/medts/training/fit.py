@@ -217,7 +217,8 @@ class _Run:
     def end(self, *, was_resumed: bool) -> Fitted:
         """Validates what was not, where nothing or too little was; takes up the best weights."""
         rows = self.at.rows
-        if self.best is None or (self._is_time_over() and self.at.batch > 0):
+        is_seen = self.at.batch == 0 and f"validation_{self.settings.monitor}" in rows[-1]
+        if self.best is None or (self._is_time_over() and not is_seen):
             self._save()  # before this validation, which a run with more time is to know nothing of
             row = self._validate(self._row() if self.at.batch else rows[-1])
             rows = [*rows, row] if self.at.batch else [*rows[:-1], row]

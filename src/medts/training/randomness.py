@@ -6,7 +6,8 @@ worker processes nor a resume change them; the state of the third is kept in the
 
 On one machine with one number of threads (``OMP_NUM_THREADS``) and one version of torch the same
 seed gives the same numbers to the digit. Another number of threads adds up in another order, and
-the last digits differ; so do they between a CPU and a GPU.
+the last digits differ; so do they between a CPU and a GPU. Threads of one process share the global
+generators: of two runs at once, each belongs in a process of its own.
 """
 
 import os

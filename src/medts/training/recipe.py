@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
-from medts.core.config import Config
+from medts.core.config import NOT_IDENTITY, Config
 from medts.core.labels import LabelSet
 from medts.data.windowing import Windowing
 from medts.models.settings.base import AnyEncoder, EncoderSettings
@@ -17,7 +17,7 @@ from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.objectives.settings.base import AnyObjective
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.signal.preprocess import Preprocessing
-from medts.training.settings import NOT_IDENTITY, Training
+from medts.training.settings import Training
 
 
 class Recipe(Config):

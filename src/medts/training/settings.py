@@ -6,24 +6,23 @@ from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
 from medts.core.arithmetic import Precision
-from medts.core.config import Config
+from medts.core.config import NOT_IDENTITY, Config
 
-NOT_IDENTITY: JsonDict = {"identity": False}
-"""Marks a field that says how long, where or how fast, but not which numbers come out: a run folder
-may be continued with another value."""
+LENGTH: JsonDict = {**NOT_IDENTITY, "lengthens": True}
+"""The same, of a field whose larger value, or none, makes a run go on that had ended."""
 
 
 class Training(Config):
     """How long, how fast and in which precision an objective is trained."""
 
-    epochs: int = Field(default=40, ge=1, json_schema_extra={**NOT_IDENTITY, "lengthens": True})
+    epochs: int = Field(default=40, ge=1, json_schema_extra=LENGTH)
     """Passes over the training split. A run may be given more later: it goes on from its last
     epoch, at the learning rate that the schedule of the new length has there."""
 
     batch_size: int = Field(default=64, ge=1)
     """Windows per step."""
 
-    min_updates: int = Field(default=0, ge=0, json_schema_extra={**NOT_IDENTITY, "lengthens": True})
+    min_updates: int = Field(default=0, ge=0, json_schema_extra=LENGTH)
     """Fewest steps of a whole run; small training splits are passed over more often."""
 
     learning_rate: float = Field(default=5e-3, gt=0)
@@ -55,14 +54,10 @@ class Training(Config):
     monitor: Literal["score", "loss"] = "score"
     """What chooses the epoch that is kept: macro AUROC or loss, on validation."""
 
-    patience: int | None = Field(
-        default=None, ge=1, json_schema_extra={**NOT_IDENTITY, "lengthens": True}
-    )
+    patience: int | None = Field(default=None, ge=1, json_schema_extra=LENGTH)
     """Epochs without improvement on validation after which training stops; none never stops."""
 
-    max_minutes: float | None = Field(
-        default=None, gt=0, json_schema_extra={**NOT_IDENTITY, "lengthens": True}
-    )
+    max_minutes: float | None = Field(default=None, gt=0, json_schema_extra=LENGTH)
     """Time budget of the whole run, all its stretches together; when it is over, the model is
     validated once more and the best one so far is kept. A larger one goes on."""
 

@@ -14,6 +14,7 @@ mixed with another. Test folds are not touched here.
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from medts.models.matching_head import MatchingHead, read_texts, texts_of
 from medts.models.settings.heads import HeadConfig
 from medts.objectives.base import TrainingParts
 from medts.training.choosing import operating_points
+from medts.training.classes import without_records_note
 from medts.training.fit import Fitted, fit
 from medts.training.folder import claim, is_finished, trace
 from medts.training.illustrate import save_reconstructions
@@ -128,6 +130,9 @@ def train(
         shuffle_labels=shuffle_labels,
         seed=seed,
     )
+    for each in material.labelled:
+        if note := without_records_note(each.label_set.name, each.prevalence):
+            print(f"medts: {note}", file=sys.stderr)  # noqa: T201
     begin = claim(out, request, data_digest=material.digest)
     made = out / ("bundle" if material.texts is None else "model")
     if is_finished(made, request):
