@@ -7,7 +7,8 @@ import pytest
 
 from medts.core.errors import MedtsError, UnknownNameError
 from medts.evaluation.result import Measure
-from medts.recipes import PRETRAINING_RECIPES, RECIPES
+from medts.recipes import kind_of, recipes
+from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.bench import best_factor, run_suite
 from medts.recipes.jobs import Outcome
 from medts.recipes.ledger import LEDGER, Bench, cells, comparisons, write_page
@@ -37,11 +38,11 @@ COUNTS = TINY.but(
     methods=(
         Method(
             name="ecg_nat_test", kind="finetune", recipe="ecg_nat_test",
-            pretraining="ecg_nat_test", is_pretrained_on_all=True, pretraining_minutes=2.0,
+            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True, pretraining_minutes=2.0,
         ),
         Method(
             name="probed", kind="probe",
-            pretraining="ecg_nat_test", is_pretrained_on_all=True, pretraining_minutes=2.0,
+            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True, pretraining_minutes=2.0,
         ),
     ),
     questions=(QUESTION,),
@@ -124,7 +125,7 @@ def test_one_encoder_is_pretrained_for_all_methods_and_counts_of_labels_are_kept
     models = tmp_path / "models"  # where other tables would find it
     bench = run_suite(COUNTS, synthetic_store, tmp_path, models=models, tell=lambda _: None)
     assert not bench.skipped
-    assert [path.name for path in (models / "pretrained").iterdir()] == ["ecg_nat_test-all"]
+    assert [path.name for path in (models / "pretrained").iterdir()] == ["ecg_nat_test_pretraining-all"]
     assert not (tmp_path / "pretrained").exists()
     labelled = {(each.job.method.name, each.n_labelled) for each in bench.outcomes.values()}
     n_all = max(n for _, n in labelled)
@@ -190,8 +191,8 @@ def test_a_spread_of_seeds_widens_the_interval(finished, tmp_path):
 def test_every_suite_names_recipes_that_exist_and_jobs_of_their_own(name):
     suite = SUITES[name]()
     for method in suite.methods:
-        assert not method.recipe or method.recipe in RECIPES
-        assert not method.pretraining or method.pretraining in PRETRAINING_RECIPES
+        assert not method.recipe or kind_of(recipes()[method.recipe]) is Recipe
+        assert not method.pretraining or kind_of(recipes()[method.pretraining]) is Pretraining
     assert suite.reference in {method.name for method in suite.methods}
     names = [job.name for job in suite.jobs()]
     assert len(names) == len(set(names))

@@ -17,7 +17,7 @@ from medts.inference.bundle import load_bundle
 from medts.inference.predictor import load
 from medts.nn.language_model import random_language_model
 from medts.nn.trunk import original
-from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_pretraining, find_recipe
+from medts.recipes import find_recipe, recipes
 from medts.recipes.pretrain import pretrain
 from medts.recipes.run import finetune
 from medts.recipes.tables import find_suite
@@ -146,7 +146,7 @@ def test_a_variant_changes_only_what_it_names(name):
 def test_the_page_of_the_paper_lists_every_recipe():
     page = (Path(__file__).parents[2] / "docs/papers/medualtime.md").read_text(encoding="utf-8")
     families = ("medualtime", "text_linear", "gpt4ts")
-    names = {each for each in RECIPES | PRETRAINING_RECIPES if each.startswith(families)}
+    names = {each for each in recipes() if each.startswith(families)}
     assert {each for each in names if f"`{each}`" not in page} == set()
 
 
@@ -156,13 +156,13 @@ def test_the_recipe_of_the_paper_has_its_settings():
     assert (encoder.n_adapted, encoder.n_tokens, encoder.patch) == (11, 5, 25)
     assert (encoder.conv_widths, encoder.conv_kernels) == ((64, 128, 128), (7, 5, 3))
     assert (encoder.is_gate_shared, encoder.is_message_normed) == (True, False)
-    objective = find_pretraining("medualtime").objective
+    objective = find_recipe("medualtime_pretraining").objective
     assert (objective.noise, objective.temperature, objective.alignment) == (0.5, 0.1, 0.1)
 
 
 def test_pretraining_ends_in_an_encoder_that_embeds(synthetic_store, tmp_path):
     pretrain(
-        find_pretraining("medualtime_test"),
+        find_recipe("medualtime_test_pretraining"),
         synthetic_store,
         train_folds=["1", "2", "3"],
         val_folds=["8"],

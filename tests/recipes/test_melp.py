@@ -16,14 +16,14 @@ from medts.formats import npy
 from medts.inference.bundle import load_bundle
 from medts.models.settings.melp import MelpConfig
 from medts.nn.settings import TextConfig
-from medts.recipes import PRETRAINING_RECIPES, find_pretraining
+from medts.recipes import find_recipe, recipes
 from medts.recipes.pretrain import pretrain
 
 
 @pytest.fixture(scope="module")
 def run(synthetic_store, text_folder, tmp_path_factory):
     """A finished run of the smallest recipe, with a language model of characters."""
-    recipe = find_pretraining("melp_test")
+    recipe = find_recipe("melp_test")
     assert isinstance(recipe.encoder, MelpConfig)
     text = TextConfig(name=str(text_folder), max_tokens=48)
     encoder = recipe.encoder.but(text=text, n_frozen_text_layers=1)
@@ -52,29 +52,29 @@ def file(synthetic_store, tmp_path_factory):
 
 
 def test_variants_change_what_they_name():
-    base = find_pretraining("melp_small")
+    base = find_recipe("melp_small")
     weights = {}
-    for name in (each for each in PRETRAINING_RECIPES if each.startswith("melp_small_")):
-        objective = find_pretraining(name).objective
+    names = [name for name in recipes() if name.startswith("melp") and "finetuning" not in name]
+    for name in (each for each in names if each.startswith("melp_small_")):
+        objective = find_recipe(name).objective
         levels = (objective.rhythm, objective.beat, objective.token)
         weights[name.removeprefix("melp_small_")] = levels
     assert weights["rhythm"] == (1.0, 0.0, 0.0)
     assert weights["rhythm_beat"] == (1.0, 0.2, 0.0)
     assert weights["rhythm_token"] == (1.0, 0.0, 2.0)
     assert weights["ecg_nat"] == weights["sparseformer"] == weights["shuffled"] == (1.0, 0.2, 2.0)
-    assert find_pretraining("melp_small_shuffled").objective.shuffles_pairs
-    assert find_pretraining("melp_small_ecg_nat").encoder.tower.kind == "ecg_nat"
-    for name in PRETRAINING_RECIPES:
-        if name.startswith("melp"):
-            recipe = find_pretraining(name)
-            assert recipe.training.warmup_ratio > 0, "without a warm-up the towers collapse"
-            has_decoder = recipe.encoder.decoder_layers > 0
-            assert has_decoder == (recipe.objective.token > 0)
-            assert recipe.training == base.training or not name.startswith("melp_small")
+    assert find_recipe("melp_small_shuffled").objective.shuffles_pairs
+    assert find_recipe("melp_small_ecg_nat").encoder.tower.kind == "ecg_nat"
+    for name in names:
+        recipe = find_recipe(name)
+        assert recipe.training.warmup_ratio > 0, "without a warm-up the towers collapse"
+        has_decoder = recipe.encoder.decoder_layers > 0
+        assert has_decoder == (recipe.objective.token > 0)
+        assert recipe.training == base.training or not name.startswith("melp_small")
 
 
 def test_the_paper_keeps_to_the_published_settings():
-    recipe = find_pretraining("melp_paper")
+    recipe = find_recipe("melp_paper")
     tower, objective = recipe.encoder.tower, recipe.objective
     assert (tower.dim, tower.depth, tower.n_heads, tower.hidden) == (768, 8, 12, 3072)
     assert (tower.n_convs, tower.conv_dim, tower.conv_gradient) == (4, 256, 0.1)

@@ -4,7 +4,7 @@ import pytest
 from medts.core.errors import ConfigError, LeakError
 from medts.inference.bundle import load_bundle
 from medts.inference.predictor import embed_store
-from medts.recipes import find_pretraining, find_recipe
+from medts.recipes import find_recipe
 from medts.recipes.pretrain import balanced_weight, pretrain
 from medts.recipes.run import finetune
 from medts.training.settings import Training
@@ -15,7 +15,7 @@ FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"], "show_progress": Fa
 @pytest.fixture(scope="module")
 def pretrained(synthetic_store, tmp_path_factory):
     out = tmp_path_factory.mktemp("pretrained") / "run"
-    return pretrain(find_pretraining("ecg_nat_test"), synthetic_store, out=out, **FOLDS)
+    return pretrain(find_recipe("ecg_nat_test_pretraining"), synthetic_store, out=out, **FOLDS)
 
 
 def test_an_encoder_without_head_becomes_a_bundle_that_embeds(pretrained, synthetic_store):
@@ -46,7 +46,7 @@ def test_no_label_is_needed_and_none_is_looked_at(pretrained):
 
 
 def test_shared_subjects_and_another_run_are_refused(pretrained, synthetic_store, tmp_path):
-    recipe = find_pretraining("ecg_nat_test")
+    recipe = find_recipe("ecg_nat_test_pretraining")
     with pytest.raises(LeakError):
         pretrain(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
     with pytest.raises(ConfigError, match="holds another run: seed"):

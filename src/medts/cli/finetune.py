@@ -3,7 +3,7 @@
 Every field of the recipe is a flag, with its sentence as help.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,12 @@ import tyro
 
 from medts.cli.console import make_console
 from medts.cli.fields import recipe_name, with_fields_of
+from medts.core.errors import unknown_name
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.inference.bundle import load_bundle
 from medts.models.settings.heads import MatchingHeadConfig
-from medts.recipes import RECIPES, find_recipe
+from medts.recipes import find_recipe, kind_of, recipes
 from medts.recipes.base import Recipe
-from medts.recipes.joint import train_jointly
-from medts.recipes.run import finetune
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,13 @@ class Finetune:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    name, rest = recipe_name("finetune", arguments, RECIPES)
+    known = [name for name, make in recipes().items() if kind_of(make) is Recipe]
+    name, rest = recipe_name("finetune", arguments, known)
     if name is None:
         return
-    kind = with_fields_of(Finetune, find_recipe(name))
+    from medts.recipes.joint import train_jointly
+
+    kind = with_fields_of(Finetune, known_recipe(name, known))
     asked = tyro.cli(kind, prog=f"medts finetune {name}", args=rest)
     is_matching = isinstance(asked.recipe.head, MatchingHeadConfig)
     train = train_jointly if is_matching or len(asked.labels) != 1 else _finetune
@@ -91,12 +92,28 @@ def run(arguments: Sequence[str]) -> None:
     show(bundle)
 
 
+def known_recipe(name: str, known: Iterable[str]) -> Any:
+    """Returns a recipe of a verb by name.
+
+    Raises:
+        UnknownNameError: If there is none, or it is one of another verb.
+    """
+    recipe = find_recipe(name)
+    if name not in known:
+        raise unknown_name("recipe of this verb", name, known)
+    return recipe
+
+
 def _finetune(recipe: Recipe, store: Store, *, label_sets: Sequence[str], **settings: Any) -> Path:
+    from medts.recipes.run import finetune
+
     return finetune(recipe, store, label_set=label_sets[0], **settings)
 
 
 def show(bundle: Path) -> None:
     """Prints what a run ended with and where it is."""
+    from medts.inference.bundle import load_bundle
+
     provenance = load_bundle(bundle).provenance
     console = make_console()
     chosen = ", ".join(f"{name} {value:.4g}" for name, value in provenance.selection.items())

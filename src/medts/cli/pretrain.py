@@ -12,14 +12,12 @@ import tyro
 
 from medts.cli.console import make_console
 from medts.cli.fields import recipe_name, with_fields_of
-from medts.cli.finetune import show
-from medts.core.errors import unknown_name
+from medts.cli.finetune import known_recipe, show
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.recipes import PRETRAINING_RECIPES, REPORT_RECIPES
-from medts.recipes.pretrain import pretrain
+from medts.recipes import kind_of, recipes
+from medts.recipes.base import Recipe
 from medts.recipes.report_lm import ReportModelling
-from medts.recipes.report_modelling import model_reports, seen_by
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,14 @@ class Pretrain:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    known = {**PRETRAINING_RECIPES, **REPORT_RECIPES}
+    known = [name for name, make in recipes().items() if kind_of(make) is not Recipe]
     name, rest = recipe_name("pretrain", arguments, known)
     if name is None:
         return
-    if name not in known:
-        raise unknown_name("pretraining recipe", name, known)
-    recipe = known[name]()
+    from medts.recipes.pretrain import pretrain
+    from medts.recipes.report_modelling import model_reports
+
+    recipe = known_recipe(name, known)
     kind = with_fields_of(Pretrain, recipe)
     asked = tyro.cli(kind, prog=f"medts pretrain {name}", args=rest)
     store = Store(*asked.data)
@@ -75,6 +74,8 @@ def run(arguments: Sequence[str]) -> None:
 
 def show_text_encoder(folder: Path) -> None:
     """Prints how well the reports of the validation folds were foreseen, and where the model is."""
+    from medts.recipes.report_modelling import seen_by
+
     found = seen_by(folder)
     chosen = found.selection
     fresh = " with a fresh head" if chosen["head_was_fresh"] else ""

@@ -31,11 +31,6 @@ from medts.objectives.settings.masked_reconstruction import MaskedReconstruction
 from medts.tensors.batch import Batch, Losses, StreamBatch
 
 
-def abstract_only() -> MaskedReconstructionConfig:
-    """What the paper's abstract names and no more: no leads are dropped."""
-    return MaskedReconstructionConfig(lead_dropout_p=0.0)
-
-
 @dataclass(frozen=True)
 class Puzzle:
     """Windows with what is to be hidden from the encoder, in its order of leads.

@@ -7,7 +7,6 @@ what the abstract says and adds none of our robustness choices.
 from medts.data.windowing import Windowing
 from medts.models.settings.ecg_nat import EcgNatConfig
 from medts.models.settings.heads import HeadConfig
-from medts.objectives.masked_reconstruction import abstract_only
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.objectives.settings.dual_loss import DualLossConfig
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
@@ -18,7 +17,7 @@ from medts.training.settings import Training
 def ecg_nat_pretraining() -> Pretraining:
     """Hides stretches of ECG and has the encoder reconstruct them; any number of corpora."""
     return Pretraining(
-        name="ecg_nat",
+        name="ecg_nat_pretraining",
         encoder=EcgNatConfig(size="tiny", drop_path=0.0),
         objective=MaskedReconstructionConfig(),
         windowing=Windowing(window_s=10.24, stride_s=10.24, crops_per_record=None),
@@ -36,12 +35,12 @@ def ecg_nat_pretraining() -> Pretraining:
     )
 
 
-def ecg_nat_pretraining_paper() -> Pretraining:
+def ecg_nat_paper_pretraining() -> Pretraining:
     """What the abstract names and no more: no leads are dropped, every corpus counts alike."""
     base = ecg_nat_pretraining()
     return base.but(
-        name="ecg_nat_paper",
-        objective=abstract_only(),
+        name="ecg_nat_paper_pretraining",
+        objective=MaskedReconstructionConfig(lead_dropout_p=0.0),
         corpus_balance=1.0,
         training=base.training.but(
             epochs=100, min_updates=0, batch_size=256, learning_rate=1.5e-4, precision="fp32"
@@ -49,11 +48,11 @@ def ecg_nat_pretraining_paper() -> Pretraining:
     )
 
 
-def ecg_nat_pretraining_test() -> Pretraining:
+def ecg_nat_test_pretraining() -> Pretraining:
     """Seconds on one core; for tests."""
     base = ecg_nat_pretraining()
     return base.but(
-        name="ecg_nat_test",
+        name="ecg_nat_test_pretraining",
         encoder=EcgNatConfig(size="nano", drop_path=0.0),
         windowing=Windowing(window_s=5.12, stride_s=5.0, crops_per_record=None),
         training=base.training.but(epochs=2, min_updates=0, batch_size=16),

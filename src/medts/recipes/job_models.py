@@ -18,7 +18,7 @@ from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.models.settings.melp import MelpConfig
-from medts.recipes import find_pretraining, find_recipe, find_report_recipe
+from medts.recipes import find_recipe
 from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.joint import train_jointly
 from medts.recipes.pretrain import pretrain
@@ -89,9 +89,7 @@ def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
         return _answering_on(load_bundle(_taught(job, question, store, out)), method.answers_on)
     if method.pretraining and not method.is_untrained:
         return load_bundle(pretrained(job, question, store, out))
-    recipe = (
-        find_pretraining(method.pretraining) if method.is_untrained else find_recipe(method.recipe)
-    )
+    recipe = find_recipe(method.pretraining if method.is_untrained else method.recipe)
     torch.manual_seed(job.seed)
     return Bundle(
         ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing),
@@ -104,7 +102,7 @@ def shared(job: Job, question: Question, store: Store, out: Path) -> Bundle:
 def pretrained(job: Job, question: Question, store: Store, out: Path) -> Path:
     """Returns the pretrained bundle of a method, made once for all of its jobs."""
     method = job.method
-    recipe = find_pretraining(method.pretraining)
+    recipe = find_recipe(method.pretraining)
     training = recipe.training
     recipe = recipe.but(
         objective=recipe.objective.but(**method.pretraining_objective),
@@ -144,7 +142,7 @@ def _with_report_lm(
     out: Path,
 ) -> Pretraining:
     """Returns a recipe whose language model has read the reports of the training folds."""
-    adapting, encoder = find_report_recipe(job.method.report_lm), recipe.encoder
+    adapting, encoder = find_recipe(job.method.report_lm), recipe.encoder
     assert isinstance(encoder, MelpConfig)
     assert encoder.text is not None
     folder = model_reports(

@@ -253,7 +253,7 @@ def gpt4ts_prompt_small() -> Recipe:
 def medualtime_pretraining() -> Pretraining:
     """Passes agree with noisy views, then with each other; four epochs, as in the paper."""
     return Pretraining(
-        name="medualtime",
+        name="medualtime_pretraining",
         encoder=MedualTimeConfig(),
         objective=DualContrastConfig(),
         preprocessing=_CLEANED,
@@ -268,17 +268,17 @@ def medualtime_small_pretraining() -> Pretraining:
     """The same with the sizes and the precision of ``medualtime_small``; reads whole reports."""
     base, small = medualtime_pretraining(), medualtime_small()
     return base.but(
-        name="medualtime_small",
+        name="medualtime_small_pretraining",
         encoder=small.encoder,
         training=base.training.but(precision=small.training.precision),
     )
 
 
-def medualtime_pretraining_test() -> Pretraining:
+def medualtime_test_pretraining() -> Pretraining:
     """Seconds on one core; for tests."""
     base = medualtime_pretraining()
     return base.but(
-        name="medualtime_test",
+        name="medualtime_test_pretraining",
         encoder=medualtime_test().encoder,
         windowing=Windowing(window_s=5.0, stride_s=5.0),
         training=base.training.but(epochs=2, batch_size=16),

@@ -31,7 +31,7 @@ _QUESTIONS = {"wisdm": _WISDM, "eegmat": _EEGMAT, "ptb_xl": ptb_xl("super")}
 
 def _pretrained(recipe: str, pretraining: str, **changes: Any) -> Method:
     fields = {
-        "name": pretraining,
+        "name": pretraining.removesuffix("_pretraining"),
         "kind": "finetune",
         "recipe": recipe,
         "pretraining": pretraining,
@@ -41,17 +41,17 @@ def _pretrained(recipe: str, pretraining: str, **changes: Any) -> Method:
 
 
 def _table(streams: str, sentence: str) -> Suite:
-    recipe = f"crossl_{streams}"
+    recipe, pretraining = f"crossl_{streams}", f"crossl_{streams}_pretraining"
     missing: dict[str, Any] = {"protocol": "missing_modalities"}
     return Suite(
         name=f"crossl-{streams}".replace("_", "-"),
         sentence=sentence,
         methods=(
-            _pretrained(recipe, recipe, **missing),
+            _pretrained(recipe, pretraining, **missing),
             Method(name="scratch", kind="finetune", recipe=recipe, **missing),
-            _pretrained(recipe, recipe, name="crossl_probed", kind="probe"),
+            _pretrained(recipe, pretraining, name="crossl_probed", kind="probe"),
             _pretrained(
-                recipe, recipe, name="crossl_mlp_probed", kind="probe", settings={"solver": "mlp"}
+                recipe, pretraining, name="crossl_mlp_probed", kind="probe", settings={"solver": "mlp"}
             ),
             Method(name="random_encoder", kind="probe", recipe=recipe, is_control=True),
             Method(
@@ -95,7 +95,7 @@ def _hiding(streams: str, sentence: str) -> Suite:
         methods=tuple(
             _pretrained(
                 recipe,
-                recipe,
+                f"{recipe}_pretraining",
                 name=f"{strategy}_{hide_ratio:g}",
                 kind="probe",
                 pretraining_objective={"strategy": strategy, "hide_ratio": hide_ratio},

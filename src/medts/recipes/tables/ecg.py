@@ -48,7 +48,7 @@ SYSTEMS = (
     _SYSTEM.but(
         name="ecg_nat",
         recipe="ecg_nat",
-        pretraining="ecg_nat",
+        pretraining="ecg_nat_pretraining",
         is_pretrained_on_all=True,
         pretraining_minutes=90.0,
     ),
@@ -56,12 +56,12 @@ SYSTEMS = (
     _SYSTEM.but(
         name="crossl",
         recipe="crossl_ptb_xl",
-        pretraining="crossl_ptb_xl",
+        pretraining="crossl_ptb_xl_pretraining",
         pretraining_minutes=8.0,
     ),
     _SYSTEM.but(
         name="melp_small",
-        recipe="melp_small",
+        recipe="melp_small_finetuning",
         pretraining="melp_small",
         pretraining_minutes=40.0,
         is_pretrained_per_seed=True,
@@ -120,7 +120,7 @@ _ECG_NAT = Method(
     name="ecg_nat",
     kind="finetune",
     recipe="ecg_nat",
-    pretraining="ecg_nat",
+    pretraining="ecg_nat_pretraining",
     is_pretrained_on_all=True,
     pretraining_minutes=90.0,
 )

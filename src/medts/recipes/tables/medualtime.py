@@ -60,7 +60,7 @@ def medualtime() -> Suite:
             Method(
                 name="medualtime_small_unsupervised_probed",
                 kind="probe",
-                pretraining="medualtime_small",
+                pretraining="medualtime_small_pretraining",
                 pretraining_minutes=20.0,
                 is_pretrained_per_seed=True,
             ),
@@ -103,7 +103,7 @@ def _coarse_to_fine(name: str, sentence: str, question: Question, taught: Taught
             ),
             few.but(
                 name="ecg_nat_probed",
-                pretraining="ecg_nat",
+                pretraining="ecg_nat_pretraining",
                 is_pretrained_on_all=True,
                 pretraining_minutes=90.0,
             ),

@@ -286,7 +286,7 @@ def _few(name: str, sentence: str, question: Question, taught: Taught, scratch: 
 _ECG_NAT_OF_SOURCE = Method(
     name="ecg_nat_of_source_probed",
     kind="evaluate",
-    pretraining="ecg_nat",
+    pretraining="ecg_nat_pretraining",
     learns_from=ptb_xl("super-single"),
     pretraining_minutes=10.0,
     protocol="few_shot",
