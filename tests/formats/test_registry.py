@@ -139,9 +139,9 @@ def test_renamed_channels_are_read_under_their_new_names(tmp_path, make_stream, 
 @pytest.mark.parametrize("key", FORMATS)
 def test_senseless_renames_are_refused(tmp_path, make_stream, key):
     FORMATS[key].write(Record("r", {"ecg": make_stream(("V1", "I"))}), tmp_path / "r")
-    with pytest.raises(ReadError, match="no channel V9 to rename.*Present: V1, I"):
+    with pytest.raises(ReadError, match=r"no channel V9 to rename.*Present: V1, I"):
         read(tmp_path / "r", rename={"V9": "V2"})
-    with pytest.raises(MedtsError, match="V1.*more than once|V1.*twice|distinct"):
+    with pytest.raises(MedtsError, match=r"V1.*more than once|V1.*twice|distinct"):
         read(tmp_path / "r", rename={"I": "V1"})
     with pytest.raises(MedtsError, match="renamed to nothing"):
         read(tmp_path / "r", rename={"I": " "})
@@ -154,7 +154,7 @@ def test_a_new_name_decides_modality_and_unit(tmp_path):
 
 
 def test_formats_are_tried_in_order_and_text_comes_last():
-    assert list(FORMATS)[0] == "wfdb"
+    assert next(iter(FORMATS)) == "wfdb"
     assert list(FORMATS)[-1] == "csv"
     orders = [each.order for each in FORMATS.values()]
     assert orders == sorted(orders)

@@ -38,11 +38,13 @@ COUNTS = TINY.but(
     methods=(
         Method(
             name="ecg_nat_test", kind="finetune", recipe="ecg_nat_test",
-            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True, pretraining_minutes=2.0,
+            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True,
+            pretraining_minutes=2.0,
         ),
         Method(
             name="probed", kind="probe",
-            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True, pretraining_minutes=2.0,
+            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True,
+            pretraining_minutes=2.0,
         ),
     ),
     questions=(QUESTION,),
@@ -125,7 +127,9 @@ def test_one_encoder_is_pretrained_for_all_methods_and_counts_of_labels_are_kept
     models = tmp_path / "models"  # where other tables would find it
     bench = run_suite(COUNTS, synthetic_store, tmp_path, models=models, tell=lambda _: None)
     assert not bench.skipped
-    assert [path.name for path in (models / "pretrained").iterdir()] == ["ecg_nat_test_pretraining-all"]
+    assert [path.name for path in (models / "pretrained").iterdir()] == [
+        "ecg_nat_test_pretraining-all"
+    ]
     assert not (tmp_path / "pretrained").exists()
     labelled = {(each.job.method.name, each.n_labelled) for each in bench.outcomes.values()}
     n_all = max(n for _, n in labelled)

@@ -5,19 +5,16 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
 from medts.core.errors import ConfigError
-from medts.data.ingest import ingest
-from medts.data.sources.synthetic import Synthetic
-from medts.data.store import Store
-from medts.recipes.bench import run_suite
-from medts.recipes.ledger import Bench, cells, comparisons, majority, write_page
-from medts.recipes.suites import labels_in_words
-from medts.recipes.tables import find_suite
+
+if TYPE_CHECKING:
+    from medts.recipes.ledger import Bench
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,13 @@ class BenchVerb:
 def run(arguments: Sequence[str]) -> None:
     """Parses and runs."""
     asked = tyro.cli(BenchVerb, prog="medts bench", args=arguments)
+    from medts.data.ingest import ingest
+    from medts.data.sources.synthetic import Synthetic
+    from medts.data.store import Store
+    from medts.recipes.bench import run_suite
+    from medts.recipes.ledger import write_page
+    from medts.recipes.tables import find_suite
+
     suite = find_suite(asked.suite)
     if asked.minutes_per_job is not None:
         suite = suite.but(minutes_per_job=asked.minutes_per_job)
@@ -80,8 +84,11 @@ def run(arguments: Sequence[str]) -> None:
     print(f"ledger: {asked.out / 'ledger.parquet'}\nreport: {report}")
 
 
-def show(bench: Bench) -> None:
+def show(bench: "Bench") -> None:
     """Prints a table for every label set and number of labels, and what was skipped."""
+    from medts.recipes.ledger import cells, comparisons, majority
+    from medts.recipes.suites import labels_in_words
+
     console, suite = make_console(), bench.suite
     found, said_of_majority = cells(bench), majority(bench)
     against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}

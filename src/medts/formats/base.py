@@ -54,7 +54,6 @@ class Hints:
                 f"sampling rate {self.sampling_rate} is not positive", field="sampling_rate"
             )
 
-
     def renamed(self, name: str) -> str:
         """Returns the name that the caller gives a channel of the file, else the file's own."""
         return (self.rename or {}).get(canonical_channel(name), name)

@@ -24,9 +24,10 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.base import Encoder
-from medts.models.settings.ecg_nat import TOKEN_STRIDE, TOTAL_STRIDE, EcgNatConfig
+from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
 from medts.nn.neighborhood import FullAttention, NeighborhoodAttention, is_before
 from medts.tensors.batch import Batch, Encoded, StreamBatch
+
 
 @dataclass(frozen=True)
 class Size:

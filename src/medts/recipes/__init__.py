@@ -6,7 +6,6 @@ points of ``medts.recipes``, each of which is such a function or a module full o
 """
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
@@ -17,10 +16,11 @@ from typing import Any, get_type_hints
 
 from medts.core.config import Config
 from medts.core.errors import ConfigError
-from medts.core.registry import Plugins, add_plugins
+from medts.core.registry import Plugins, add_plugins, source_of
 
 _GROUP = "medts.recipes"
 _MAYBE_RECIPE = re.compile(r"^def [a-z]\w*\(\) -> ", re.MULTILINE)
+"""Modules without a match are not imported: those that carry recipes out import torch."""
 
 
 @cache
@@ -28,8 +28,9 @@ def all_recipes() -> Plugins[Callable[[], Any]]:
     """Returns every recipe by its name, with what other packages add and what is broken."""
     own: dict[str, Callable[[], Any]] = {}
     for found in pkgutil.iter_modules(__path__):
-        if not found.ispkg and _may_hold_recipes(f"{__name__}.{found.name}"):
-            own |= recipes_of(importlib.import_module(f"{__name__}.{found.name}"))
+        module = f"{__name__}.{found.name}"
+        if not found.ispkg and _MAYBE_RECIPE.search(source_of(module)):
+            own |= recipes_of(importlib.import_module(module))
     return add_plugins(_GROUP, own, _added)
 
 
@@ -48,7 +49,7 @@ def find_recipe(name: str) -> Any:
 
 
 def is_recipe(thing: object) -> bool:
-    """Whether something is a public function without arguments that returns a config with a name."""
+    """Whether something is a public function without arguments that makes a config with a name."""
     return kind_of(thing) is not None
 
 
@@ -73,16 +74,10 @@ def recipes_of(module: ModuleType) -> dict[str, Callable[[], Any]]:
 
 
 def _added(name: str, loaded: Any) -> dict[str, Callable[[], Any]]:
-    found = recipes_of(loaded) if isinstance(loaded, ModuleType) else {}
-    if is_recipe(loaded):
-        found = {loaded.__name__: loaded}
+    if isinstance(loaded, ModuleType):
+        found = recipes_of(loaded)
+    else:
+        found: dict[str, Callable[[], Any]] = {loaded.__name__: loaded} if is_recipe(loaded) else {}
     if not found:
         raise ConfigError(f"entry point {name!r} is no recipe, nor a module of recipes")
     return found
-
-
-def _may_hold_recipes(module: str) -> bool:
-    """Whether a module is worth importing: those that carry recipes out import torch."""
-    spec = importlib.util.find_spec(module)
-    source = getattr(spec and spec.loader, "get_source", lambda _: None)(module)
-    return source is None or _MAYBE_RECIPE.search(source) is not None

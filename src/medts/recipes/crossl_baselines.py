@@ -27,7 +27,11 @@ def _instead(base: Pretraining, suffix: str, objective: ObjectiveSettings) -> Pr
     encoder = base.encoder
     if isinstance(objective, CrossModalConfig):
         encoder = CrosslConfig(streams=inputs_of(base.preprocessing), features="encoder")
-    return base.but(name=f"{base.name.removesuffix('_pretraining')}_{suffix}", encoder=encoder, objective=objective)
+    return base.but(
+        name=f"{base.name.removesuffix('_pretraining')}_{suffix}",
+        encoder=encoder,
+        objective=objective,
+    )
 
 
 def _on_latents(base: Recipe) -> Recipe:

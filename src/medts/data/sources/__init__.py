@@ -1,7 +1,7 @@
 """Corpora by name: the registry that the command line, ingest and the contract tests read.
 
-A source is in it by being a subclass of `Source` in a module of this package, or in one that another
-package names as an entry point of ``medts.sources``.
+A source is in it by being a subclass of `Source` in a module of this package, or in one that
+another package names as an entry point of ``medts.sources``.
 """
 
 from medts.core.registry import Plugins, import_all, registered

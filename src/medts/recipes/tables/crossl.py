@@ -51,7 +51,11 @@ def _table(streams: str, sentence: str) -> Suite:
             Method(name="scratch", kind="finetune", recipe=recipe, **missing),
             _pretrained(recipe, pretraining, name="crossl_probed", kind="probe"),
             _pretrained(
-                recipe, pretraining, name="crossl_mlp_probed", kind="probe", settings={"solver": "mlp"}
+                recipe,
+                pretraining,
+                name="crossl_mlp_probed",
+                kind="probe",
+                settings={"solver": "mlp"},
             ),
             Method(name="random_encoder", kind="probe", recipe=recipe, is_control=True),
             Method(

@@ -94,7 +94,9 @@ def melp_probe() -> Suite:
             _pretrained("melp_small", kind="probe", protocol=""),
             _pretrained("melp_small_shuffled", kind="probe", protocol="", is_control=True),
             Method(name="melp_small_scratch", kind="finetune", recipe="melp_small_finetuning"),
-            Method(name="random_encoder", kind="probe", recipe="melp_small_finetuning", is_control=True),
+            Method(
+                name="random_encoder", kind="probe", recipe="melp_small_finetuning", is_control=True
+            ),
         ),
         questions=(ptb_xl("super"),),
         label_fractions=(52, 262, 1.0),
@@ -140,7 +142,9 @@ def melp_transfer() -> Suite:
         taught=taught,
         protocol="transfer",
     )
-    ours = _pretrained("melp_small", recipe="melp_small_finetuning", taught=taught, protocol="transfer")
+    ours = _pretrained(
+        "melp_small", recipe="melp_small_finetuning", taught=taught, protocol="transfer"
+    )
     return Suite(
         name="melp-transfer",
         sentence=melp_transfer.__doc__ or "",
