@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import tyro
+from rich.markup import escape
 from rich.table import Table
 
 from medts.cli.console import make_console
@@ -45,8 +46,8 @@ def run(arguments: Sequence[str]) -> None:
     listing, console = _LISTS[kind](), make_console()
     table = Table(title=kind, title_justify="left", show_header=False)
     for name, sentence in sorted(listing.rows.items()):
-        origin = f" (package {listing.package[name]})" if name in listing.package else ""
-        table.add_row(name, f"{sentence}{origin}".replace("[", r"\["))
+        row = (name, escape(sentence))
+        table.add_row(*row, *((listing.package.get(name, ""),) if listing.package else ()))
     console.print(table)
     for name, reason in sorted(listing.broken.items()):
         console.print(f"cannot be used: {name} ({reason})", markup=False)

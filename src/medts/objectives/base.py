@@ -57,6 +57,13 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
 
+    def after_step(self) -> None:
+        """Hook after each optimiser step, such as the EMA update of a teacher's weights.
+
+        What it changes must be in ``state_dict`` (parameters without a gradient, or buffers), so
+        that a run which was killed goes on with it.
+        """
+
     def predict(self, batch: Batch) -> Prediction | None:
         """Returns scores for the batch's label set; None where nothing is classified."""
         del batch
