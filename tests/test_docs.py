@@ -47,7 +47,7 @@ def flags_of(verb: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with contextlib.suppress(SystemExit):
         main(asked)
     text = capsys.readouterr().out
-    if recipes := re.search(r"^recipes: .*\b(ecg_nat|xresnet1d)\b", text, re.MULTILINE):
+    if recipes := re.search(r"^recipes: .*\b(ecg_nat_pretraining|xresnet1d)\b", text, re.MULTILINE):
         with contextlib.suppress(SystemExit):
             main([verb, recipes[1], "--help"])
         text = capsys.readouterr().out

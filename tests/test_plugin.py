@@ -129,8 +129,8 @@ assert any(name.startswith("teacher.") for name in made.state_dict())
 def test_without_the_package_its_bundle_names_the_encoder_that_is_unknown(run_folder):
     done = medts("predict", run_folder / "tuned", "any.hea")
     assert done.returncode == 2
-    assert "'gru'" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert "unknown encoder 'gru'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_broken_entry_point_takes_nothing_along(installed, tmp_path):

@@ -6,18 +6,17 @@ Every field of the recipe is a flag, with its sentence as help.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from medts.cli.console import make_console
 from medts.cli.fields import recipe_name, with_fields_of
 from medts.core.errors import unknown_name
-from medts.data.splits import parse_folds
-from medts.data.store import Store
-from medts.models.settings.heads import MatchingHeadConfig
-from medts.recipes import find_recipe, kind_of, recipes
-from medts.recipes.base import Recipe
+
+if TYPE_CHECKING:
+    from medts.data.store import Store
+    from medts.recipes.base import Recipe
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,20 @@ class Finetune:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    known = [name for name, make in recipes().items() if kind_of(make) is Recipe]
-    name, rest = recipe_name("finetune", arguments, known)
+    name, rest = recipe_name("finetune", arguments, example="xresnet1d")
     if name is None:
         return
-    from medts.recipes.joint import train_jointly
+    from medts.recipes import kind_of, recipes
+    from medts.recipes.base import Recipe
 
+    known = [name for name, make in recipes().items() if kind_of(make) is Recipe]
     kind = with_fields_of(Finetune, known_recipe(name, known))
     asked = tyro.cli(kind, prog=f"medts finetune {name}", args=rest)
+    from medts.data.splits import parse_folds
+    from medts.data.store import Store
+    from medts.models.settings.heads import MatchingHeadConfig
+    from medts.recipes.joint import train_jointly
+
     is_matching = isinstance(asked.recipe.head, MatchingHeadConfig)
     train = train_jointly if is_matching or len(asked.labels) != 1 else _finetune
     bundle = train(
@@ -98,13 +103,17 @@ def known_recipe(name: str, known: Iterable[str]) -> Any:
     Raises:
         UnknownNameError: If there is none, or it is one of another verb.
     """
+    from medts.recipes import find_recipe
+
     recipe = find_recipe(name)
     if name not in known:
         raise unknown_name("recipe of this verb", name, known)
     return recipe
 
 
-def _finetune(recipe: Recipe, store: Store, *, label_sets: Sequence[str], **settings: Any) -> Path:
+def _finetune(
+    recipe: "Recipe", store: "Store", *, label_sets: Sequence[str], **settings: Any
+) -> Path:
     from medts.recipes.run import finetune
 
     return finetune(recipe, store, label_set=label_sets[0], **settings)

@@ -13,11 +13,6 @@ import tyro
 from medts.cli.console import make_console
 from medts.cli.fields import recipe_name, with_fields_of
 from medts.cli.finetune import known_recipe, show
-from medts.data.splits import parse_folds
-from medts.data.store import Store
-from medts.recipes import kind_of, recipes
-from medts.recipes.base import Recipe
-from medts.recipes.report_lm import ReportModelling
 
 
 @dataclass(frozen=True)
@@ -46,16 +41,22 @@ class Pretrain:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    known = [name for name, make in recipes().items() if kind_of(make) is not Recipe]
-    name, rest = recipe_name("pretrain", arguments, known)
+    name, rest = recipe_name("pretrain", arguments, example="ecg_nat_pretraining")
     if name is None:
         return
-    from medts.recipes.pretrain import pretrain
-    from medts.recipes.report_modelling import model_reports
+    from medts.recipes import kind_of, recipes
+    from medts.recipes.base import Recipe
 
+    known = [name for name, make in recipes().items() if kind_of(make) is not Recipe]
     recipe = known_recipe(name, known)
     kind = with_fields_of(Pretrain, recipe)
     asked = tyro.cli(kind, prog=f"medts pretrain {name}", args=rest)
+    from medts.data.splits import parse_folds
+    from medts.data.store import Store
+    from medts.recipes.pretrain import pretrain
+    from medts.recipes.report_lm import ReportModelling
+    from medts.recipes.report_modelling import model_reports
+
     store = Store(*asked.data)
     held = set(store.folds)
     train, show_end = (pretrain, show)

@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy import signal as dsp
 
 from medts.core.errors import MedtsError
 
@@ -43,6 +42,8 @@ def bandpass(
             )
     sections = _butterworth(low_hz, high_hz, sampling_rate, order)
     padding = min(signal.shape[1] - 1, int(sampling_rate / min(edges)))
+    from scipy import signal as dsp
+
     filtered = dsp.sosfiltfilt(sections, signal.astype(np.float64), axis=1, padlen=padding)
     return filtered.astype(signal.dtype)
 
@@ -57,6 +58,8 @@ def _butterworth(
         edge, kind = low_hz, "highpass"
     else:
         edge, kind = high_hz, "lowpass"
+    from scipy import signal as dsp
+
     return np.asarray(dsp.butter(order, edge, btype=kind, fs=sampling_rate, output="sos"))
 
 
@@ -74,4 +77,6 @@ def resample(
     largest = 1000 * max(1, int(sampling_rate / to))
     ratio = Fraction(to / sampling_rate).limit_denominator(largest)
     up, down = ratio.numerator, ratio.denominator
+    from scipy import signal as dsp
+
     return dsp.resample_poly(signal, up, down, axis=1, padtype="line").astype(signal.dtype)
