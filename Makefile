@@ -10,7 +10,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml src/medts/version.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[train,offline-text,dev,bench]'
+	$(BIN)/pip install --quiet --editable '.[dev,offline-text]'
 	touch $@
 
 demo: $(STAMP)

@@ -11,7 +11,7 @@ import yaml
 
 import medts
 from medts.cli.main import VERBS, main
-from medts.data.sources import SOURCES
+from medts.data.sources import sources
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -47,7 +47,7 @@ def flags_of(verb: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with contextlib.suppress(SystemExit):
         main(asked)
     text = capsys.readouterr().out
-    if recipes := re.search(r"^recipes: .*\b(ecg_nat|xresnet1d)\b", text, re.MULTILINE):
+    if recipes := re.search(r"^recipes: .*\b(ecg_nat_pretraining|xresnet1d)\b", text, re.MULTILINE):
         with contextlib.suppress(SystemExit):
             main([verb, recipes[1], "--help"])
         text = capsys.readouterr().out
@@ -118,7 +118,7 @@ def test_the_citation_is_that_of_this_version() -> None:
 
 
 def test_every_source_has_a_card_for_readers() -> None:
-    for name, source in SOURCES.items():
+    for name, source in sources().found.items():
         card = ROOT / "docs" / "datasets" / f"{source.__module__.rpartition('.')[2]}.md"
         assert card.is_file(), f"{name} has no {name_of(card)}"
         text = card.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The light installation: what works in a process that cannot import torch, and what is said else."""
+"""The light installation: what works where torch cannot be imported, and the error elsewhere."""
 
 import subprocess
 import sys

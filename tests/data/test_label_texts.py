@@ -3,7 +3,7 @@ import pytest
 from medts.core.errors import UnknownNameError
 from medts.core.labels import LabelSet
 from medts.data.label_texts import in_words, with_wordings
-from medts.data.sources import SOURCES
+from medts.data.sources import find_source, sources
 
 
 def test_recordings_are_described_by_what_they_are_and_what_is_asked(synthetic_store):
@@ -28,8 +28,8 @@ def test_wordings_come_from_the_set_then_from_the_ontology():
     assert with_wordings(own).texts() == ("a block", "XYZ")
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(sources().found))
 def test_every_label_set_of_every_corpus_can_be_told_in_words_that_differ(name):
-    for label_set in SOURCES[name]().label_sets:
+    for label_set in find_source(name)().label_sets:
         texts = with_wordings(label_set).texts()
         assert len(set(texts)) == len(label_set)

@@ -14,7 +14,7 @@ from medts.data.prompts import (
     read_prompts,
     write_prompts,
 )
-from medts.data.sources import SOURCES
+from medts.data.sources import find_source
 
 TASKS = {
     "ptb-xl/super": 5,
@@ -27,7 +27,7 @@ TASKS = {
 
 
 def label_set_of(name):
-    source = SOURCES[name.split("/")[0]]()
+    source = find_source(name.split("/")[0])()
     return next(each for each in source.label_sets if each.name == name)
 
 

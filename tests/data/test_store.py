@@ -35,7 +35,7 @@ def make_record(number, *, n_samples=400):
     )
 
 
-class Tiny(Source):
+class Tiny(Source, is_listed=False):
     name = "tiny"
     card = SourceCard(title="t", licence="l", citation="c", obtain="o")
 

@@ -123,3 +123,38 @@ def test_importing_the_package_loads_nothing_heavy():
     code = f"import sys, medts.formats; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("key", FORMATS)
+def test_renamed_channels_are_read_under_their_new_names(tmp_path, make_stream, key):
+    stream = make_stream(("V1", "I", "aVF"))
+    FORMATS[key].write(Record("r", {"ecg": stream}), tmp_path / "r")
+    back = read(tmp_path / "r", rename={"V1": "V2", "lead I": "II"}).streams["ecg"]
+    assert back.channels == ("V2", "II", "aVF")
+    np.testing.assert_allclose(back.signal, stream.signal, atol=5e-4)
+    swapped = read(tmp_path / "r", rename={"I": "V1", "V1": "I"}, channels=("I",)).streams["ecg"]
+    np.testing.assert_allclose(swapped.signal, stream.signal[[0]], atol=5e-4)
+
+
+@pytest.mark.parametrize("key", FORMATS)
+def test_senseless_renames_are_refused(tmp_path, make_stream, key):
+    FORMATS[key].write(Record("r", {"ecg": make_stream(("V1", "I"))}), tmp_path / "r")
+    with pytest.raises(ReadError, match=r"no channel V9 to rename.*Present: V1, I"):
+        read(tmp_path / "r", rename={"V9": "V2"})
+    with pytest.raises(MedtsError, match=r"V1.*more than once|V1.*twice|distinct"):
+        read(tmp_path / "r", rename={"I": "V1"})
+    with pytest.raises(MedtsError, match="renamed to nothing"):
+        read(tmp_path / "r", rename={"I": " "})
+
+
+def test_a_new_name_decides_modality_and_unit(tmp_path):
+    (tmp_path / "t.csv").write_text("first [uV]\n1\n3\n")
+    back = read(tmp_path / "t.csv", sampling_rate=9, rename={"first": "Fp1"})
+    assert back.streams["eeg"].channels == ("Fp1",)
+
+
+def test_formats_are_tried_in_order_and_text_comes_last():
+    assert next(iter(FORMATS)) == "wfdb"
+    assert list(FORMATS)[-1] == "csv"
+    orders = [each.order for each in FORMATS.values()]
+    assert orders == sorted(orders)

@@ -10,7 +10,6 @@ from medts.models.ecg_nat import TOTAL_STRIDE
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.objectives.masked_reconstruction import (
     MaskedReconstruction,
-    abstract_only,
     draw_hidden,
     split_units,
 )
@@ -240,8 +239,7 @@ def test_an_encoder_without_scales_is_refused():
         MaskedReconstruction(MaskedReconstructionConfig(), encoder=encoder)
 
 
-def test_the_abstract_knows_no_lead_dropout_and_units_fit_the_encoder():
-    assert abstract_only() == MaskedReconstructionConfig(lead_dropout_p=0.0)
+def test_units_fit_the_encoder():
     for changes in ({"unit": 48}, {"hide_ratio": 1.0}, {"decoder_dim": 40}):
         with pytest.raises(ValidationError):
             MaskedReconstructionConfig(**changes)

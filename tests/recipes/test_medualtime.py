@@ -160,7 +160,7 @@ def test_the_recipe_of_the_paper_has_its_settings():
 
 def test_pretraining_ends_in_an_encoder_that_embeds(synthetic_store, tmp_path):
     run(
-        find_recipe("medualtime_pretraining_test"),
+        find_recipe("medualtime_test_pretraining"),
         synthetic_store,
         train_folds=["1", "2", "3"],
         val_folds=["8"],

@@ -37,12 +37,12 @@ COUNTS = TINY.but(
     methods=(
         Method(
             name="ecg_nat_test", kind="finetune", recipe="ecg_nat_test",
-            pretraining="ecg_nat_pretraining_test", is_pretrained_on_all=True,
+            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True,
             pretraining_minutes=2.0,
         ),
         Method(
             name="probed", kind="probe",
-            pretraining="ecg_nat_pretraining_test", is_pretrained_on_all=True,
+            pretraining="ecg_nat_test_pretraining", is_pretrained_on_all=True,
             pretraining_minutes=2.0,
         ),
     ),

@@ -57,7 +57,7 @@ def test_cross_validation_scores_every_record_of_everyone_once(run, synthetic_st
 
 
 def test_pretraining_is_made_anew_for_every_round(run, tmp_path):
-    method = TINY.but(name="from", recipe="ecg_nat_test", pretraining="ecg_nat_pretraining_test")
+    method = TINY.but(name="from", recipe="ecg_nat_test", pretraining="ecg_nat_test_pretraining")
     job = Job(suite="s", method=method, question=ROUNDS, epochs_ratio=0.1)
     run(job)
     folders = shared_folders(job, tmp_path)
@@ -124,7 +124,7 @@ def test_the_first_of_the_models_to_be_fused_may_start_from_pretraining(run, tmp
         name="both",
         kind="late_fusion",
         fused=("ecg_nat_test", "xresnet1d_test"),
-        pretraining="ecg_nat_pretraining_test",
+        pretraining="ecg_nat_test_pretraining",
         minutes=5.0,  # of the first alone: the second is the same model as in a row of its own
     )
     job = Job(suite="s", method=fused, question=ONCE, epochs_ratio=0.1)

@@ -10,18 +10,8 @@ from pathlib import Path
 
 import tyro
 
-from medts.api import evaluate, train
-from medts.cli import evaluate as evaluate_verb
-from medts.cli import ingest as ingest_verb
-from medts.cli import predict as predict_verb
-from medts.cli import train as train_verb
 from medts.cli.console import make_console
 from medts.cli.progress import progress
-from medts.data.ingest import ingest
-from medts.data.sources.synthetic import Synthetic
-from medts.data.splits import Split, parse_folds
-from medts.data.store import Store
-from medts.formats import FORMATS
 
 LABELS = "synthetic/findings"
 
@@ -49,6 +39,17 @@ class Demo:
 def run(arguments: Sequence[str]) -> None:
     """Parses and runs every step."""
     asked = tyro.cli(Demo, prog="medts demo", args=arguments)
+    from medts.api import evaluate, train
+    from medts.cli import evaluate as evaluate_verb
+    from medts.cli import ingest as ingest_verb
+    from medts.cli import predict as predict_verb
+    from medts.cli import train as train_verb
+    from medts.data.ingest import ingest
+    from medts.data.sources.synthetic import Synthetic
+    from medts.data.splits import Split, parse_folds
+    from medts.data.store import Store
+    from medts.formats import FORMATS
+
     console = make_console()
     console.rule("1 · recordings")
     source = Synthetic(n_subjects=asked.subjects, seed=asked.seed)

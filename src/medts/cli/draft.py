@@ -5,18 +5,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from medts.cli.console import make_console
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
-from medts.data.windowing import windows_of
-from medts.data.windows import collate
-from medts.evaluation.drafting import writer_of
-from medts.evaluation.text import read_like_reports
-from medts.formats import read
-from medts.inference.bundle import Bundle, load_bundle
+
+if TYPE_CHECKING:
+    from medts.inference.bundle import Bundle
 
 MARK = "DRAFT by a model, not a report"
 """Stands before everything that is drafted."""
@@ -63,6 +61,12 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(
             "a given text is only drawn, never drafted", field="--report", remedy="Give --drawing"
         )
+    from medts.data.windowing import windows_of
+    from medts.data.windows import collate
+    from medts.evaluation.drafting import writer_of
+    from medts.formats import read
+    from medts.inference.bundle import load_bundle
+
     model = load_bundle(asked.bundle)
     encoder = writer_of(model) if asked.report is None else None
     failures = 0
@@ -108,12 +112,14 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
 
 
-def given_text(text: str, model: Bundle) -> str:
+def given_text(text: str, model: "Bundle") -> str:
     """Returns a text as the model reads reports: cleaned, and in English where it was so trained.
 
     Raises:
         ConfigError: If nothing is left of it.
     """
+    from medts.evaluation.text import read_like_reports
+
     (read_text,) = read_like_reports(model, [text])
     if not any(map(str.isalnum, read_text or "")):
         raise ConfigError(f"nothing is said in {text[:60]!r}", field="--report")

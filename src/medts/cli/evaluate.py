@@ -7,18 +7,17 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from medts.api import evaluate
 from medts.cli.console import make_console
-from medts.data.splits import parse_folds
-from medts.data.store import Store
 from medts.evaluation import PROTOCOLS, settings_kind
-from medts.evaluation.result import Result
+
+if TYPE_CHECKING:
+    from medts.evaluation.result import Result
 
 _PROTOCOL_HELP = f"How it is measured: {', '.join(PROTOCOLS)}."
 
@@ -64,9 +63,16 @@ class Evaluate:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and evaluates."""
+    is_chosen = any(each.startswith("--protocol") for each in arguments)
+    if {"-h", "--help"} & set(arguments) and not is_chosen:
+        tyro.cli(Evaluate, prog="medts evaluate", args=arguments)  # prints it and ends
     name = protocol_name(arguments)
     kind = with_settings_of(name)
     asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
+    from medts.api import evaluate
+    from medts.data.splits import parse_folds
+    from medts.data.store import Store
+
     result = evaluate(
         asked.model,
         Store(*asked.data),
@@ -114,7 +120,7 @@ def with_settings_of(protocol: str) -> Any:
     return tyro.conf.configure(tyro.conf.AvoidSubcommands)(made)
 
 
-def show(result: Result) -> None:
+def show(result: "Result") -> None:
     """Prints every measure with its interval, beside the controls and by class."""
     console = make_console()
     counted = f"{result.n_records} records of {result.n_subjects} subjects"
@@ -144,7 +150,7 @@ def show(result: Result) -> None:
         _show_classes(result, console)
 
 
-def _show_conditions(result: Result, console: Console, n_measures: int = 3) -> None:
+def _show_conditions(result: "Result", console: Console, n_measures: int = 3) -> None:
     """Prints the first measures under each condition; single draws are left to the file."""
     shown = [each for each in result.conditions if each.draw is None] or result.conditions
     names = list(dict.fromkeys(name for each in shown for name in each.metrics))[:n_measures]
@@ -158,7 +164,7 @@ def _show_conditions(result: Result, console: Console, n_measures: int = 3) -> N
     console.print(table)
 
 
-def _show_classes(result: Result, console: Console) -> None:
+def _show_classes(result: "Result", console: Console) -> None:
     table = Table()
     shown = ("auroc", "auprc", "f1")
     unknown = "by draw" if "exact_match" in result.metrics else "likeliest"

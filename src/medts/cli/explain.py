@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
-from medts.inference.explain import (
-    Explanation,
-    Method,
-    explain_record,
-    probabilities,
-    relevance_of,
-)
-from medts.inference.predictor import load
+
+if TYPE_CHECKING:
+    from medts.inference.explain import Explanation
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Explain:
     label: str | None = None
     """Class to explain; the likeliest if not given."""
 
-    method: Method | None = None
+    method: Literal["attention", "gradient"] | None = None
     """attention (Sparseformer only) or gradient; the first of them that works if not given."""
 
     seconds: float = 10.0
@@ -63,9 +58,13 @@ class Explain:
 def run(arguments: Sequence[str]) -> None:
     """Parses, explains and writes."""
     asked = tyro.cli(Explain, prog="medts explain", args=arguments)
+    import numpy as np
+
     from medts.evaluation.explanation import explained
     from medts.evaluation.faithfulness import compare_orders
     from medts.formats import read
+    from medts.inference.explain import explain_record, probabilities, relevance_of
+    from medts.inference.predictor import load
     from medts.report.explanation import write_explanation
 
     bundle = load(asked.bundle).bundle
@@ -92,7 +91,7 @@ def run(arguments: Sequence[str]) -> None:
     _show(found, scores, written)
 
 
-def _show(found: Explanation, scores: dict[str, float], written: Sequence[Path]) -> None:
+def _show(found: "Explanation", scores: dict[str, float], written: Sequence[Path]) -> None:
     console = make_console()
     words = f"{found.record_id}: {found.label}, probability {found.probability:.3f}"
     console.print(words, markup=False)

@@ -1,6 +1,6 @@
 """Flags from a recipe: every field of the chosen one, with its sentence as help."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import field, make_dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -23,7 +23,7 @@ def with_fields_of(kind: type, recipe: BaseModel) -> Any:
 
 
 def recipe_name(
-    verb: str, arguments: Sequence[str], known: Callable[[], Iterable[str]]
+    verb: str, arguments: Sequence[str], *, example: str
 ) -> tuple[str | None, list[str]]:
     """Takes the recipe, which decides the flags, off the arguments; prints help without one.
 
@@ -32,9 +32,9 @@ def recipe_name(
     """
     if not arguments or list(arguments) in (["-h"], ["--help"]):
         print(
-            f"usage: medts {verb} RECIPE --data STORE [STORE ...] --labels CORPUS/SET --out RUN ..."
+            f"usage: medts {verb} RECIPE --data STORE [STORE ...] [--labels CORPUS/SET] --out RUN"
         )
-        print(f"recipes: {', '.join(sorted(known()))}")
+        print(f"recipes: `medts list recipes` shows them; one is {example}")
         print(f"`medts {verb} RECIPE --help` shows every flag of a recipe")
         return None, []
     if arguments[0].startswith("-"):

@@ -4,13 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from medts.cli.console import make_console
 from medts.cli.progress import progress
-from medts.data.ingest import IngestReport, ingest
-from medts.data.sources import find_source
+
+if TYPE_CHECKING:
+    from medts.data.ingest import IngestReport
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Ingest:
 def run(arguments: Sequence[str]) -> None:
     """Parses and ingests."""
     asked = tyro.cli(Ingest, prog="medts ingest", args=arguments)
+    from medts.data.ingest import ingest
+    from medts.data.sources import find_source
+
     source = find_source(asked.source)()
     report = ingest(
         source,
@@ -48,7 +53,7 @@ def run(arguments: Sequence[str]) -> None:
     show(report, asked.store)
 
 
-def show(report: IngestReport, store: Path) -> None:
+def show(report: "IngestReport", store: Path) -> None:
     """Prints what became of every record."""
     console = make_console()
     if report.was_complete:

@@ -1,77 +1,128 @@
-"""`medts list`: what there is to choose from."""
+"""`medts list`: what there is to choose from, what other packages add, and what they broke."""
 
+import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
+from rich.markup import escape
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.core.registry import Plugins, source_of
 
-Kind = Literal["recipes", "sources", "models", "formats", "label-sets"]
+Kind = Literal["recipes", "sources", "models", "objectives", "formats", "protocols", "label-sets"]
 
 
 @dataclass(frozen=True)
 class List:
-    """List recipes, sources, models, formats, or label sets."""
+    """List recipes, sources, models, objectives, formats, protocols or label sets."""
 
     kind: tyro.conf.Positional[Kind] = "recipes"
     """What to list."""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The rows of a list, and the names that cannot be used.
+
+    Args:
+        rows: A sentence for each name.
+        package: Installed package of what is not ours, by its name.
+        broken: Why something cannot be used, by its name.
+    """
+
+    rows: dict[str, str]
+    package: dict[str, str]
+    broken: dict[str, str]
+
+
 def run(arguments: Sequence[str]) -> None:
     """Parses and lists."""
     kind = tyro.cli(List, prog="medts list", args=arguments).kind
+    listing, console = _LISTS[kind](), make_console()
     table = Table(title=kind, title_justify="left", show_header=False)
-    for name, sentence in sorted(_LISTS[kind]().items()):
-        table.add_row(name, sentence)
-    make_console().print(table)
+    for name, sentence in sorted(listing.rows.items()):
+        row = (name, escape(sentence))
+        table.add_row(*row, *((listing.package.get(name, ""),) if listing.package else ()))
+    console.print(table)
+    for name, reason in sorted(listing.broken.items()):
+        console.print(f"cannot be used: {name} ({reason})", markup=False)
+
+
+def _listing(known: Plugins[Any], sentence: Callable[[Any], str]) -> Listing:
+    rows = {name: sentence(each) for name, each in known.found.items() if name not in known.broken}
+    return Listing(rows, dict(known.package), dict(known.broken))
 
 
 def _first_line(thing: object) -> str:
-    return (thing.__doc__ or "").strip().splitlines()[0]
+    return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-def _recipes() -> dict[str, str]:
-    from medts.recipes import recipes
+def _recipes() -> Listing:
+    from medts.recipes import all_recipes
 
-    return {name: _first_line(recipe) for name, recipe in recipes().items()}
-
-
-def _sources() -> dict[str, str]:
-    from medts.data.sources import SOURCES
-
-    return {name: f"{each.card.title} ({each.card.licence})" for name, each in SOURCES.items()}
+    return _listing(all_recipes(), _first_line)
 
 
-def _models() -> dict[str, str]:
+def _sources() -> Listing:
+    from medts.data.sources import sources
+
+    return _listing(sources(), lambda each: f"{each.card.title} ({each.card.licence})")
+
+
+def _models() -> Listing:
     from medts.models.settings.base import EncoderSettings
 
-    return {name: _first_line(each) for name, each in EncoderSettings.registry().items()}
+    return _listing(EncoderSettings.listed(), _first_line)
 
 
-def _formats() -> dict[str, str]:
-    from medts.formats import FORMATS
+def _objectives() -> Listing:
+    from medts.objectives.settings.base import ObjectiveSettings
 
-    return {name: f"files ending in {', '.join(each.suffixes)}" for name, each in FORMATS.items()}
-
-
-def _label_sets() -> dict[str, str]:
-    from medts.data.sources import SOURCES
-
-    return {
-        each.name: f"{each.kind}: {', '.join(each.classes[:8])}"
-        + (f", … {len(each)} in all" if len(each) > 8 else "")
-        for source in SOURCES.values()
-        for each in source().label_sets
-    }
+    return _listing(ObjectiveSettings.listed(), _first_line)
 
 
-_LISTS: dict[Kind, Callable[[], dict[str, str]]] = {
+def _formats() -> Listing:
+    from medts.formats import formats
+
+    return _listing(
+        formats(), lambda each: f"{each.name}: files ending in {', '.join(each.suffixes)}"
+    )
+
+
+def _protocols() -> Listing:
+    from medts.evaluation import PROTOCOLS
+
+    sentences = {}
+    for name, module in PROTOCOLS.items():
+        tree = ast.parse(source_of(module))  # a protocol imports torch; its docstring does not
+        sentence = (ast.get_docstring(tree) or "").partition("\n")[0]
+        sentences[name] = sentence.removeprefix(f"Protocol `{name}`: ")
+    return Listing(sentences, {}, {})
+
+
+def _label_sets() -> Listing:
+    from medts.data.sources import sources
+
+    known = sources()
+    rows: dict[str, str] = {}
+    package: dict[str, str] = {}
+    for name, source in known.found.items():
+        for each in source().label_sets:
+            more = f", … {len(each)} in all" if len(each) > 8 else ""
+            rows[each.name] = f"{each.kind}: {', '.join(each.classes[:8])}{more}"
+            package |= {each.name: known.package[name]} if name in known.package else {}
+    return Listing(rows, package, dict(known.broken))
+
+
+_LISTS: dict[Kind, Callable[[], Listing]] = {
     "recipes": _recipes,
     "sources": _sources,
     "models": _models,
+    "objectives": _objectives,
     "formats": _formats,
+    "protocols": _protocols,
     "label-sets": _label_sets,
 }

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.table import Table
@@ -12,7 +13,9 @@ from rich.table import Table
 from medts.cli.console import make_console
 from medts.core.arithmetic import Precision
 from medts.core.errors import MedtsError
-from medts.inference.predictor import Predictor, RecordPrediction, load
+
+if TYPE_CHECKING:
+    from medts.inference.predictor import Predictor, RecordPrediction
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ def run(arguments: Sequence[str]) -> None:
     asked = tyro.cli(Predict, prog="medts predict", args=arguments)
     if not asked.files:
         raise MedtsError("no recording given", remedy="medts predict BUNDLE FILE ...")
+    from medts.inference.predictor import load
+
     model = load(asked.bundle, precision=asked.precision)
     model = model.answering(asked.labels) if asked.labels else model
     failures = 0
@@ -64,7 +69,7 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
 
 
-def _show(file: Path, prediction: RecordPrediction, model: Predictor) -> None:
+def _show(file: Path, prediction: "RecordPrediction", model: "Predictor") -> None:
     label_set, thresholds = model.bundle.label_set, model.bundle.thresholds
     unset = "likeliest" if label_set.kind == "single" else "–"
     table = Table(title=f"{file} · {label_set.name}", title_justify="left")

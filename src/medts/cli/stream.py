@@ -4,15 +4,18 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import tyro
 
 from medts.cli.console import make_console
 from medts.core.errors import ConfigError
-from medts.core.records import Stream
-from medts.inference.predictor import load
-from medts.inference.stream import StreamPredictor, WindowPrediction
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from medts.core.records import Stream
+    from medts.inference.stream import WindowPrediction
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,13 @@ class Replay:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and replays, as fast as the machine can."""
-    from medts.formats import read
-
     asked = tyro.cli(Replay, prog="medts stream", args=arguments)
+    import numpy as np
+
+    from medts.formats import read
+    from medts.inference.predictor import load
+    from medts.inference.stream import StreamPredictor
+
     model = load(asked.bundle)
     model = model.answering(asked.labels) if asked.labels else model
     record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
@@ -93,7 +100,7 @@ def run(arguments: Sequence[str]) -> None:
         )
 
 
-def pieces_of(stream: Stream, chunk_s: float) -> Iterator[np.ndarray]:
+def pieces_of(stream: "Stream", chunk_s: float) -> "Iterator[np.ndarray]":
     """Cuts a recording into pieces of ``chunk_s`` seconds, at least one sample each.
 
     Raises:
@@ -106,7 +113,7 @@ def pieces_of(stream: Stream, chunk_s: float) -> Iterator[np.ndarray]:
         yield stream.signal[:, start : start + size]
 
 
-def _in_one_line(window: WindowPrediction) -> str:
+def _in_one_line(window: "WindowPrediction") -> str:
     span = f"{window.start_s:8.2f} - {window.end_s:8.2f} s"
     if window.prediction is None:
         return f"{span}  too little recorded, or flat"

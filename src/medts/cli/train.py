@@ -67,11 +67,11 @@ class Train:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and trains."""
-    from medts.recipes import find_recipe, recipes
-
-    name, rest = recipe_name("train", arguments, recipes)
+    name, rest = recipe_name("train", arguments, example="xresnet1d")
     if name is None:
         return
+    from medts.recipes import find_recipe
+
     kind = with_fields_of(Train, find_recipe(name))
     asked = tyro.cli(kind, prog=f"medts train {name}", args=[_long(each) for each in rest])
 

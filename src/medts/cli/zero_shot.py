@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
 from medts.core.errors import MedtsError
-from medts.data.prompts import read_prompts
-from medts.evaluation.prompting import PromptScore, score_prompts
-from medts.evaluation.zero_shot import ZeroShotConfig
-from medts.formats import read
-from medts.inference.bundle import load_bundle
+from medts.data.prompts import TEMPLATES, read_prompts
+
+if TYPE_CHECKING:
+    from medts.evaluation.prompting import PromptScore
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ZeroShot:
     prompt_file: Path | None = None
     """JSON that gives each class its words, as MERL's does; added to the prompts."""
 
-    templates: tuple[str, ...] = ZeroShotConfig().templates
+    templates: tuple[str, ...] = TEMPLATES
     """Patterns around each prompt, whose embeddings are averaged; {} is where it goes."""
 
     top: int | None = None
@@ -61,6 +61,11 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(
             "no recording given", remedy='medts zero-shot BUNDLE FILE --prompts "normal ECG"'
         )
+    from medts.evaluation.prompting import score_prompts
+    from medts.evaluation.zero_shot import ZeroShotConfig
+    from medts.formats import read
+    from medts.inference.bundle import load_bundle
+
     prompts = collect(asked.prompts, asked.prompt_file)
     settings = ZeroShotConfig(templates=asked.templates)
     model = load_bundle(asked.bundle)
@@ -105,7 +110,7 @@ def collect(prompts: Sequence[str], file: Path | None) -> dict[str, tuple[str, .
     return found
 
 
-def _show(file: Path, scores: Sequence[PromptScore], *, is_synthetic: bool) -> None:
+def _show(file: Path, scores: "Sequence[PromptScore]", *, is_synthetic: bool) -> None:
     table = Table(title=f"{file} · ranks only, no probabilities", title_justify="left")
     table.add_column("prompt")
     for heading in ("cosine", "score"):

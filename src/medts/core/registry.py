@@ -1,100 +1,146 @@
 """Registries that stay open: a subclass registers itself, another package adds one by entry point.
 
 Our own classes are found by importing every module of a package, those of other packages by the
-entry points of a group; there is no list to edit. An entry point that cannot be imported never
-takes the others along: it is kept with its reason, and naming it raises that reason.
+entry points of a group; there is no list to edit. An entry point that cannot be imported, or whose
+name is taken, never takes the others along: it is listed as broken with its reason, and only to use
+that name is an error.
 """
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, packages_distributions
-from typing import Any, ClassVar, TypeVar
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from medts.core.config import Config
-from medts.core.errors import ConfigError, UnknownNameError, unknown_name
+from medts.core.errors import ConfigError, MedtsError, UnknownNameError, unknown_name
 
+_Thing = TypeVar("_Thing")
+_Class = TypeVar("_Class")
 _Kind = TypeVar("_Kind", bound="Registered")
 
 
 @dataclass(frozen=True)
-class Plugins:
-    """What other packages add to one group.
+class Plugins(Generic[_Thing]):
+    """Things by name, and the names that cannot be used.
 
     Args:
-        found: What each entry point loads, by its name.
-        broken: Why an entry point could not be loaded, by its name.
+        found: What can be used.
+        broken: Why something cannot, by its name, beginning with the package that adds it.
+        package: Installed package of what is not ours, by its name.
     """
 
-    found: Mapping[str, Any]
+    found: Mapping[str, _Thing]
     broken: Mapping[str, str]
+    package: Mapping[str, str]
+
+    def find(self, noun: str, name: str) -> _Thing:
+        """Returns one of them.
+
+        Raises:
+            UnknownNameError: If there is none of that name, or its package is broken.
+        """
+        if name in self.broken:
+            raise UnknownNameError(
+                f"{noun} {name!r} cannot be used ({self.broken[name]})",
+                remedy="Repair or uninstall the package that adds it",
+            )
+        if name not in self.found:
+            raise unknown_name(noun, name, self.found)
+        return self.found[name]
 
 
 @cache
-def plugins(group: str) -> Plugins:
-    """Loads the entry points of a group, each on its own.
-
-    Raises:
-        ConfigError: If two packages give one name different things.
-    """
+def plugins(group: str) -> Plugins[Any]:
+    """Loads the entry points of a group, each on its own; a name claimed twice is broken."""
     found: dict[str, Any] = {}
     broken: dict[str, str] = {}
-    origin: dict[str, EntryPoint] = {}
-    for each in sorted(entry_points(group=group), key=lambda point: (point.name, point.value)):
-        first = origin.setdefault(each.name, each)
-        if first.value != each.value:
-            raise ConfigError(
-                f"{_package(first)} and {_package(each)} both add {each.name!r} to {group}",
-                field=group,
-                remedy="Uninstall one of the two packages",
-            )
+    claims: dict[str, dict[str, EntryPoint]] = {}
+    for point in sorted(entry_points(group=group), key=lambda each: (each.name, each.value)):
+        claims.setdefault(point.name, {})[point.value] = point
+    for name, points in claims.items():
+        if len(points) > 1:
+            broken[name] = f"{' and '.join(map(_package, points.values()))} both add it"
+            continue
+        (point,) = points.values()
         try:
-            found[each.name] = each.load()
+            found[name] = point.load()
         except Exception as error:  # whatever a foreign module raises on import
-            broken[each.name] = f"{_package(each)}: {type(error).__name__}: {error}"
-    return Plugins(found, broken)
+            broken[name] = f"{_package(point)}: {type(error).__name__}: {error}"
+    package = {name: _package(next(iter(points.values()))) for name, points in claims.items()}
+    return Plugins(found, broken, package)
 
 
-def add_plugins(group: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns our own things with those of other packages.
+def add_plugins(
+    group: str,
+    own: Mapping[str, _Thing],
+    members: Callable[[str, Any], Mapping[str, _Thing]] = lambda name, thing: {name: thing},
+) -> Plugins[_Thing]:
+    """Returns our own things with those of other packages; a name claimed twice is broken.
 
-    Raises:
-        ConfigError: If another package takes one of our names.
+    Args:
+        group: Entry-point group of the others.
+        own: Ours, by name.
+        members: What the entry point of a name adds; it may add several things.
     """
-    added = plugins(group).found
-    if taken := sorted(own.keys() & added.keys()):
-        raise ConfigError(
-            f"another package adds {taken[0]!r} to {group}, which is a name of medts",
-            field=group,
-            remedy="Rename its entry point",
-        )
-    return {**own, **added}
+    foreign = plugins(group)
+    found, broken, package = dict(own), dict(foreign.broken), {}
+    for point, loaded in foreign.found.items():
+        try:
+            added = members(point, loaded)
+        except MedtsError as error:
+            broken[point] = f"{foreign.package[point]}: {error}"
+            continue
+        for name, thing in added.items():
+            if found.setdefault(name, thing) is thing:
+                package[name] = foreign.package[point]
+            else:
+                first = package.get(name, "medts")
+                broken[name] = f"{first} and {foreign.package[point]} both add it"
+    return Plugins(found, broken, package)
 
 
-def not_found(noun: str, name: str, known: Mapping[str, Any], group: str) -> UnknownNameError:
-    """Builds the error for a name that a registry lacks: misspelt, or of a broken package."""
-    reason = plugins(group).broken.get(name)
-    if reason is None:
-        return unknown_name(noun, name, known)
-    return UnknownNameError(
-        f"{noun} {name!r} cannot be imported ({reason})",
-        remedy="Repair or reinstall the package that adds it",
-    )
-
-
-def package_of(thing: object) -> str:
-    """Returns the installed distribution that a class or function comes from, or its module."""
-    module = getattr(thing, "__module__", "").partition(".")[0]
+def package_of(thing: type) -> str:
+    """Returns the installed distribution that a class comes from, or else its module."""
+    module = thing.__module__.partition(".")[0]
     return packages_distributions().get(module, [module])[0]
 
 
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.value.partition(":")[0]
+def register(members: dict[str, Any], name: str, made: type, *, noun: str) -> None:
+    """Adds a class that was just defined to the members of its registry.
+
+    Raises:
+        ConfigError: If another class has that name.
+    """
+    known = members.get(name)
+    if known is not None and _address(known) != _address(made):
+        raise ConfigError(
+            f"two {noun}s are called {name!r}: {_address(known)} and {_address(made)}",
+            remedy="Give one of the two another name",
+        )
+    members[name] = made
+
+
+def registered(members: Mapping[str, type[_Class]], group: str) -> Plugins[type[_Class]]:
+    """Returns classes that registered themselves when they were defined, by their name.
+
+    The entry points of the group are loaded, which defines those of other packages.
+    """
+    foreign = plugins(group)
+    modules = {name: each.__module__.partition(".")[0] for name, each in members.items()}
+    package = {
+        name: foreign.package.get(name, module)
+        for name, module in modules.items()
+        if module != "medts"
+    }
+    return Plugins(dict(sorted(members.items())), foreign.broken, package)
 
 
 class Registered(Config):
@@ -129,33 +175,27 @@ class Registered(Config):
         if kind is PydanticUndefined:
             cls._members = {}
             return
-        known = cls._members.get(kind)
-        if known is not None and _address(known) != _address(cls):
-            raise ConfigError(
-                f"two {cls.noun}s are called {kind!r}: {_address(known)} and {_address(cls)}",
-                field="kind",
-                remedy="Give one of the two another kind",
-            )
-        cls._members[kind] = cls
+        register(cls._members, kind, cls, noun=cls.noun)
+
+    @classmethod
+    def listed(cls: type[_Kind]) -> Plugins[type[_Kind]]:
+        """Returns every member by its kind, with what other packages add and what is broken."""
+        import_all(cls.home)
+        return registered(cls._members, cls.group)  # pyright: ignore[reportReturnType]
 
     @classmethod
     def registry(cls: type[_Kind]) -> dict[str, type[_Kind]]:
         """Returns every member by its kind, those of other packages included."""
-        _import_all(cls.home)
-        plugins(cls.group)
-        return dict(sorted(cls._members.items()))  # pyright: ignore[reportReturnType]
+        return dict(cls.listed().found)
 
     @classmethod
     def find(cls: type[_Kind], kind: str) -> type[_Kind]:
         """Returns a member by its kind.
 
         Raises:
-            UnknownNameError: If there is none; the nearest is suggested.
+            UnknownNameError: If there is none, or its package is broken; the nearest is suggested.
         """
-        known = cls.registry()
-        if kind not in known:
-            raise not_found(cls.noun, kind, known, cls.group)
-        return known[kind]
+        return cls.listed().find(cls.noun, kind)
 
 
 def by_kind(base: type[Registered]) -> Callable[[Any], Any]:
@@ -182,11 +222,23 @@ def in_words(error: ValidationError) -> str:
     )
 
 
-def _address(kind: type[BaseModel]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
 @cache
-def _import_all(package: str) -> None:
-    for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        importlib.import_module(f"{package}.{found.name}")
+def import_all(package: str) -> tuple[ModuleType, ...]:
+    """Imports every module directly in a package and returns them."""
+    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return tuple(importlib.import_module(f"{package}.{each.name}") for each in modules)
+
+
+def source_of(module: str) -> str:
+    """Returns the source text of a module without importing it; nothing where there is none."""
+    spec = importlib.util.find_spec(module)
+    read = getattr(spec and spec.loader, "get_source", None)
+    return (read and read(module)) or ""
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value.partition(":")[0]
+
+
+def _address(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -7,8 +7,8 @@ refuses to guess where a guess could be wrong by a factor of a thousand.
 Axes: T samples in time.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ class Hints:
     channels: tuple[str, ...] | None = None
     unit: str | None = None
     modality: str | None = None
+    rename: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.modality is not None and self.modality not in UNIT_OF:
@@ -43,29 +44,42 @@ class Hints:
         if self.channels is not None:
             names = tuple(canonical_channel(name) for name in self.channels)
             object.__setattr__(self, "channels", names)
+        if self.rename is not None:
+            names = {canonical_channel(old): canonical_channel(n) for old, n in self.rename.items()}
+            if not all(names.values()):
+                raise MedtsError("a channel is renamed to nothing", field="rename")
+            object.__setattr__(self, "rename", names)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < np.inf:
             raise MedtsError(
                 f"sampling rate {self.sampling_rate} is not positive", field="sampling_rate"
             )
 
+    def renamed(self, name: str) -> str:
+        """Returns the name that the caller gives a channel of the file, else the file's own."""
+        return (self.rename or {}).get(canonical_channel(name), name)
+
 
 @dataclass(frozen=True)
 class Format:
-    """A file format.
+    """A file format; ``FORMAT`` of a module of `medts.formats`, or an entry point, is in the list.
 
     Args:
+        key: Short name in the list of formats.
         name: As a person would say it.
         suffixes: How such files are usually called; never used to recognise one.
         recognises: Whether the content of an existing or partly missing file is of this format.
         read: Turns a file into a record.
         write: Writes a record, replacing what is there.
+        order: Formats are tried from low to high; a text format that any table could be has 90.
     """
 
+    key: str
     name: str
     suffixes: tuple[str, ...]
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Hints], Record]
     write: Callable[[Record, Path], None]
+    order: int = 50
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class Channel:
 
 
 def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Stream]:
-    """Makes one stream per modality and rate, converted to the modality's own unit.
+    """Makes one stream per modality and rate, renamed and converted to the modality's own unit.
 
     A stream is named after its modality; further ones are called ``ecg-2``, ``ecg-3``, ….
     Modalities held in arbitrary units keep the unit of the file, one stream for each unit.
@@ -96,6 +110,8 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
     Raises:
         ReadError: If names or units are missing, doubled, unknown or contradict the hints.
     """
+    check_renamed(path, [channel.name for channel in channels], hints)
+    channels = [replace(channel, name=hints.renamed(channel.name)) for channel in channels]
     chosen = _choose(path, channels, hints.channels)
     modalities = [hints.modality or _modality_of(channel) for channel in chosen]
     units = _settle_units(path, chosen, modalities, hints.unit)
@@ -133,6 +149,22 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
             resolution=np.array(steps) if len(steps) == len(members) else None,
         )
     return streams
+
+
+def check_renamed(path: Path, names: Iterable[str], hints: Hints) -> None:
+    """Makes sure that the file has every channel that the caller renames.
+
+    Raises:
+        ReadError: If it lacks one.
+    """
+    found = [canonical_channel(name) for name in names]
+    if missing := [old for old in hints.rename or {} if old not in found]:
+        raise ReadError(
+            f"no channel {', '.join(missing)} to rename",
+            path=path,
+            field="rename",
+            remedy=f"Present: {', '.join(found)}",
+        )
 
 
 def settle_rate(

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Record
-from medts.formats.base import Channel, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, settle_rate
 from medts.formats.layout import REMEDY, flatten
 
 _HEADING = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\]]*)\]|\((?P<round>[^)]*)\))?\s*")
@@ -90,6 +90,9 @@ def write(record: Record, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["time_s", *(f"{channel.name} [{channel.unit}]" for channel in channels)])
         writer.writerows(zip(*columns, strict=True))
+
+
+FORMAT = Format("csv", "CSV", (".csv", ".tsv", ".txt"), recognises, read, write, order=90)
 
 
 def _decode(data: bytes) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Annotation, Fact, Record
-from medts.formats.base import Channel, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, settle_rate
 from medts.formats.layout import REMEDY, exact_duration_s, exact_rate, fits_resolution, flatten
 
 _MAGIC = b"0       "
@@ -105,6 +105,9 @@ def write(record: Record, path: Path) -> None:
         raise MedtsError(f"EDF cannot hold this: {error}", path=path, remedy=REMEDY) from error
     with write_whole(path) as target:
         edf.write(target)
+
+
+FORMAT = Format("edf", "EDF", (".edf", ".rec"), recognises, read, write, order=20)
 
 
 def _check_length(path: Path) -> None:

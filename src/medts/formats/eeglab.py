@@ -22,7 +22,7 @@ from medts.core.files import write_whole
 from medts.core.montage import guess_modality
 from medts.core.records import Annotation, Record
 from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
-from medts.formats.base import Channel, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, settle_rate
 from medts.formats.layout import REMEDY, flatten
 
 _MAGIC, _MAGIC_HDF5 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
@@ -77,7 +77,7 @@ def read(path: Path, hints: Hints) -> Record:
     names = [_text(place.get("labels")) for place in places] or [""] * len(signal)
     units = [_text(place.get("unit")) for place in places] or [""] * len(signal)
     channels = [
-        Channel(name, values, sampling_rate, unit or _conventional_unit(name, hints))
+        Channel(name, values, sampling_rate, unit or _conventional_unit(hints.renamed(name), hints))
         for name, values, unit in zip(names, signal, units, strict=True)
     ]
     return Record(
@@ -132,6 +132,9 @@ def write(record: Record, path: Path) -> None:
     }
     with write_whole(path) as target, target.open("wb") as file:
         savemat(file, {"EEG": dataset})
+
+
+FORMAT = Format("eeglab", "EEGLAB", (".set",), recognises, read, write, order=40)
 
 
 def load_matlab(path: Path, *, simplify: bool) -> dict[str, Any]:

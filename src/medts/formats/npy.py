@@ -21,7 +21,7 @@ from jaxtyping import Float
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Annotation, Record, Statement, Stream
-from medts.formats.base import Channel, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, check_renamed, gather, settle_rate
 
 _STATED = ("channels", "sampling_rate", "modality", "unit", "start_s")
 
@@ -96,6 +96,9 @@ def write(record: Record, path: Path) -> None:
     arrays = {f"{name}.signal": stream.signal for name, stream in record.streams.items()}
     with write_whole(path) as target, target.open("wb") as file:
         np.savez(file, allow_pickle=False, record=np.array(json.dumps(fields)), **arrays)
+
+
+FORMAT = Format("npy", "NPY or NPZ", (".npz", ".npy"), recognises, read, write, order=30)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -180,6 +183,14 @@ def _obey(path: Path, record: Record, hints: Hints) -> Record:
                 field=field,
                 remedy=f"Leave {field}= out",
             )
+    check_renamed(path, [name for s in record.streams.values() for name in s.channels], hints)
+    record = replace(
+        record,
+        streams={
+            name: replace(stream, channels=tuple(map(hints.renamed, stream.channels)))
+            for name, stream in record.streams.items()
+        },
+    )
     if hints.channels is None:
         return record
     streams = {

@@ -1,21 +1,51 @@
-"""Reading any recording: the format is found by content, never by the file's name."""
+"""Reading any recording: the format is found by content (sniffed), never by the file's name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from medts.core.errors import ReadError
+from medts.core.errors import ConfigError, ReadError
 from medts.core.records import Record
-from medts.formats import csv, edf, eeglab, npy, wfdb, wfdb_writing
+from medts.core.registry import Plugins, add_plugins, import_all
 from medts.formats.base import Format, Hints
 
-FORMATS: dict[str, Format] = {
-    "wfdb": Format("WFDB", (".hea", ".dat"), wfdb.recognises, wfdb.read, wfdb_writing.write),
-    "edf": Format("EDF", (".edf", ".rec"), edf.recognises, edf.read, edf.write),
-    "npy": Format("NPY or NPZ", (".npz", ".npy"), npy.recognises, npy.read, npy.write),
-    "eeglab": Format("EEGLAB", (".set",), eeglab.recognises, eeglab.read, eeglab.write),
-    "csv": Format("CSV", (".csv", ".tsv", ".txt"), csv.recognises, csv.read, csv.write),
-}
-"""In the order in which they are tried; a WFDB header is text, so CSV comes last."""
+
+@cache
+def formats() -> Plugins[Format]:
+    """Returns every format by its key, in the order in which they are tried.
+
+    Ours are the modules of this package with a ``FORMAT``; other packages add theirs by entry
+    points of ``medts.formats``.
+    """
+    own = [m.FORMAT for m in import_all("medts.formats") if hasattr(m, "FORMAT")]
+    known = add_plugins("medts.formats", {each.key: each for each in own}, _checked)
+    ordered = sorted(known.found.items(), key=lambda item: item[1].order)
+    return replace(known, found=dict(ordered))
+
+
+def _checked(name: str, loaded: Any) -> dict[str, Format]:
+    if not isinstance(loaded, Format):
+        raise ConfigError(f"entry point {name!r} is no Format of medts.formats")
+    return {loaded.key: loaded}
+
+
+class _Formats(Mapping[str, Format]):
+    """`formats`, found when first looked at, so that importing the package stays quick."""
+
+    def __getitem__(self, key: str) -> Format:
+        return formats().found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(formats().found)
+
+    def __len__(self) -> int:
+        return len(formats().found)
+
+
+FORMATS: Mapping[str, Format] = _Formats()
+"""Every format by its key, in the order in which they are tried."""
 
 
 def find_format(path: str | Path) -> Format:
@@ -51,6 +81,7 @@ def read(
     channels: Sequence[str] | None = None,
     unit: str | None = None,
     modality: str | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> Record:
     """Reads a recording of any known format into streams in the package's units.
 
@@ -64,6 +95,7 @@ def read(
             name two alike, one name for each in the order of the file.
         unit: Unit of those channels that it can measure and whose file names none.
         modality: What every channel measures, where the names do not say it or mislead.
+        rename: New names of channels by their old ones; the other hints go by the new ones.
 
     Raises:
         ReadError: If the file is missing, damaged, unknown, incomplete without the hints, or
@@ -75,6 +107,7 @@ def read(
         channels=None if names is None else tuple(names),
         unit=unit,
         modality=modality,
+        rename=rename,
     )
     path = Path(path)
     return find_format(path).read(path, hints)

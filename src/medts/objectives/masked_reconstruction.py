@@ -23,17 +23,13 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
 from medts.models.base import Encoder
-from medts.models.ecg_nat import TOKEN_STRIDE, EcgNat, Layer, Scale, halved
+from medts.models.ecg_nat import EcgNat, Layer, Scale, halved
+from medts.models.settings.ecg_nat import TOKEN_STRIDE
 from medts.nn.neighborhood import NeighborhoodAttention
 from medts.nn.views import draw_dropped
 from medts.objectives.base import Objective
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 from medts.tensors.batch import Batch, Losses, StreamBatch
-
-
-def abstract_only() -> MaskedReconstructionConfig:
-    """What the paper's abstract names and no more: no leads are dropped."""
-    return MaskedReconstructionConfig(lead_dropout_p=0.0)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Recipes by name: every public function here that returns a `Recipe` is one.
+"""Recipes by name: every public function here that is annotated to return a `Recipe` is one.
 
-The modules of this package are scanned, so a new recipe needs no line in a list. Other packages add
-theirs by entry points of the group ``medts.recipes``: a function, or a module full of them.
+The modules of this package are scanned, so a new recipe needs no line in a list. Another package
+adds its own by entry points of ``medts.recipes``: such a function, or a module full of them.
 """
 
 import importlib
@@ -10,45 +10,63 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
+from typing import Any
 
-from medts.core.registry import add_plugins, not_found, plugins
+from medts.core.errors import ConfigError
+from medts.core.registry import Plugins, add_plugins
 from medts.training.recipe import Recipe
 
-GROUP = "medts.recipes"
-"""Entry-point group of other packages' recipes."""
+_GROUP = "medts.recipes"
+
+
+@cache
+def all_recipes() -> Plugins[Callable[[], Recipe]]:
+    """Returns every recipe by its name, with what other packages add and what is broken."""
+    own: dict[str, Callable[[], Recipe]] = {}
+    for found in pkgutil.iter_modules(__path__):
+        own |= recipes_of(importlib.import_module(f"{__name__}.{found.name}"))
+    return add_plugins(_GROUP, own, _added)
+
+
+def recipes() -> dict[str, Callable[[], Recipe]]:
+    """Returns the functions that make recipes, by their names."""
+    return dict(all_recipes().found)
 
 
 def find_recipe(name: str) -> Recipe:
     """Returns a recipe by the name of its function.
 
     Raises:
-        UnknownNameError: If there is none; the nearest is suggested.
+        UnknownNameError: If there is none, or its package is broken; the nearest is suggested.
     """
-    known = recipes()
-    if name not in known:
-        raise not_found("recipe", name, known, GROUP)
-    return known[name]().but(name=name)
+    return all_recipes().find("recipe", name)().but(name=name)
 
 
-@cache
-def recipes() -> dict[str, Callable[[], Recipe]]:
-    """Returns every recipe's function by its name, those of other packages included."""
-    own: dict[str, Callable[[], Recipe]] = {}
-    for found in pkgutil.iter_modules(__path__):
-        own |= recipes_of(importlib.import_module(f"{__name__}.{found.name}"))
-    foreign: dict[str, Callable[[], Recipe]] = {}
-    for name, added in plugins(GROUP).found.items():
-        foreign |= recipes_of(added) if isinstance(added, ModuleType) else {name: added}
-    add_plugins(GROUP, own)
-    return dict(sorted({**foreign, **own}.items()))
+def is_recipe(thing: object) -> bool:
+    """Whether something is a public function without arguments that returns a `Recipe`."""
+    return (
+        inspect.isfunction(thing)
+        and not thing.__name__.startswith("_")
+        and thing.__annotations__ == {"return": Recipe}
+    )
 
 
 def recipes_of(module: ModuleType) -> dict[str, Callable[[], Recipe]]:
-    """Returns the recipes that a module defines: public functions without arguments."""
+    """Returns the recipes that a module itself defines, by their names."""
     return {
-        name: each
-        for name, each in inspect.getmembers(module, inspect.isfunction)
-        if each.__module__ == module.__name__
-        and not name.startswith("_")
-        and each.__annotations__ == {"return": Recipe}
+        name: thing
+        for name, thing in vars(module).items()
+        if getattr(thing, "__module__", None) == module.__name__ and is_recipe(thing)
     }
+
+
+def _added(name: str, loaded: Any) -> dict[str, Callable[[], Recipe]]:
+    if isinstance(loaded, ModuleType):
+        found = recipes_of(loaded)
+    else:
+        found: dict[str, Callable[[], Recipe]] = (
+            {loaded.__name__: loaded} if is_recipe(loaded) else {}
+        )
+    if not found:
+        raise ConfigError(f"entry point {name!r} is no recipe, nor a module of recipes")
+    return found

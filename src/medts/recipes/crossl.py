@@ -126,7 +126,7 @@ def fine_tuning(name: str, pretraining: Recipe) -> Recipe:
 def as_released(base: Recipe) -> Recipe:
     """Returns what the authors' code does on the same streams and windows."""
     return base.but(
-        name=f"{base.name}_paper",
+        name=f"{base.name.removesuffix('_pretraining')}_paper_pretraining",
         encoder=CrosslConfig(
             streams=inputs_of(base.preprocessing),
             strides=(1, 1, 1),
@@ -172,27 +172,27 @@ def _as_released() -> Training:
 
 def crossl_wisdm_pretraining() -> Recipe:
     """Hides one of a watch's two sensors from the other, in windows of ten seconds."""
-    return latent_masking("crossl_wisdm", WISDM, window_s=10.0)
+    return latent_masking("crossl_wisdm_pretraining", WISDM, window_s=10.0)
 
 
 def crossl_eegmat_pretraining() -> Recipe:
     """Hides scalp regions and ECG from each other, in windows of four seconds."""
-    return latent_masking("crossl_eegmat", EEGMAT, window_s=4.0)
+    return latent_masking("crossl_eegmat_pretraining", EEGMAT, window_s=4.0)
 
 
 def crossl_ptb_xl_pretraining() -> Recipe:
     """Hides lead groups of an ECG from each other, in windows of ten seconds."""
-    return latent_masking("crossl_ptb_xl", PTB_XL, window_s=10.0)
+    return latent_masking("crossl_ptb_xl_pretraining", PTB_XL, window_s=10.0)
 
 
 def crossl_bidmc_pretraining() -> Recipe:
     """Hides ECG, pulse, breath and blood pressure from each other; the corpus has no classes."""
-    return latent_masking("crossl_bidmc", BIDMC, window_s=10.0, crops_per_record=None)
+    return latent_masking("crossl_bidmc_pretraining", BIDMC, window_s=10.0, crops_per_record=None)
 
 
 def crossl_test_pretraining() -> Recipe:
     """Seconds on one core; for tests."""
-    base = latent_masking("crossl_test", PTB_XL, window_s=4.0)
+    base = latent_masking("crossl_test_pretraining", PTB_XL, window_s=4.0)
     return base.but(
         encoder=CrosslConfig(streams=inputs_of(PTB_XL), latent_dim=16, dim=8, strides=(4, 4, 2)),
         training=base.training.but(epochs=2, min_updates=0, batch_size=16),

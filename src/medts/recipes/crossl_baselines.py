@@ -28,7 +28,11 @@ def _instead(base: Recipe, suffix: str, objective: ObjectiveSettings) -> Recipe:
     encoder = base.encoder
     if isinstance(objective, CrossModalConfig):
         encoder = CrosslConfig(streams=inputs_of(base.preprocessing), features="encoder")
-    return base.but(name=f"{base.name}_{suffix}", encoder=encoder, objective=objective)
+    return base.but(
+        name=f"{base.name.removesuffix('_pretraining')}_{suffix}",
+        encoder=encoder,
+        objective=objective,
+    )
 
 
 def _on_latents(base: Recipe) -> Recipe:

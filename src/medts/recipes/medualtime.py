@@ -274,7 +274,7 @@ def medualtime_small_pretraining() -> Recipe:
     )
 
 
-def medualtime_pretraining_test() -> Recipe:
+def medualtime_test_pretraining() -> Recipe:
     """Seconds on one core; for tests."""
     base = medualtime_pretraining()
     return base.but(

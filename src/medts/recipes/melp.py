@@ -156,7 +156,7 @@ def melp_small_finetuning() -> Recipe:
     base = melp_small()
     assert isinstance(base.encoder, MelpConfig)
     return Recipe(
-        name="melp_small",
+        name="melp_small_finetuning",
         encoder=base.encoder.but(text=None, decoder_layers=0, n_caption_queries=0),
         head=HeadConfig(hidden=0, dropout=0.1, normalise=False),
         windowing=base.windowing,

@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from medts.core.config import Config
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
+from medts.core.registry import register
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,26 @@ class SourceCard(Config):
 class Source(ABC):
     """A corpus in its official layout.
 
-    A subclass states ``name``, ``card`` and ``label_sets`` and lists its entries.
+    A subclass states ``name``, ``card`` and ``label_sets`` and lists its entries. One with a name
+    of its own is in the list of sources as soon as it is defined, unless the class statement says
+    ``is_listed=False``: what is listed is built without arguments.
     """
 
     name: ClassVar[str]
     card: ClassVar[SourceCard]
+
+    members: ClassVar[dict[str, type["Source"]]] = {}
+    """Every listed source that has been defined so far; see `medts.data.sources.sources`."""
+
+    def __init_subclass__(cls, *, is_listed: bool = True, **kwargs: Any) -> None:
+        """Registers a subclass under its name.
+
+        Raises:
+            ConfigError: If another source has that name.
+        """
+        super().__init_subclass__(**kwargs)
+        if is_listed and "name" in vars(cls):
+            register(Source.members, cls.name, cls, noun="source")
 
     @property
     @abstractmethod

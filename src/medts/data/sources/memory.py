@@ -13,7 +13,7 @@ from medts.core.records import Record
 from medts.data.sources.base import Entry, Source, SourceCard
 
 
-class Memory(Source):
+class Memory(Source, is_listed=False):
     """Records of the caller, in named folds.
 
     Args:

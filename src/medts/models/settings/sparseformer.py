@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
-from medts.nn.sparse_attention import QueryStart
 
 if TYPE_CHECKING:
     import medts.models.base
@@ -85,7 +84,7 @@ class SparseformerConfig(EncoderSettings):
     shares_stacks: bool = False
     """Whether all granularities use the same stack; an ablation."""
 
-    query_start: QueryStart = "local"
+    query_start: Literal["learnt", "local"] = "local"
     """``local``: within a channel each query starts from the mean of its part of the tokens.
     ``learnt``: queries know nothing of the window [P], as those that merge channels always do."""
 
