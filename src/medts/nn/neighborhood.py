@@ -252,3 +252,11 @@ def count_in_groups(
 def is_before(n_valid: Int[Tensor, "B"], n_tokens: int) -> Bool[Tensor, "B N"]:
     """True for the first ``n_valid`` of ``n_tokens`` places."""
     return torch.arange(n_tokens, device=n_valid.device) < n_valid[:, None]
+
+
+def count_valid(is_valid: Bool[Tensor, "B T"]) -> Int[Tensor, "B"] | None:
+    """Counts the samples up to the last valid one; None, the quick way, when all are valid."""
+    if not (torch.compiler.is_compiling() or is_valid.is_meta) and bool(is_valid.all()):
+        return None
+    place = torch.arange(1, is_valid.shape[1] + 1, device=is_valid.device)
+    return (is_valid * place).amax(dim=1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class EcgNatConfig(EncoderSettings):
     """Size, leads and windows of an `EcgNat`; the values are ours, the abstract states none."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"masking"})
+    offers: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
     kind: Literal["ecg_nat"] = "ecg_nat"
     """Tells the encoders of a recipe apart."""

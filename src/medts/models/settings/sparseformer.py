@@ -1,13 +1,13 @@
 """Settings of Sparseformer; the network is `medts.models.sparseformer`."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
-from medts.nn.sparse_attention import QueryStart
+from medts.nn.settings import QueryStart
 
 if TYPE_CHECKING:
     import medts.models.base
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 class SparseformerConfig(EncoderSettings):
     """Sizes, token counts and input; [P] marks values of the paper, the others are ours."""
+
+    is_channel_variable: ClassVar[bool] = True
 
     kind: Literal["sparseformer"] = "sparseformer"
     """Tells the encoders of a recipe apart."""

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from medts.models.ecg_nat import TOTAL_STRIDE
 from medts.objectives.settings.base import ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -14,12 +13,12 @@ if TYPE_CHECKING:
 class MaskedReconstructionConfig(ObjectiveSettings):
     """What is hidden, and how it is drawn and scored; the numbers are ours."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"masking"})
+    needs: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
     kind: Literal["masked_reconstruction"] = "masked_reconstruction"
     """Name of the objective in the registry."""
 
-    unit: int = Field(default=TOTAL_STRIDE, gt=0, multiple_of=TOTAL_STRIDE)
+    unit: int = Field(default=32, gt=0)
     """Samples hidden together; a multiple of the encoder's total stride, 320 ms at 100 Hz."""
 
     hide_ratio: float = Field(default=0.6, gt=0.0, lt=1.0)
