@@ -3,7 +3,7 @@
 import pytest
 
 from medts.models.settings.base import EncoderSettings
-from medts.testing import ENCODER_CONTRACTS, contracts_of
+from medts.testing import contracts_of
 
 ENCODERS = EncoderSettings.registry()
 

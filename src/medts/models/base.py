@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from medts.core.channels import match_channels
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.settings.base import EncoderSettings, StreamInput
+from medts.nn.tracing import can_look
 from medts.tensors.batch import Batch, Encoded, StreamBatch
 
 
@@ -168,8 +168,3 @@ def missing_stream(wanted: Sequence[str], batch: Batch) -> ConfigError:
         field="streams",
         remedy=f"Present: {', '.join(batch.streams)}",
     )
-
-
-def can_look(values: Tensor) -> bool:
-    """Whether Python may branch on the values of a tensor: not while exporting or compiling."""
-    return not (torch.compiler.is_compiling() or values.is_meta)

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medts.core.errors import MedtsError
-from medts.models.base import Encoder, can_look, missing_stream, select_stream
+from medts.models.base import Encoder, missing_stream, select_stream
 from medts.models.settings.crossl import CrosslConfig
 from medts.nn.aggregation import (
     Aggregator,
@@ -25,6 +25,7 @@ from medts.nn.aggregation import (
     draw_visible,
     hide,
 )
+from medts.nn.tracing import can_look
 from medts.tensors.batch import Batch, Encoded, Latents
 
 

@@ -162,7 +162,7 @@ class MedualTime(OneStreamEncoder):
         tokens, is_token_valid, by_signal, by_text = nothing[:, None], None, nothing, nothing
         if passes != "text":
             tokens, is_token_valid, by_signal = self.read_signal(signal, is_valid, texts, has_text)
-        if passes != "signal" and has_text.any():
+        if passes != "signal" and any(texts) and has_text.any():
             by_text = self.read_text(signal, is_valid, texts, has_text)
         pooled = self.fuse(by_signal, by_text, has_signal, has_text)
         if is_token_valid is None:
@@ -236,9 +236,9 @@ class MedualTime(OneStreamEncoder):
         self, texts: list[str], has_text: Bool[Tensor, "B"], *, like: Tensor
     ) -> Float[Tensor, "B D"]:
         """Returns the vector of each report; zero for windows without one."""
-        rows = has_text.nonzero().flatten()
-        if not len(rows):
+        if not any(texts) or not has_text.any():
             return like.new_zeros(len(texts), self.trunk.dim)
+        rows = has_text.nonzero().flatten()
         chosen = [texts[row] for row in rows.tolist()]
         vector = self.messages.vectors(chosen, self.config.text_pool, like.device)
         if self.config.is_message_normed:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from medts.core.errors import ConfigError, MedtsError
-from medts.models.base import Encoder, can_look, missing_stream
+from medts.models.base import Encoder, missing_stream
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.batch_renorm import BatchRenorm
 from medts.nn.multi_granularity import (
@@ -34,6 +34,7 @@ from medts.nn.multi_granularity import (
 )
 from medts.nn.patches import standardise
 from medts.nn.sparse_attention import TokenSparseAttention
+from medts.nn.tracing import can_look
 from medts.nn.views import count_samples
 from medts.tensors.batch import Batch, Encoded, StreamBatch
 

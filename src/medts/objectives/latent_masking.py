@@ -75,6 +75,8 @@ class LatentMasking(Objective):
                 field="training.batch_size",
                 remedy="Use batches of at least 128",
             )
+        if not len(latents.is_present):
+            return Losses(latents.embedding.sum() * 0.0)
         total, parts = self.terms(
             encoder.aggregator(self.draw_views(latents)), len(latents.is_present)
         )

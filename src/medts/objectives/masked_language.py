@@ -105,7 +105,11 @@ class MaskedLanguage(Objective):
             name for name, text in zip(batch.record_ids, batch.text, strict=True) if not text
         ]
         if missing:
-            raise MedtsError(f"record {missing[0]!r} has no report", field="text")
+            raise MedtsError(
+                f"record {missing[0]!r} has no report",
+                field="text",
+                remedy="Leave records without a report out of this training",
+            )
         return [text for text in batch.text if text]
 
 

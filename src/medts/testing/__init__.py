@@ -21,10 +21,9 @@ for suites that want one test for each. What an encoder does not promise its set
 ``export``. Nothing here needs a test runner.
 """
 
-# from medts.testing.data import check_format, check_source
+from medts.testing.data import check_format, check_source
 from medts.testing.encoders import ENCODER_CONTRACTS, REPORT_CONTRACTS, check_encoder, contracts_of
-
-# from medts.testing.objectives import OBJECTIVE_CONTRACTS, check_objective
+from medts.testing.objectives import OBJECTIVE_CONTRACTS, check_objective
 
 __all__ = [
     "ENCODER_CONTRACTS",

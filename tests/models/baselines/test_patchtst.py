@@ -41,9 +41,7 @@ def test_channels_share_weights_and_never_see_each_other(make_batch, noise):
 
 @pytest.mark.parametrize("is_normalised", [True, False])
 @pytest.mark.parametrize("length", [30, 100])
-def test_padding_changes_nothing(
-    length, is_normalised, make_batch, noise
-):
+def test_padding_changes_nothing(length, is_normalised, make_batch, noise):
     encoder, signal = build(is_normalised=is_normalised), noise(n_samples=length)
     plain = encoder(make_batch(signal))
     padded = F.pad(signal, (0, 300 - length), value=9.0)

@@ -118,7 +118,8 @@ class Layer(nn.Module):
         mixed = F.scaled_dot_product_attention(
             q, k, v, bias, dropout_p=self.dropout.p if self.training else 0.0
         )
-        tokens = tokens + self.dropout(self.out(rearrange(mixed, "r h n d -> r n (h d)")))
+        mixed = torch.cat(mixed.unbind(dim=1), dim=2)  # heads side by side
+        tokens = tokens + self.dropout(self.out(mixed))
         return tokens + self.dropout(self.mlp(self.norm_mlp(tokens)))
 
 

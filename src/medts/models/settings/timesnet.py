@@ -1,6 +1,6 @@
 """Settings of TimesNet; the network is `medts.models.baselines.timesnet`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class TimesNetConfig(EncoderSettings):
     """Size, window and input of a TimesNet."""
+
+    onnx_obstacle: ClassVar[str] = "aten._unique2, by which windows are folded at their own periods"
 
     kind: Literal["timesnet"] = "timesnet"
     """Name of the encoder in the registry."""
