@@ -105,8 +105,6 @@ def match_channels(wanted: Sequence[str], present: Sequence[str]) -> tuple[int |
     Raises:
         ConfigError: If two rows have one name, so that neither can be told from the other.
     """
-    if tuple(wanted) == tuple(present) and len(set(present)) == len(present):
-        return tuple(range(len(present)))
     names = [canonical_channel(name) for name in present]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(
@@ -114,6 +112,8 @@ def match_channels(wanted: Sequence[str], present: Sequence[str]) -> tuple[int |
             field="channels",
             remedy="Rename or drop the copies; channels are told apart by name alone",
         )
+    if tuple(wanted) == tuple(present):
+        return tuple(range(len(present)))
     row_of = {name: row for row, name in enumerate(names)}
     return tuple(_row(canonical_channel(name), row_of) for name in wanted)
 
