@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from medts.core.errors import ConfigError
 from medts.models.baselines.xresnet1d import XResNet1d
 from medts.models.ecg_nat import TOTAL_STRIDE
+from medts.models.settings.ecg_nat import EcgNatConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.objectives.masked_reconstruction import (
     MaskedReconstruction,
@@ -14,6 +15,7 @@ from medts.objectives.masked_reconstruction import (
     draw_hidden,
     split_units,
 )
+from medts.objectives.settings.base import check_fit
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 
 
@@ -242,6 +244,8 @@ def test_an_encoder_without_scales_is_refused():
 
 def test_the_abstract_knows_no_lead_dropout_and_units_fit_the_encoder():
     assert abstract_only() == MaskedReconstructionConfig(lead_dropout_p=0.0)
-    for changes in ({"unit": 48}, {"hide_ratio": 1.0}, {"decoder_dim": 40}):
+    with pytest.raises(ConfigError, match=r"unit: 48 samples .* no multiple of the 32"):
+        check_fit(EcgNatConfig(), MaskedReconstructionConfig(unit=48))
+    for changes in ({"unit": 0}, {"hide_ratio": 1.0}, {"decoder_dim": 40}):
         with pytest.raises(ValidationError):
             MaskedReconstructionConfig(**changes)

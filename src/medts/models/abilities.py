@@ -8,7 +8,7 @@ Axes: B windows or texts in the batch, N signal tokens, L text tokens, S sentenc
 D embedding width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -175,17 +175,26 @@ ABILITIES: dict[str, type] = {
 """Protocols by the names that settings use in ``offers`` and ``needs``."""
 
 
-def need(encoder: Encoder, ability: type[_Ability], *, remedy: str) -> _Ability:
+def need(
+    encoder: Encoder,
+    ability: type[_Ability],
+    *,
+    problem: str,
+    remedy: str,
+    is_met: Callable[[_Ability], bool] = lambda _: True,
+) -> _Ability:
     """Returns the encoder as what an objective needs it to be.
 
+    Args:
+        encoder: Of any package.
+        ability: Protocol that it has to follow.
+        problem: What to say if it does not.
+        remedy: What to do then.
+        is_met: Further demand on one that does.
+
     Raises:
-        ConfigError: If it is not; the settings' `check_fit` says so before anything is built.
+        ConfigError: If it does not; `check_fit` says so of settings, before anything is built.
     """
-    if isinstance(encoder, ability):
+    if isinstance(encoder, ability) and is_met(encoder):
         return encoder
-    name = next(key for key, protocol in ABILITIES.items() if protocol is ability)
-    raise ConfigError(
-        f"a {type(encoder).__name__} is not {name!r}, which the objective needs",
-        field="objective",
-        remedy=remedy,
-    )
+    raise ConfigError(problem, field="objective", remedy=remedy)

@@ -35,7 +35,7 @@ from medts.tensors.batch import Batch, Encoded
 TOKEN_STRIDE = 4
 """Samples per token of the first scale."""
 
-TOTAL_STRIDE = 32
+TOTAL_STRIDE = EcgNatConfig.total_stride
 """Samples per token of the last scale; also the unit in which an objective hides the signal."""
 
 

@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import info_nce, unit_rows
 from medts.losses.gathering import gather_rows
@@ -50,13 +49,13 @@ class CrossModal(Objective):
 
     def __init__(self, config: CrossModalConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        able = need(encoder, HasLatents, remedy="Use the encoder crossl, or another objective")
-        if len(able.modalities) < 2:
-            raise ConfigError(
-                "cross-modal contrast needs an encoder of two or more modalities",
-                field="objective",
-                remedy="Use the encoder crossl with several streams, or the objective simclr",
-            )
+        able = need(
+            encoder,
+            HasLatents,
+            problem="cross-modal contrast needs an encoder of two or more modalities",
+            remedy="Use the encoder crossl with several streams, or the objective simclr",
+            is_met=lambda each: len(each.modalities) > 1,
+        )
         self.config, self.encoder = config, encoder
         width = able.latent_dim
         self.projectors = nn.ModuleList(

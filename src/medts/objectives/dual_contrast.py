@@ -20,7 +20,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import info_nce
 from medts.models.abilities import Passes, TwoPasses, need
@@ -51,14 +50,13 @@ class DualContrast(Objective):
 
     def __init__(self, config: DualContrastConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        remedy = "Take a 'medualtime' encoder with --encoder.passes both"
-        able = need(encoder, TwoPasses, remedy=remedy)
-        if not able.has_both_passes:
-            raise ConfigError(
-                "dual_contrast needs an encoder with a signal pass and a text pass",
-                field="objective",
-                remedy=remedy,
-            )
+        able = need(
+            encoder,
+            TwoPasses,
+            problem="dual_contrast needs an encoder with a signal pass and a text pass",
+            remedy="Take a 'medualtime' encoder with --encoder.passes both",
+            is_met=lambda each: each.has_both_passes,
+        )
         self.config, self.encoder = config, encoder
         width = able.pass_dim
         self.signal_head, self.text_head = PassHead(width), PassHead(width)

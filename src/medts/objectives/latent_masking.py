@@ -55,6 +55,7 @@ class LatentMasking(Objective):
         able = need(
             encoder,
             HasLatents,
+            problem=f"a {type(encoder).__name__} has no latents to hide",
             remedy="Use the encoder crossl, or another objective such as simclr",
         )
         self.config, self.encoder = config, encoder

@@ -48,7 +48,12 @@ class MaskedLanguage(Objective):
 
     def __init__(self, config: MaskedLanguageConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        able = need(encoder, MasksLanguage, remedy="Use the encoder report_encoder")
+        able = need(
+            encoder,
+            MasksLanguage,
+            problem=f"masked language modelling cannot train a {type(encoder).__name__}",
+            remedy="Use the encoder report_encoder",
+        )
         self.config, self.encoder = config, encoder
         self.tokenizer = able.tokenizer
         self.max_tokens = min(config.max_tokens, able.max_positions)

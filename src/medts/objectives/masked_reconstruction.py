@@ -23,7 +23,6 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
 from medts.models.abilities import Maskable, Scale, need
 from medts.models.base import Encoder
 from medts.models.ecg_nat import Layer
@@ -112,15 +111,10 @@ class MaskedReconstruction(Objective):
         able = need(
             encoder,
             Maskable,
+            problem=f"masked reconstruction cannot hide tokens of a {type(encoder).__name__}",
             remedy="Use the encoder ecg_nat, or another objective such as simclr",
         )
-        if config.unit % able.token_strides[-1]:
-            raise ConfigError(
-                f"{config.unit} samples hidden together are no multiple of the "
-                f"{able.token_strides[-1]} samples of a token",
-                field="objective.unit",
-                remedy="Choose a multiple, so that no token mixes hidden and visible samples",
-            )
+        config.check_unit(able.token_strides[-1])
         self.config, self.encoder = config, encoder
         self.mask_token = nn.Parameter(torch.empty(able.token_dims[0]))
         nn.init.trunc_normal_(self.mask_token, std=0.02)

@@ -69,14 +69,13 @@ class ReportAlignment(Objective):
 
     def __init__(self, config: ReportAlignmentConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        remedy = "Use encoder kind 'melp' with a text model; its tower can be any other"
-        able = need(encoder, TwoTower, remedy=remedy)
-        if not able.reads_texts:
-            raise ConfigError(
-                "report alignment needs an encoder with a text side",
-                field="encoder.text",
-                remedy=remedy,
-            )
+        able = need(
+            encoder,
+            TwoTower,
+            problem="report alignment needs an encoder with a text side",
+            remedy="Use encoder kind 'melp' with a text model; its tower can be any other",
+            is_met=lambda each: each.reads_texts,
+        )
         if (config.token > 0) != (able.decoder is not None):
             raise ConfigError(
                 f"weight {config.token:g} of the token level and "

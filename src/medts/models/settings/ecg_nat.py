@@ -16,6 +16,9 @@ class EcgNatConfig(EncoderSettings):
 
     offers: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
+    total_stride: ClassVar[int] = 32
+    """Samples per token of the last stage."""
+
     kind: Literal["ecg_nat"] = "ecg_nat"
     """Tells the encoders of a recipe apart."""
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from medts.core.errors import ConfigError
+from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -45,6 +47,28 @@ class MaskedReconstructionConfig(ObjectiveSettings):
 
     difference: float = Field(default=0.0, ge=0.0)
     """Weight of the mean absolute error of the step from one sample to the next."""
+
+    def check_encoder(self, encoder: EncoderSettings) -> None:
+        """Refuses units that would split tokens of an encoder whose ``total_stride`` is known.
+
+        Raises:
+            ConfigError: If a unit is no multiple of it.
+        """
+        self.check_unit(getattr(encoder, "total_stride", 1))
+
+    def check_unit(self, stride: int) -> None:
+        """Refuses units that are no multiple of ``stride`` samples.
+
+        Raises:
+            ConfigError: If a token would mix hidden and visible samples.
+        """
+        if self.unit % stride:
+            raise ConfigError(
+                f"{self.unit} samples hidden together are no multiple of the {stride} samples of a "
+                "token",
+                field="objective.unit",
+                remedy="Choose a multiple, so that no token mixes hidden and visible samples",
+            )
 
     def build(
         self, parts: "medts.objectives.base.TrainingParts"
