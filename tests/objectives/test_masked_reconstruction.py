@@ -6,8 +6,7 @@ from pydantic import ValidationError
 
 from medts.core.errors import ConfigError
 from medts.models.baselines.xresnet1d import XResNet1d
-from medts.models.ecg_nat import TOTAL_STRIDE
-from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.objectives.masked_reconstruction import (
     MaskedReconstruction,

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from medts.models.abilities import Scale
 from medts.models.base import OneStreamEncoder
-from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.ecg_nat import TOKEN_STRIDE, TOTAL_STRIDE, EcgNatConfig
 from medts.nn.neighborhood import (
     FullAttention,
     NeighborhoodAttention,
@@ -31,12 +31,6 @@ from medts.nn.neighborhood import (
     is_before,
 )
 from medts.tensors.batch import Batch, Encoded
-
-TOKEN_STRIDE = 4
-"""Samples per token of the first scale."""
-
-TOTAL_STRIDE = EcgNatConfig.total_stride
-"""Samples per token of the last scale; also the unit in which an objective hides the signal."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,19 @@ from medts.models.settings.base import EncoderSettings
 if TYPE_CHECKING:
     import medts.models.base
 
+TOKEN_STRIDE = 4
+"""Samples per token of the first scale."""
+
+TOTAL_STRIDE = 32
+"""Samples per token of the last scale; also the unit in which an objective hides the signal."""
+
 
 class EcgNatConfig(EncoderSettings):
     """Size, leads and windows of an `EcgNat`; the values are ours, the abstract states none."""
 
     offers: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
-    total_stride: ClassVar[int] = 32
+    total_stride: ClassVar[int] = TOTAL_STRIDE
     """Samples per token of the last stage."""
 
     kind: Literal["ecg_nat"] = "ecg_nat"

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from medts.core.errors import ConfigError
 from medts.models.settings.base import EncoderSettings
+from medts.models.settings.ecg_nat import TOTAL_STRIDE
 from medts.objectives.settings.base import ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class MaskedReconstructionConfig(ObjectiveSettings):
     kind: Literal["masked_reconstruction"] = "masked_reconstruction"
     """Name of the objective in the registry."""
 
-    unit: int = Field(default=32, gt=0)
+    unit: int = Field(default=TOTAL_STRIDE, gt=0)
     """Samples hidden together; a multiple of the encoder's total stride, 320 ms at 100 Hz."""
 
     hide_ratio: float = Field(default=0.6, gt=0.0, lt=1.0)
