@@ -9,8 +9,8 @@ from torch import nn
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.montage import STANDARD_12_LEADS
-from medts.models.ecg_nat import TOTAL_STRIDE, EcgNat
-from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.ecg_nat import EcgNat
+from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
 from medts.tensors.batch import Batch, StreamBatch
 
 MIXERS = ("neighborhood", "full", "conv")

@@ -6,13 +6,14 @@ from pydantic import ValidationError
 
 from medts.core.errors import ConfigError
 from medts.models.baselines.xresnet1d import XResNet1d
-from medts.models.ecg_nat import TOTAL_STRIDE
+from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.objectives.masked_reconstruction import (
     MaskedReconstruction,
     draw_hidden,
     split_units,
 )
+from medts.objectives.settings.base import check_fit
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 
 
@@ -240,6 +241,8 @@ def test_an_encoder_without_scales_is_refused():
 
 
 def test_units_fit_the_encoder():
-    for changes in ({"unit": 48}, {"hide_ratio": 1.0}, {"decoder_dim": 40}):
+    with pytest.raises(ConfigError, match=r"unit: 48 samples .* no multiple of the 32"):
+        check_fit(EcgNatConfig(), MaskedReconstructionConfig(unit=48))
+    for changes in ({"unit": 0}, {"hide_ratio": 1.0}, {"decoder_dim": 40}):
         with pytest.raises(ValidationError):
             MaskedReconstructionConfig(**changes)

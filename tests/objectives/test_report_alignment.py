@@ -126,7 +126,7 @@ def test_equal_reports_are_read_once_and_attract_each_other(build, make_batch):
     objective = build(token=0.0, beat=0.0)
     batch = with_text(make_batch(), REPORTS[:2] * 4)
     read = []
-    objective.melp.report.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    objective.encoder.report.register_forward_pre_hook(lambda _, args: read.append(args[0]))
     objective(batch)
     assert read == [list(REPORTS[:2])]
 
@@ -142,12 +142,12 @@ def test_the_epoch_is_chosen_by_the_rhythm_level_where_it_is_on(build, make_batc
 
 def test_a_word_to_be_written_does_not_reach_its_own_prediction(build, make_batch):
     objective = build().eval()
-    reports = objective.melp.read(["normal ecg"])
-    other = objective.melp.read(["normal ecx"])
-    memory = objective.melp.gather_captions(objective.melp(make_batch(1)))
+    reports = objective.encoder.read(["normal ecg"])
+    other = objective.encoder.read(["normal ecx"])
+    memory = objective.encoder.gather_captions(objective.encoder(make_batch(1)))
     with torch.no_grad():
-        first = objective.melp.decoder(reports.states[:, :-1], memory)
-        second = objective.melp.decoder(other.states[:, :-1], memory)
+        first = objective.encoder.decoder(reports.states[:, :-1], memory)
+        second = objective.encoder.decoder(other.states[:, :-1], memory)
     torch.testing.assert_close(first[:, :10], second[:, :10])  # start token and nine characters
 
 
@@ -214,7 +214,7 @@ def test_the_alarm_ends_a_run_with_constant_embeddings_and_spares_a_sound_one(bu
     objective, batch = build(collapse_after=3), with_text(make_batch())
     for _ in range(5):
         objective(batch)
-    torch.nn.init.zeros_(objective.melp.beat_projection.weight)
+    torch.nn.init.zeros_(objective.encoder.beat_projection.weight)
     objective(batch)
     objective(batch)
     with pytest.raises(MedtsError, match="embeddings of recordings have been the same for 3"):
@@ -255,9 +255,11 @@ def test_a_few_distinct_pairs_are_learnt_by_heart_at_all_three_levels(build, mak
     assert parts["beat"] < 0.05
     assert parts["token"] < 0.15
     with torch.no_grad():
-        cosine = objective.melp.embed_batch(batch) @ objective.melp.embed_text(list(REPORTS)).T
+        cosine = (
+            objective.encoder.embed_batch(batch) @ objective.encoder.embed_text(list(REPORTS)).T
+        )
     assert cosine.argmax(dim=1).tolist() == list(range(8))
     assert cosine.argmax(dim=0).tolist() == list(range(8))
-    drafts = objective.melp.draft(batch, max_tokens=40)
+    drafts = objective.encoder.draft(batch, max_tokens=40)
     letters = [draft.replace(" ", "") for draft in drafts]  # tokens here are single characters
     assert sum(a == b.replace(" ", "") for a, b in zip(letters, REPORTS, strict=True)) >= 6

@@ -1,12 +1,13 @@
-"""Channels by name: canonical spellings, named montages, and what a channel measures.
+"""Montages: named, ordered lists of channels, and what a channel measures.
 
-Nothing in the package ever relies on the order of channels in a file. A montage is an ordered
-list of names; a stream is brought into its order by name, and what it lacks is marked absent.
+A stream is brought into the order of a montage by name, and what it lacks is marked absent; see
+`medts.core.channels`.
 """
 
 import re
 from dataclasses import dataclass
 
+from medts.core.channels import ECG_LEADS, canonical_channel, is_electrode
 from medts.core.errors import unknown_name
 
 LIMB_LEADS = ("I", "II", "III")
@@ -56,14 +57,6 @@ MONTAGES: dict[str, Montage] = {
     )
 }
 
-_ECG_OTHERS = ("V", "MLI", "MLII", "MLIII", "V3R", "V4R", "V7", "V8", "V9", "vx", "vy", "vz", "ECG")
-_ECG_NAMES = {name.lower(): name for name in (*STANDARD_12_LEADS, *_ECG_OTHERS)}
-_ECG_NAMES |= {f"mv{i}": f"MV{i}" for i in range(1, 7)}
-
-_EEG_OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
-_EEG_NAME = re.compile(r"^(Fp|AF|F|FT|FC|T|C|TP|CP|P|PO|O|A|M)(z|\d{1,2})$", re.IGNORECASE)
-_PREFIX = re.compile(r"^(ecg|ekg|eeg|eog|emg|lead|channel)[\s_\-:]+", re.IGNORECASE)
-
 _MODALITY_OF_WORD = {
     "ecg": "ecg",
     "ekg": "ecg",
@@ -92,24 +85,6 @@ _MODALITY_OF_WORD = {
 }
 
 
-def canonical_channel(name: str) -> str:
-    """Returns the one spelling of a channel name; an unknown name is only trimmed.
-
-    >>> canonical_channel("AVR"), canonical_channel("Lead ii"), canonical_channel("EEG T3")
-    ('aVR', 'II', 'T7')
-    """
-    text = name.strip().rstrip(",.")
-    bare = _PREFIX.sub("", text)
-    lead = _ECG_NAMES.get(bare.lower())
-    if lead is not None:
-        return lead
-    if match := _EEG_NAME.match(bare):
-        region, position = match.groups()
-        region = {"fp": "Fp"}.get(region.lower(), region.upper())
-        return _EEG_OLD_NAMES.get(region + position, region + position.lower())
-    return text
-
-
 def guess_modality(channel: str) -> str:
     """Returns the modality that a channel's name speaks of, or ``other``.
 
@@ -122,9 +97,9 @@ def guess_modality(channel: str) -> str:
         if modality is not None:
             return modality
     name = canonical_channel(channel)
-    if name in _ECG_NAMES.values():
+    if name in ECG_LEADS.values():
         return "ecg"
-    return "eeg" if _EEG_NAME.match(name) else "other"
+    return "eeg" if is_electrode(name) else "other"
 
 
 def find_montage(name: str) -> Montage:

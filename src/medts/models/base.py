@@ -1,36 +1,46 @@
 """What every encoder promises: a batch in, tokens and one embedding per window out.
 
-An encoder is what training is for and what a bundle keeps. It reads streams by name, channels
-in the order its config states, and trusts the masks of the batch: padding and absent channels
-carry no information. The config of an encoder of one stream says ``stream`` and ``channels``, that
-of an encoder of several says ``streams``; `EncoderSettings.inputs` gives both.
+An encoder is what training is for and what a bundle keeps. It reads streams by name, and their
+channels by name in the order its config states. Padding, gaps and absent channels carry no
+information: `select_stream` sets them to zero once, for every encoder. The config of an encoder of
+one stream says ``stream`` and ``channels``, that of an encoder of several says ``streams``;
+`EncoderSettings.inputs` gives both. `medts.testing.check_encoder` holds an encoder to this.
 
-Axes: B windows in the batch, N signal tokens, D embedding width.
+Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from torch import nn
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
-from medts.models.settings.base import StreamInput
+from medts.core.channels import match_channels
+from medts.core.errors import ConfigError, MedtsError
+from medts.models.settings.base import EncoderSettings, StreamInput
+from medts.nn.tracing import can_look
 from medts.tensors.batch import Batch, Encoded, StreamBatch
 
 
-def check_rate(name: str, stream: StreamBatch, wanted: StreamInput) -> None:
-    """Makes sure that a stream comes at the rate that an encoder expects.
+@dataclass(frozen=True)
+class Selected:
+    """What an encoder reads of one stream, in the encoder's order of channels.
 
-    Raises:
-        ConfigError: If it comes at another one.
+    Args:
+        signal: Zero wherever nothing was recorded.
+        is_valid: True for recorded samples; never in a window without any of the channels.
+        is_channel_present: True for channels that a window has.
+        channels: Names of the rows of ``signal``.
+        sampling_rate: Hz.
     """
-    rate = wanted.sampling_rate
-    if rate is not None and rate != stream.sampling_rate:
-        raise ConfigError(
-            f"stream {name!r} comes at {stream.sampling_rate:g} Hz, not {rate:g} Hz",
-            field="sampling_rate",
-            remedy="Resample it in preprocessing",
-        )
+
+    signal: Float[Tensor, "B C T"]
+    is_valid: Bool[Tensor, "B T"]
+    is_channel_present: Bool[Tensor, "B C"]
+    channels: tuple[str, ...]
+    sampling_rate: float
 
 
 class Encoder(nn.Module, ABC):
@@ -48,3 +58,113 @@ class Encoder(nn.Module, ABC):
         An encoder that names none is one part: all of it learns at one rate.
         """
         return (self,)
+
+
+class OneStreamEncoder(Encoder):
+    """An encoder of one stream, whose channels are matched by name.
+
+    A subclass calls `select` in its ``forward`` and looks at nothing else of the stream.
+
+    Args:
+        config: Settings with exactly one input.
+    """
+
+    shortest: int = 1
+    """Fewest samples of a window that it can read."""
+
+    def __init__(self, config: EncoderSettings) -> None:
+        super().__init__()
+        ((self.stream, self.input),) = config.inputs().items()
+        self.longest = config.longest_window()
+
+    def select(self, batch: Batch) -> Selected:
+        """Picks its channels from its stream, zero wherever nothing was recorded.
+
+        Raises:
+            ConfigError: If the batch lacks the stream, the stream all of the channels, or its rate
+                is another one.
+            MedtsError: If the windows are shorter or longer than the encoder can read.
+        """
+        if self.stream not in batch.streams:
+            raise missing_stream((self.stream,), batch)
+        stream = batch.streams[self.stream]
+        n_samples = stream.signal.shape[-1]
+        if n_samples < self.shortest:
+            raise MedtsError(
+                f"a window of {n_samples} samples is shorter than the {self.shortest} samples of "
+                "one token",
+                field="window_s",
+                remedy=f"Use windows of {self.shortest / stream.sampling_rate:g} s or more",
+            )
+        return select_stream(self.stream, stream, self.input, longest=self.longest)
+
+
+def select_stream(
+    name: str, stream: StreamBatch, wanted: StreamInput, *, longest: int | None = None
+) -> Selected:
+    """Brings a stream's channels into the order that is wanted, with zeros for what is absent.
+
+    Padding beyond ``longest`` is left out, so that it changes nothing.
+
+    Args:
+        name: Of the stream, for errors.
+        stream: Windows with any channels, in any order.
+        wanted: Channels to return; one that the stream lacks is absent.
+        longest: Most samples of a window that can be read.
+
+    Raises:
+        ConfigError: If the stream has none of the channels, or comes at another rate.
+        MedtsError: If a window has recorded samples beyond ``longest``.
+    """
+    check_rate(name, stream, wanted)
+    rows = match_channels(wanted.channels, stream.channels)
+    if all(row is None for row in rows):
+        raise ConfigError(
+            f"none of {', '.join(wanted.channels)} among {', '.join(stream.channels)}",
+            field=f"{name}: channels",
+            remedy="Rename the channels of the recordings, or take an encoder that reads them",
+        )
+    signal, is_valid = stream.signal, stream.is_valid
+    if longest is not None and signal.shape[-1] > longest:
+        if not can_look(is_valid) or bool(is_valid[:, longest:].any()):
+            raise MedtsError(
+                f"a window of {signal.shape[-1]} samples of {name!r} is longer than the {longest} "
+                "samples that the encoder reads",
+                field="window",
+                remedy="Cut shorter windows, or build the encoder for longer ones",
+            )
+        signal, is_valid = signal[..., :longest], is_valid[:, :longest]
+    is_channel_present = stream.is_channel_present & stream.is_present[:, None]
+    if rows != tuple(range(len(stream.channels))):
+        absent = len(stream.channels)
+        order = [absent if row is None else row for row in rows]
+        signal = F.pad(signal, (0, 0, 0, 1))[:, order]
+        is_channel_present = F.pad(is_channel_present, (0, 1))[:, order]
+    is_valid = is_valid & is_channel_present.any(dim=1, keepdim=True)
+    is_real = is_channel_present[..., None] & is_valid[:, None]
+    signal = signal.masked_fill(~is_real, 0.0)
+    return Selected(signal, is_valid, is_channel_present, wanted.channels, stream.sampling_rate)
+
+
+def check_rate(name: str, stream: StreamBatch, wanted: StreamInput) -> None:
+    """Makes sure that a stream comes at the rate that an encoder expects.
+
+    Raises:
+        ConfigError: If it comes at another one.
+    """
+    rate = wanted.sampling_rate
+    if rate is not None and rate != stream.sampling_rate:
+        raise ConfigError(
+            f"stream {name!r} comes at {stream.sampling_rate:g} Hz, not {rate:g} Hz",
+            field="sampling_rate",
+            remedy="Resample it in preprocessing",
+        )
+
+
+def missing_stream(wanted: Sequence[str], batch: Batch) -> ConfigError:
+    """Builds the error for a batch without any of the streams that an encoder reads."""
+    return ConfigError(
+        f"no stream {' or '.join(map(repr, wanted))} in the batch",
+        field="streams",
+        remedy=f"Present: {', '.join(batch.streams)}",
+    )

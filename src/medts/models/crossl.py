@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medts.core.errors import MedtsError
-from medts.models.base import Encoder, check_rate
+from medts.models.base import Encoder, missing_stream, select_stream
 from medts.models.settings.crossl import CrosslConfig
 from medts.nn.aggregation import (
     Aggregator,
@@ -25,6 +25,7 @@ from medts.nn.aggregation import (
     draw_visible,
     hide,
 )
+from medts.nn.tracing import can_look
 from medts.tensors.batch import Batch, Encoded, Latents
 
 
@@ -90,6 +91,7 @@ class Crossl(Encoder):
             )
         )
         self.register_buffer("is_trained", torch.zeros(len(self.modalities), dtype=torch.bool))
+        self.latent_dim, self.aggregate_dim = config.latent_dim, config.dim
         is_fused = config.features == "aggregate"
         self.dim = config.dim if is_fused else len(self.modalities) * config.latent_dim
 
@@ -112,6 +114,8 @@ class Crossl(Encoder):
 
     def encode(self, batch: Batch) -> Latents:
         """Returns the latent of every modality; zero, and marked, where it is absent."""
+        if not any(name in batch.streams for name in self.modalities):
+            raise missing_stream(self.modalities, batch)
         rows, present = [], []
         for name in self.modalities:
             stream = batch.streams.get(name)
@@ -120,19 +124,16 @@ class Crossl(Encoder):
                 rows.append(some.new_zeros(len(batch), self.config.latent_dim))
                 present.append(torch.zeros(len(batch), dtype=torch.bool, device=some.device))
                 continue
-            check_rate(name, stream, self.config.streams[name])
-            is_valid = stream.is_valid & stream.is_present[:, None]
-            is_present = is_valid.any(dim=1) & stream.is_channel_present.any(dim=1)
-            signal = stream.signal * stream.is_channel_present[..., None]
-            rows.append(self.encoders[name](signal, is_valid))
-            present.append(is_present)
+            read = select_stream(name, stream, self.config.streams[name])
+            rows.append(self.encoders[name](read.signal, read.is_valid))
+            present.append(read.is_valid.any(dim=1))
         latents = Latents(torch.stack(rows, 1), torch.stack(present, 1), self.modalities)
         if self.training:
             self.is_trained |= latents.is_present.any(dim=0)
         # An encoder that was never trained at all, such as a control, is taken as it is.
         is_known = self.is_trained | ~self.is_trained.any()
         known = hide(latents, ~latents.is_present | ~is_known)
-        if not (self.training or torch.compiler.is_compiling()):
+        if not self.training and can_look(latents.is_present):
             self._check_known(latents, known)
         return known
 

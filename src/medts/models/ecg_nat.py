@@ -18,15 +18,19 @@ Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError, MedtsError
-from medts.models.base import Encoder
-from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
-from medts.nn.neighborhood import FullAttention, NeighborhoodAttention, is_before
-from medts.tensors.batch import Batch, Encoded, StreamBatch
+from medts.models.abilities import Scale
+from medts.models.base import OneStreamEncoder
+from medts.models.settings.ecg_nat import TOKEN_STRIDE, TOTAL_STRIDE, EcgNatConfig
+from medts.nn.neighborhood import (
+    FullAttention,
+    NeighborhoodAttention,
+    count_valid,
+    is_before,
+)
+from medts.tensors.batch import Batch, Encoded
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,7 @@ SIZES = {
 """0.2, 2.5, 5.7 and 18.4 million parameters for twelve leads; ``mini`` is NAT-Mini in 1-D."""
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The tokens of one stage; zero where they cover no real sample."""
-
-    tokens: Float[Tensor, "B N D"]
-    is_valid: Bool[Tensor, "B N"]
-
-
-class EcgNat(Encoder):
+class EcgNat(OneStreamEncoder):
     """Turns ECGs of any length and lead set into tokens at four scales and one embedding.
 
     A token attends only to its neighbors in time, so the early stages cannot but describe beats;
@@ -78,17 +74,21 @@ class EcgNat(Encoder):
     of the total stride would change nothing and is not done.
 
     Raises:
-        ConfigError: When a batch has no such stream or none of the leads, or is shorter than
-            one token of the last scale (32 samples).
+        ConfigError: When a batch has no such stream or none of the leads.
+        MedtsError: When windows are shorter than one token of the last scale (32 samples).
     """
 
+    shortest = TOTAL_STRIDE
+    token_strides = (TOKEN_STRIDE, 2 * TOKEN_STRIDE, 4 * TOKEN_STRIDE, TOTAL_STRIDE)
+
     def __init__(self, config: EcgNatConfig) -> None:
-        super().__init__()
-        self.config, self.stream = config, config.stream
+        super().__init__(config)
+        self.config = config
         size = SIZES[config.size]
         dims = [size.dim * 2**i for i in range(4)]
         depths = (0, 0, sum(size.depths), 0) if config.is_single_scale else size.depths
         self.dim = dims[-1]
+        self.token_dims = tuple(dims)
         self.tokenizer = nn.ModuleList(
             [
                 halving_conv(len(config.channels), size.dim // 2),
@@ -123,25 +123,8 @@ class EcgNat(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch on its own."""
-        signal, is_valid = self.select(batch)
-        return self.encode(*self.tokenize(signal, is_valid))
-
-    def select(self, batch: Batch) -> tuple[Float[Tensor, "B C T"], Bool[Tensor, "B T"]]:
-        """Picks the leads of the config by name, zero wherever nothing was recorded."""
-        if self.stream not in batch.streams:
-            raise ConfigError(
-                f"no stream {self.stream!r} in the batch",
-                field="stream",
-                remedy=f"Present: {', '.join(batch.streams)}",
-            )
-        stream = batch.streams[self.stream]
-        if stream.signal.shape[-1] < TOTAL_STRIDE:
-            raise MedtsError(
-                f"a window of {stream.signal.shape[-1]} samples is shorter than the "
-                f"{TOTAL_STRIDE} samples of one token",
-                remedy="Use windows of 2 s or more",
-            )
-        return arrange(stream, self.config.channels)
+        read = self.select(batch)
+        return self.encode(*self.tokenize(read.signal, read.is_valid))
 
     def tokenize(
         self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
@@ -267,36 +250,6 @@ def keep_valid(
     if n_valid is None:
         return tokens
     return tokens.masked_fill(~is_before(n_valid, tokens.shape[1])[..., None], 0.0)
-
-
-def count_valid(is_valid: Bool[Tensor, "B T"]) -> Int[Tensor, "B"] | None:
-    """Counts the samples up to the last valid one; None, the quick way, when all are valid."""
-    if not torch.compiler.is_compiling() and bool(is_valid.all()):
-        return None
-    place = torch.arange(1, is_valid.shape[1] + 1, device=is_valid.device)
-    return (is_valid * place).amax(dim=1)
-
-
-def arrange(
-    stream: StreamBatch, channels: tuple[str, ...]
-) -> tuple[Float[Tensor, "B C T"], Bool[Tensor, "B T"]]:
-    """Brings a stream's channels into the given order, with zeros wherever nothing was recorded.
-
-    Raises:
-        ConfigError: If the stream has none of the channels.
-    """
-    is_valid = stream.is_valid & stream.is_present[:, None]
-    is_real = stream.is_channel_present[:, :, None] & is_valid[:, None]
-    signal = stream.signal.masked_fill(~is_real, 0.0)
-    if stream.channels == channels:
-        return signal, is_valid
-    if not set(channels) & set(stream.channels):
-        raise ConfigError(
-            f"none of {', '.join(channels)} among {', '.join(stream.channels)}", field="channels"
-        )
-    absent = len(stream.channels)
-    order = [stream.channels.index(c) if c in stream.channels else absent for c in channels]
-    return F.pad(signal, (0, 0, 0, 1))[:, order], is_valid
 
 
 def initialise(module: nn.Module) -> None:

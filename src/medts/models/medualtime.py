@@ -16,7 +16,6 @@ L text tokens, D embedding width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +23,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
-from medts.models.base import Encoder
-from medts.models.ecg_nat import arrange
+from medts.models.abilities import Passes
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.medualtime import MedualTimeConfig
 from medts.nn.adapters import Adapter, injecting
 from medts.nn.patches import cut_patches, standardise
@@ -35,24 +34,7 @@ from medts.nn.trunk import FrozenReader, Trunk, last_of_valid, mean_of_valid, pa
 from medts.tensors.batch import Batch, Encoded
 
 
-@dataclass(frozen=True)
-class Passes:
-    """The two embeddings before fusion; zero where a pass had nothing to read.
-
-    Args:
-        signal: Of the signal pass, in ``Encoded.intermediates["passes"]``.
-        text: Of the text pass.
-        has_signal: True for windows whose signal was read.
-        has_text: True for windows whose report was read.
-    """
-
-    signal: Float[Tensor, "B D"]
-    text: Float[Tensor, "B D"]
-    has_signal: Bool[Tensor, "B"]
-    has_text: Bool[Tensor, "B"]
-
-
-class MedualTime(Encoder):
+class MedualTime(OneStreamEncoder):
     """Two passes through one frozen trunk, each hearing of the other modality by adapters.
 
     Components:
@@ -77,9 +59,10 @@ class MedualTime(Encoder):
     """
 
     def __init__(self, config: MedualTimeConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.trunk = trunk = Trunk(config.trunk.name, is_trained=config.is_trunk_trained)
+        self.pass_dim = trunk.dim
         n_adapted = trunk.n_blocks - 1 if config.n_adapted is None else config.n_adapted
         if n_adapted > trunk.n_blocks:
             raise ConfigError(
@@ -152,9 +135,19 @@ class MedualTime(Encoder):
         """Names the trunk where it is trained: what is new around it learns at the full rate."""
         return (self.trunk,) if self.config.is_trunk_trained else super().parts()
 
+    @property
+    def has_both_passes(self) -> bool:
+        """True where neither pass was left out."""
+        return self.config.passes == "both"
+
+    def read_passes(self, batch: Batch) -> Passes:
+        """Returns the embeddings of both passes."""
+        return self(batch).intermediates["passes"]
+
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window with what it has of signal and report."""
-        signal, is_valid = self.select(batch)
+        read = self.select(batch)
+        signal, is_valid = read.signal, read.is_valid
         texts = [(text or "").strip() for text in batch.text]
         if self.config.reads != "both":
             is_valid = is_valid & (self.config.reads == "signal")
@@ -169,31 +162,13 @@ class MedualTime(Encoder):
         tokens, is_token_valid, by_signal, by_text = nothing[:, None], None, nothing, nothing
         if passes != "text":
             tokens, is_token_valid, by_signal = self.read_signal(signal, is_valid, texts, has_text)
-        if passes != "signal" and has_text.any():
+        if passes != "signal" and any(texts) and has_text.any():
             by_text = self.read_text(signal, is_valid, texts, has_text)
         pooled = self.fuse(by_signal, by_text, has_signal, has_text)
         if is_token_valid is None:
             tokens, is_token_valid = by_text[:, None], has_text[:, None]
         found = Passes(by_signal, by_text, has_signal, has_text)
         return Encoded(tokens, is_token_valid, pooled, {"passes": found})
-
-    def select(self, batch: Batch) -> tuple[Float[Tensor, "B C T"], Bool[Tensor, "B T"]]:
-        """Picks the channels of the config by name; no sample is valid where all are absent.
-
-        Raises:
-            ConfigError: If the batch lacks the stream, or the stream all of the channels.
-        """
-        config = self.config
-        if config.stream not in batch.streams:
-            raise ConfigError(
-                f"no stream {config.stream!r} in the batch",
-                field="stream",
-                remedy=f"Present: {', '.join(batch.streams)}",
-            )
-        stream = batch.streams[config.stream]
-        signal, is_valid = arrange(stream, config.channels)
-        known = [c for c, name in enumerate(stream.channels) if name in config.channels]
-        return signal, is_valid & stream.is_channel_present[:, known].any(dim=1, keepdim=True)
 
     def drop_modality(
         self, has_signal: Bool[Tensor, "B"], has_text: Bool[Tensor, "B"]
@@ -261,9 +236,9 @@ class MedualTime(Encoder):
         self, texts: list[str], has_text: Bool[Tensor, "B"], *, like: Tensor
     ) -> Float[Tensor, "B D"]:
         """Returns the vector of each report; zero for windows without one."""
-        rows = has_text.nonzero().flatten()
-        if not len(rows):
+        if not any(texts) or not has_text.any():
             return like.new_zeros(len(texts), self.trunk.dim)
+        rows = has_text.nonzero().flatten()
         chosen = [texts[row] for row in rows.tolist()]
         vector = self.messages.vectors(chosen, self.config.text_pool, like.device)
         if self.config.is_message_normed:

@@ -13,7 +13,6 @@ S sentences, D width of the shared space.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
 from medts.losses.report_alignment import beat_attention
+from medts.models.abilities import Reports
 from medts.models.base import Encoder
 from medts.models.ecg_nat import EcgNat
 from medts.models.melp_tower import MelpTower
@@ -31,7 +31,7 @@ from medts.models.sparseformer import Sparseformer
 from medts.nn.language_model import load_language_model
 from medts.nn.poolers import AttentionPooler
 from medts.nn.report_decoder import ReportDecoder
-from medts.nn.report_tower import ReportTokens, ReportTower
+from medts.nn.report_tower import ReportTower
 from medts.tensors.batch import Batch, Encoded
 
 TOWERS: dict[str, type[Encoder]] = {
@@ -43,25 +43,6 @@ TOWERS: dict[str, type[Encoder]] = {
 
 TIMED_TOWERS = ("ecg_nat", "melp_tower")
 """Those whose tokens lie side by side in time."""
-
-
-@dataclass(frozen=True)
-class Reports:
-    """Texts in the shared space.
-
-    Args:
-        tokens: What was read.
-        states: Of every token, as wide as the language model.
-        summary: The whole text.
-        sentences: Each sentence, rows of zeros where a text has fewer.
-        is_sentence: True for real sentences, of which every text has at least one.
-    """
-
-    tokens: ReportTokens
-    states: Float[Tensor, "B L D_text"]
-    summary: Float[Tensor, "B D"]
-    sentences: Float[Tensor, "B S D"]
-    is_sentence: Bool[Tensor, "B S"]
 
 
 class Melp(Encoder):

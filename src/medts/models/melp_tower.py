@@ -19,15 +19,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from medts.core.errors import ConfigError, MedtsError
-from medts.models.base import Encoder
-from medts.models.ecg_nat import arrange, count_valid
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.melp_tower import MelpTowerConfig
-from medts.nn.neighborhood import is_before
+from medts.nn.neighborhood import count_valid, is_before
 from medts.tensors.batch import Batch, Encoded
 
 
-class MelpTower(Encoder):
+class MelpTower(OneStreamEncoder):
     """Turns windows of any length into tokens of ``2 ** n_convs`` samples, and their mean.
 
     Components:
@@ -49,8 +47,8 @@ class MelpTower(Encoder):
     """
 
     def __init__(self, config: MelpTowerConfig) -> None:
-        super().__init__()
-        self.config, self.dim, self.stream = config, config.dim, config.stream
+        super().__init__(config)
+        self.config, self.dim, self.shortest = config, config.dim, 2**config.n_convs
         widths = [len(config.channels), *[config.conv_dim] * config.n_convs]
         self.convs = nn.ModuleList(
             nn.Conv1d(n_in, n_out, kernel_size=2, stride=2, bias=False)
@@ -89,22 +87,8 @@ class MelpTower(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch on its own."""
-        if self.stream not in batch.streams:
-            raise ConfigError(
-                f"no stream {self.stream!r} in the batch",
-                field="stream",
-                remedy=f"Present: {', '.join(batch.streams)}",
-            )
-        stream = batch.streams[self.stream]
-        stride = 2**self.config.n_convs
-        if stream.signal.shape[-1] < stride:
-            raise MedtsError(
-                f"a window of {stream.signal.shape[-1]} samples is shorter than the {stride} "
-                "samples of one token",
-                remedy="Use longer windows, or fewer convolutions",
-            )
-        signal, is_valid = arrange(stream, self.config.channels)
-        tokens, n_valid = self.tokenize(signal, count_valid(is_valid))
+        read = self.select(batch)
+        tokens, n_valid = self.tokenize(read.signal, count_valid(read.is_valid))
         tokens, is_token = self.relate(tokens, n_valid)
         weight = is_token[..., None].to(tokens.dtype)
         pooled = (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)

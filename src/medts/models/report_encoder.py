@@ -65,11 +65,12 @@ class ReportEncoder(Encoder):
             truncation=True,
             max_length=min(self.config.text.max_tokens, self.max_positions),
             padding=True,
-            return_tensors="pt",
-        ).to(self.model.device)
-        tokens = self.model.base_model(**found).last_hidden_state
+        )
+        device = self.model.device
+        inputs = {name: torch.tensor(rows, device=device) for name, rows in found.items()}
+        tokens = self.model.base_model(**inputs).last_hidden_state
         has_text = torch.tensor([bool(text) for text in texts], device=tokens.device)
-        is_valid = found["attention_mask"].bool() & has_text[:, None]
+        is_valid = inputs["attention_mask"].bool() & has_text[:, None]
         n_tokens = is_valid.sum(dim=1, keepdim=True).clamp(min=1)
         pooled = (tokens * is_valid[..., None]).sum(dim=1) / n_tokens
         return Encoded(tokens, is_valid, pooled)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from medts.core.errors import ConfigError, MedtsError
-from medts.models.base import Encoder
+from medts.models.base import Encoder, missing_stream
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.batch_renorm import BatchRenorm
 from medts.nn.multi_granularity import (
@@ -34,6 +34,7 @@ from medts.nn.multi_granularity import (
 )
 from medts.nn.patches import standardise
 from medts.nn.sparse_attention import TokenSparseAttention
+from medts.nn.tracing import can_look
 from medts.nn.views import count_samples
 from medts.tensors.batch import Batch, Encoded, StreamBatch
 
@@ -169,16 +170,12 @@ class Sparseformer(Encoder):
         wanted = tuple(self.config.streams)
         streams = {name: batch.streams[name] for name in wanted if name in batch.streams}
         if not streams:
-            raise ConfigError(
-                f"no stream {' or '.join(map(repr, wanted))} in the batch",
-                field="streams",
-                remedy=f"Present: {', '.join(batch.streams)}",
-            )
+            raise missing_stream(wanted, batch)
         shortest = min(self.config.patch_lengths)
         for name, stream in streams.items():
             lengths = count_samples(stream) * stream.is_present
             is_short = (lengths > 0) & (lengths < shortest)
-            if not torch.compiler.is_compiling() and bool(is_short.any()):
+            if can_look(is_short) and bool(is_short.any()):
                 b = int(is_short.int().argmax())
                 raise MedtsError(
                     f"a window of {int(lengths[b])} samples of {name!r}, of record "
@@ -191,7 +188,8 @@ class Sparseformer(Encoder):
 
     def count_patches(self, streams: dict[str, StreamBatch]) -> Int[Tensor, "B"]:
         """Counts the patches that are read of each window, over granularities and channels."""
-        total = torch.zeros((), dtype=torch.long)
+        device = next(iter(streams.values())).signal.device
+        total = torch.zeros((), dtype=torch.long, device=device)
         for stream in streams.values():
             n_channels = (stream.is_channel_present & stream.is_present[:, None]).sum(dim=1)
             for patch in self.config.patch_lengths:
@@ -227,7 +225,7 @@ class Sparseformer(Encoder):
         is_valid = repeat(stream.is_valid, "b t -> (b c) t", c=stream.signal.shape[1])
         is_valid = is_valid & is_row[:, None]
         # Absent channels cost nothing; an exporter, which cannot look, computes them all.
-        is_partial = not torch.compiler.is_compiling() and bool(is_row.any() & ~is_row.all())
+        is_partial = can_look(is_row) and bool(is_row.any() & ~is_row.all())
         if is_partial:
             signal, is_valid = signal[is_row], is_valid[is_row]
         n_patches = sum(-(-signal.shape[1] // patch) for patch in self.config.patch_lengths)
@@ -266,7 +264,7 @@ class Sparseformer(Encoder):
 def code_of(channel: str) -> Float[Tensor, "D_code"]:
     """Returns the fixed code of a channel's name: noise of unit spread, seeded by the name."""
     seed = int.from_bytes(hashlib.sha256(channel.encode()).digest()[:7], "big")
-    return torch.randn(_CODE_DIM, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(_CODE_DIM, generator=torch.Generator("cpu").manual_seed(seed), device="cpu")
 
 
 def spread_over_rows(values: Shaped[Tensor, "r *rest"], is_row: Bool[Tensor, "R"]) -> Tensor:

@@ -106,7 +106,8 @@ class MultiGranularity(nn.Module):
             is_patch = valid_patches(is_valid, patch, reads_partial=self.reads_partial_patches)
             embedded = self.embeddings[i](cut_rows(signal, patch))
             if self.has_positions:
-                embedded = embedded + positions(*embedded.shape[1:]).to(embedded)
+                place = positions(*embedded.shape[1:], device=embedded.device)
+                embedded = embedded + place.to(embedded)
             kept = self.run_stack(i, embedded, is_patch, prior, is_traced=is_traced)
             out = kept.tokens
             if self.granularity is not None:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
 from medts.nn.neighborhood_chunks import attend_chunks, cached, find_window
+from medts.nn.tracing import can_look
 
 Form = Literal["auto", "dense", "chunks", "gather"]
 
@@ -252,3 +253,11 @@ def count_in_groups(
 def is_before(n_valid: Int[Tensor, "B"], n_tokens: int) -> Bool[Tensor, "B N"]:
     """True for the first ``n_valid`` of ``n_tokens`` places."""
     return torch.arange(n_tokens, device=n_valid.device) < n_valid[:, None]
+
+
+def count_valid(is_valid: Bool[Tensor, "B T"]) -> Int[Tensor, "B"] | None:
+    """Counts the samples up to the last valid one; None, the quick way, when all are valid."""
+    if can_look(is_valid) and bool(is_valid.all()):
+        return None
+    place = torch.arange(1, is_valid.shape[1] + 1, device=is_valid.device)
+    return (is_valid * place).amax(dim=1)

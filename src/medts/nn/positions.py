@@ -13,8 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def positions(n_tokens: int, dim: int) -> Float[Tensor, "{n_tokens} {dim}"]:
+def positions(
+    n_tokens: int, dim: int, *, device: torch.device | None = None
+) -> Float[Tensor, "{n_tokens} {dim}"]:
     """Returns the paper's sinusoids: sines and cosines of wavelengths from 2π to 20,000π."""
-    rate = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
-    angle = torch.arange(n_tokens)[:, None] * rate
+    rate = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))
+    angle = torch.arange(n_tokens, device=device)[:, None] * rate
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)

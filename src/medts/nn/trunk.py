@@ -30,6 +30,7 @@ from torch.nn.utils.rnn import pad_sequence
 from medts.core.errors import ConfigError, MedtsError
 from medts.nn.adapters import attach
 from medts.nn.language_model import LanguageModel, load_language_model
+from medts.nn.tracing import can_look
 
 _LOCK = Lock()
 """Held while a tokenizer is used, which all trunks of a name share, or what is kept changes."""
@@ -340,7 +341,7 @@ def visible(is_valid: Bool[Tensor, "B N"], *, is_causal: bool) -> Bool[Tensor, "
 
     That is where nothing is padded: all tokens see all, or, if causal, those before them.
     """
-    if bool(is_valid.all()):
+    if can_look(is_valid) and bool(is_valid.all()):
         return None
     n_tokens = is_valid.shape[1]
     is_first = torch.arange(n_tokens, device=is_valid.device) == 0

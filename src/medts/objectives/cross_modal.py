@@ -10,17 +10,17 @@ Axes: B windows in the batch, M modalities, D projection width.
 """
 
 from itertools import combinations
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import info_nce, unit_rows
 from medts.losses.gathering import gather_rows
+from medts.models.abilities import HasLatents, need
 from medts.models.base import Encoder
-from medts.models.crossl import Crossl
 from medts.nn.projector import Projector
 from medts.objectives.base import Objective
 from medts.objectives.settings.cross_modal import CrossModalConfig
@@ -47,28 +47,24 @@ class CrossModal(Objective):
         ConfigError: If the encoder has no latents, or of one modality only.
     """
 
-    encoder: Crossl
-
     def __init__(self, config: CrossModalConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, Crossl) or len(encoder.modalities) < 2:
-            raise ConfigError(
-                "cross-modal contrast needs an encoder of two or more modalities",
-                field="objective",
-                remedy="Use the encoder crossl with several streams, or the objective simclr",
-            )
-        # Narrower than the base promises; sound, because it is set here and never again.
-        self.encoder = encoder  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.config = config
-        width = encoder.config.latent_dim
+        able = need(
+            encoder,
+            HasLatents,
+            problem="cross-modal contrast needs an encoder of two or more modalities",
+            remedy="Use the encoder crossl with several streams, or the objective simclr",
+            is_met=lambda each: len(each.modalities) > 1,
+        )
+        self.config, self.encoder = config, encoder
+        width = able.latent_dim
         self.projectors = nn.ModuleList(
-            Projector(dim=width, hidden=width, out=config.projection_dim)
-            for _ in encoder.modalities
+            Projector(dim=width, hidden=width, out=config.projection_dim) for _ in able.modalities
         )
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
-        latents = self.encoder.encode(batch)
+        latents = cast(HasLatents, self.encoder).encode(batch)
         is_usable = latents.is_present.sum(dim=1) > 1
         z = torch.stack([p(latents.embedding[:, m]) for m, p in enumerate(self.projectors)], dim=1)
         if self.config.form == "cmc":

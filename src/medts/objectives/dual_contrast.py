@@ -14,16 +14,16 @@ Axes: B windows in the batch, D embedding width.
 
 import hashlib
 from dataclasses import replace
+from typing import cast
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
 from medts.losses.collapse import collapse_parts
 from medts.losses.contrastive import info_nce
+from medts.models.abilities import Passes, TwoPasses, need
 from medts.models.base import Encoder
-from medts.models.medualtime import MedualTime, Passes
 from medts.nn.views import keep_real
 from medts.objectives.base import Objective
 from medts.objectives.settings.dual_contrast import DualContrastConfig
@@ -42,7 +42,7 @@ class DualContrast(Objective):
 
     Args:
         config: Noise, temperature and weights.
-        encoder: A `MedualTime` with both passes.
+        encoder: One with a pass for each, such as `MedualTime`.
 
     Raises:
         ConfigError: If the encoder has not two passes.
@@ -50,14 +50,15 @@ class DualContrast(Objective):
 
     def __init__(self, config: DualContrastConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, MedualTime) or encoder.config.passes != "both":
-            raise ConfigError(
-                "dual_contrast needs an encoder with a signal pass and a text pass",
-                field="objective",
-                remedy="Take a 'medualtime' encoder with --encoder.passes both",
-            )
+        able = need(
+            encoder,
+            TwoPasses,
+            problem="dual_contrast needs an encoder with a signal pass and a text pass",
+            remedy="Take a 'medualtime' encoder with --encoder.passes both",
+            is_met=lambda each: each.has_both_passes,
+        )
         self.config, self.encoder = config, encoder
-        width = encoder.trunk.dim
+        width = able.pass_dim
         self.signal_head, self.text_head = PassHead(width), PassHead(width)
 
     @property
@@ -94,7 +95,7 @@ class DualContrast(Objective):
 
     def passes(self, batch: Batch) -> Passes:
         """Returns the embeddings of both passes."""
-        return self.encoder(batch).intermediates["passes"]
+        return cast(TwoPasses, self.encoder).read_passes(batch)
 
     def nce(self, first: Tensor, second: Tensor, group: Tensor | None = None) -> Tensor:
         """Each row of one side among the rows of the other, averaged over both directions."""

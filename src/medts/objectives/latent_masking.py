@@ -9,17 +9,18 @@ Axes: V views, B windows in the batch, M modalities, K latent width, D embedding
 """
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medts.core.errors import ConfigError, MedtsError
+from medts.core.errors import MedtsError
 from medts.losses.collapse import CollapseAlarm, collapse_parts
 from medts.losses.contrastive import redundancy, spread_hinge
 from medts.losses.gathering import gather_rows
+from medts.models.abilities import HasLatents, need
 from medts.models.base import Encoder
-from medts.models.crossl import Crossl
 from medts.nn.aggregation import draw_visible, hide
 from medts.nn.projector import Projector
 from medts.objectives.base import Objective
@@ -49,20 +50,16 @@ class LatentMasking(Objective):
         MedtsError: When a batch to train on has fewer than two windows, which have no spread.
     """
 
-    encoder: Crossl
-
     def __init__(self, config: LatentMaskingConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, Crossl):
-            raise ConfigError(
-                f"a {type(encoder).__name__} has no latents to hide",
-                field="objective",
-                remedy="Use the encoder crossl, or another objective such as simclr",
-            )
-        # Narrower than the base promises; sound, because it is set here and never again.
-        self.encoder = encoder  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.config = config
-        dim, width = encoder.config.dim, config.expander_ratio * encoder.config.dim
+        able = need(
+            encoder,
+            HasLatents,
+            problem=f"a {type(encoder).__name__} has no latents to hide",
+            remedy="Use the encoder crossl, or another objective such as simclr",
+        )
+        self.config, self.encoder = config, encoder
+        dim, width = able.aggregate_dim, config.expander_ratio * able.aggregate_dim
         self.expander = (
             Projector(dim=dim, hidden=width, out=width, normalise=True) if width else None
         )
@@ -70,7 +67,8 @@ class LatentMasking(Objective):
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
-        latents = self.encoder.encode(batch)
+        encoder = cast(HasLatents, self.encoder)
+        latents = encoder.encode(batch)
         latents = take_windows(latents, latents.is_present.any(dim=1))
         if self.training and len(latents.is_present) < 2:
             raise MedtsError(
@@ -78,8 +76,10 @@ class LatentMasking(Objective):
                 field="training.batch_size",
                 remedy="Use batches of at least 128",
             )
+        if not len(latents.is_present):
+            return Losses(latents.embedding.sum() * 0.0)
         total, parts = self.terms(
-            self.encoder.aggregator(self.draw_views(latents)), len(latents.is_present)
+            encoder.aggregator(self.draw_views(latents)), len(latents.is_present)
         )
         return Losses(total, parts)
 

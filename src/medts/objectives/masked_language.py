@@ -24,9 +24,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from medts.core.errors import ConfigError, MedtsError
+from medts.core.errors import MedtsError
+from medts.models.abilities import MasksLanguage, need
 from medts.models.base import Encoder
-from medts.models.report_encoder import ReportEncoder
 from medts.objectives.base import Objective
 from medts.objectives.settings.masked_language import MaskedLanguageConfig
 from medts.tensors.batch import Batch, Losses
@@ -40,7 +40,7 @@ class MaskedLanguage(Objective):
 
     Args:
         config: What is hidden.
-        encoder: A `ReportEncoder`.
+        encoder: A masked language model, such as `ReportEncoder`.
 
     Raises:
         ConfigError: If the encoder is another one.
@@ -48,15 +48,15 @@ class MaskedLanguage(Objective):
 
     def __init__(self, config: MaskedLanguageConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, ReportEncoder):
-            raise ConfigError(
-                f"masked language modelling cannot train a {type(encoder).__name__}",
-                field="encoder.kind",
-                remedy="Use the encoder report_encoder",
-            )
+        able = need(
+            encoder,
+            MasksLanguage,
+            problem=f"masked language modelling cannot train a {type(encoder).__name__}",
+            remedy="Use the encoder report_encoder",
+        )
         self.config, self.encoder = config, encoder
-        self.tokenizer = encoder.tokenizer
-        self.max_tokens = min(config.max_tokens, encoder.max_positions)
+        self.tokenizer = able.tokenizer
+        self.max_tokens = min(config.max_tokens, able.max_positions)
 
     @property
     def model(self) -> "PreTrainedModel":
@@ -110,7 +110,11 @@ class MaskedLanguage(Objective):
             name for name, text in zip(batch.record_ids, batch.text, strict=True) if not text
         ]
         if missing:
-            raise MedtsError(f"record {missing[0]!r} has no report", field="text")
+            raise MedtsError(
+                f"record {missing[0]!r} has no report",
+                field="text",
+                remedy="Leave records without a report out of this training",
+            )
         return [text for text in batch.text if text]
 
 

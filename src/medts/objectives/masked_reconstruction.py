@@ -14,22 +14,23 @@ Axes: B windows in the batch, C channels, T samples in time, U units, P samples 
 N signal tokens, D embedding width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
+from medts.models.abilities import Maskable, Scale, need
 from medts.models.base import Encoder
-from medts.models.ecg_nat import EcgNat, Layer, Scale, halved
-from medts.models.settings.ecg_nat import TOKEN_STRIDE
-from medts.nn.neighborhood import NeighborhoodAttention
+from medts.models.ecg_nat import Layer
+from medts.nn.neighborhood import NeighborhoodAttention, count_valid
 from medts.nn.views import draw_dropped
 from medts.objectives.base import Objective
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
-from medts.tensors.batch import Batch, Losses, StreamBatch
+from medts.tensors.batch import Batch, Losses
 
 
 @dataclass(frozen=True)
@@ -97,31 +98,28 @@ class MaskedReconstruction(Objective):
         encoder: Whose tokens are replaced and whose scales are decoded.
 
     Raises:
-        ConfigError: If the encoder is not an `EcgNat`, the only one with such scales.
+        ConfigError: If the encoder's tokens cannot be replaced, or a unit is no multiple of one.
     """
-
-    encoder: EcgNat
 
     def __init__(self, config: MaskedReconstructionConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, EcgNat):
-            raise ConfigError(
-                f"masked reconstruction cannot hide tokens of a {type(encoder).__name__}",
-                field="objective",
-                remedy="Use the encoder ecg_nat, or another objective such as simclr",
-            )
-        self.config = config
-        # Narrower than the base promises; sound, because it is set here and never again.
-        self.encoder = encoder  # pyright: ignore[reportIncompatibleVariableOverride]
-        width = encoder.tokenizer_norm.normalized_shape[0]
-        self.mask_token = nn.Parameter(torch.empty(width))
+        able = need(
+            encoder,
+            Maskable,
+            problem=f"masked reconstruction cannot hide tokens of a {type(encoder).__name__}",
+            remedy="Use the encoder ecg_nat, or another objective such as simclr",
+        )
+        config.check_unit(able.token_strides[-1])
+        self.config, self.encoder = config, encoder
+        self.mask_token = nn.Parameter(torch.empty(able.token_dims[0]))
         nn.init.trunc_normal_(self.mask_token, std=0.02)
         self.decoder = Decoder(
-            scale_dims=[width * 2**i for i in range(len(encoder.stages))],
+            strides=able.token_strides,
+            scale_dims=able.token_dims,
             dim=config.decoder_dim,
             depth=config.decoder_depth,
             kernel_size=config.decoder_kernel,
-            n_channels=len(encoder.config.channels),
+            n_channels=len(able.input.channels),
         )
 
     def forward(self, batch: Batch) -> Losses:
@@ -148,9 +146,8 @@ class MaskedReconstruction(Objective):
 
     def hide(self, batch: Batch) -> Puzzle:
         """Chooses what the encoder will not see."""
-        signal, is_valid = self.encoder.select(batch)
-        stream = batch.streams[self.encoder.config.stream]
-        is_channel_present = arrange_presence(stream, self.encoder.config.channels)
+        read = cast(Maskable, self.encoder).select(batch)
+        signal, is_valid = read.signal, read.is_valid
         generator = None
         if not self.training:
             generator = torch.Generator(signal.device).manual_seed(0)
@@ -161,10 +158,10 @@ class MaskedReconstruction(Objective):
         return Puzzle(
             signal=signal.float(),
             is_valid=is_valid,
-            is_channel_present=is_channel_present,
+            is_channel_present=read.is_channel_present,
             is_unit_hidden=draw_hidden(n_units, longest, self.config.hide_ratio, generator),
             is_dropped=draw_dropped(
-                is_channel_present,
+                read.is_channel_present,
                 self.config.lead_dropout_p,
                 self.config.lead_dropout_n,
                 generator,
@@ -174,13 +171,13 @@ class MaskedReconstruction(Objective):
     def restore(self, puzzle: Puzzle) -> Float[Tensor, "B C T"]:
         """Draws every sample, standardised, from those that are not hidden."""
         seen = puzzle.signal.masked_fill(puzzle.is_hidden(self.config.unit), 0.0)
-        tokens, n_valid = self.encoder.tokenize(seen, puzzle.is_valid)
-        per_unit = self.config.unit // TOKEN_STRIDE
+        encoder = cast(Maskable, self.encoder)
+        tokens, n_valid = encoder.tokenize(seen, puzzle.is_valid)
+        per_unit = self.config.unit // encoder.token_strides[0]
         is_hidden = puzzle.is_unit_hidden.repeat_interleave(per_unit, dim=1)
         is_hidden = is_hidden[:, : tokens.shape[1], None]
         tokens = torch.where(is_hidden, self.mask_token.to(tokens.dtype), tokens)
-        scales = self.encoder.encode(tokens, n_valid).intermediates["scales"]
-        drawn = self.decoder(scales, halved(n_valid))
+        drawn = self.decoder(encoder.encode(tokens, n_valid).intermediates["scales"])
         return drawn[..., : puzzle.signal.shape[-1]].float()
 
     def standardise(
@@ -198,14 +195,15 @@ class MaskedReconstruction(Objective):
     @torch.no_grad()
     def reconstruct(self, batch: Batch) -> Reconstruction:
         """Returns the windows with hidden samples drawn by the model."""
+        read = cast(Maskable, self.encoder).select(batch)
         puzzle = self.hide(batch)
         prediction = split_units(self.restore(puzzle), self.config.unit)
         _, mean, std = self.standardise(puzzle)
         drawn = rearrange(prediction * std + mean, "b c u p -> b c (u p)")
         is_hidden = puzzle.is_scored(self.config.unit)
         return Reconstruction(
-            channels=self.encoder.config.channels,
-            sampling_rate=batch.streams[self.encoder.config.stream].sampling_rate,
+            channels=read.channels,
+            sampling_rate=read.sampling_rate,
             signal=puzzle.signal,
             restored=torch.where(is_hidden, drawn[..., : is_hidden.shape[-1]], puzzle.signal),
             is_hidden=is_hidden,
@@ -213,16 +211,28 @@ class MaskedReconstruction(Objective):
 
 
 class Decoder(nn.Module):
-    """Sums all scales at the rate of the second one, mixes them, and draws 8 samples a token.
+    """Sums all scales at the rate of the second one, mixes them, and draws its samples.
 
-    The first scale is joined two tokens to one; the deeper ones are repeated.
+    Tokens of the first scale are joined, those of deeper ones are repeated. Where there is one
+    scale alone, it is taken as it is.
     """
 
     def __init__(
-        self, *, scale_dims: list[int], dim: int, depth: int, kernel_size: int, n_channels: int
+        self,
+        *,
+        strides: Sequence[int],
+        scale_dims: Sequence[int],
+        dim: int,
+        depth: int,
+        kernel_size: int,
+        n_channels: int,
     ) -> None:
         super().__init__()
-        widths = [2 * scale_dims[0], *scale_dims[1:]]
+        self.middle = min(1, len(strides) - 1)
+        self.n_samples = strides[self.middle]
+        self.n_joined = self.n_samples // strides[0]
+        self.n_repeats = [max(1, stride // self.n_samples) for stride in strides]
+        widths = [self.n_joined * scale_dims[0], *scale_dims[1:]]
         self.inward = nn.ModuleList(nn.Linear(width, dim) for width in widths)
         self.layers = nn.ModuleList(
             Layer(
@@ -234,19 +244,20 @@ class Decoder(nn.Module):
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(dim)
-        self.n_samples = 2 * TOKEN_STRIDE
         self.outward = nn.Linear(dim, n_channels * self.n_samples)
 
-    def forward(
-        self, scales: list[Scale], n_valid: Int[Tensor, "B"] | None
-    ) -> Float[Tensor, "B C T"]:
-        """Draws all channels over the length of the second scale."""
-        n_tokens = scales[1].tokens.shape[1]
+    def forward(self, scales: Sequence[Scale]) -> Float[Tensor, "B C T"]:
+        """Draws all channels over the length of the scale at whose rate all are summed."""
+        n_tokens, n_valid = (
+            scales[self.middle].tokens.shape[1],
+            count_valid(scales[self.middle].is_valid),
+        )
         first = scales[0].tokens
-        first = nn.functional.pad(first, (0, 0, 0, 2 * n_tokens - first.shape[1]))
-        hidden = self.inward[0](rearrange(first, "b (n two) d -> b n (two d)", two=2))
-        for i, scale in enumerate(scales[1:]):
-            wide = repeat(self.inward[i + 1](scale.tokens), "b n d -> b (n r) d", r=2**i)
+        first = nn.functional.pad(first, (0, 0, 0, self.n_joined * n_tokens - first.shape[1]))
+        hidden = self.inward[0](rearrange(first, "b (n j) d -> b n (j d)", j=self.n_joined))
+        rest = zip(self.inward[1:], scales[1:], self.n_repeats[1:], strict=True)
+        for inward, scale, n_repeats in rest:
+            wide = repeat(inward(scale.tokens), "b n d -> b (n r) d", r=n_repeats)
             hidden = hidden + wide[:, :n_tokens]
         for layer in self.layers:
             hidden = layer(hidden, n_valid)
@@ -267,14 +278,6 @@ def draw_hidden(
     is_unit = torch.arange(longest, device=n_units.device) < n_units[:, None]
     rank = score.masked_fill(~is_unit, 2.0).argsort(dim=1).argsort(dim=1)
     return rank < n_hidden[:, None]
-
-
-def arrange_presence(stream: StreamBatch, channels: tuple[str, ...]) -> Bool[Tensor, "B C"]:
-    """Says which of the named channels each window has."""
-    absent = torch.zeros_like(stream.is_present)
-    columns = dict(zip(stream.channels, stream.is_channel_present.unbind(dim=1), strict=True))
-    is_channel_present = torch.stack([columns.get(name, absent) for name in channels], dim=1)
-    return is_channel_present & stream.is_present[:, None]
 
 
 def split_units(values: Tensor, unit: int) -> Tensor:

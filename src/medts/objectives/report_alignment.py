@@ -14,6 +14,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,8 +30,8 @@ from medts.losses.report_alignment import (
     rhythm_loss,
     token_loss,
 )
+from medts.models.abilities import Reports, TwoTower, need
 from medts.models.base import Encoder
-from medts.models.melp import Melp, Reports
 from medts.nn.views import has_signal
 from medts.objectives.base import Objective
 from medts.objectives.settings.report_alignment import ReportAlignmentConfig
@@ -57,7 +58,7 @@ class ReportAlignment(Objective):
 
     Args:
         config: Weights and temperatures.
-        encoder: A `Melp` with a text side.
+        encoder: One with a tower for each, such as `Melp`.
 
     Raises:
         ConfigError: If the encoder reads no texts, or has a decoder that would not be trained.
@@ -68,16 +69,17 @@ class ReportAlignment(Objective):
 
     def __init__(self, config: ReportAlignmentConfig, *, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, Melp) or encoder.report is None:
+        able = need(
+            encoder,
+            TwoTower,
+            problem="report alignment needs an encoder with a text side",
+            remedy="Use encoder kind 'melp' with a text model; its tower can be any other",
+            is_met=lambda each: each.reads_texts,
+        )
+        if (config.token > 0) != (able.decoder is not None):
             raise ConfigError(
-                "report alignment needs an encoder with a text side",
-                field="encoder.kind",
-                remedy="Use encoder kind 'melp' with a text model; its tower can be any other",
-            )
-        if (config.token > 0) != (encoder.decoder is not None):
-            raise ConfigError(
-                f"weight {config.token:g} of the token level and {encoder.config.decoder_layers} "
-                "layers of the decoder contradict each other",
+                f"weight {config.token:g} of the token level and "
+                f"{'a' if able.decoder is not None else 'no'} decoder contradict each other",
                 field="objective.token",
                 remedy="Set both to 0 or both above 0 (encoder.decoder_layers)",
             )
@@ -88,10 +90,9 @@ class ReportAlignment(Objective):
         self.n_collapsed = 0
 
     @property
-    def melp(self) -> Melp:
-        """The encoder, as what it is."""
-        assert isinstance(self.encoder, Melp)
-        return self.encoder
+    def towers(self) -> TwoTower:
+        """The encoder, as what it is here."""
+        return cast(TwoTower, self.encoder)
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
@@ -108,15 +109,15 @@ class ReportAlignment(Objective):
         distinct = list(dict.fromkeys(texts))
         number = torch.tensor([distinct.index(text) for text in texts], device=kept.device)
 
-        encoded = self.melp(batch)
-        reports = self.melp.read(distinct)
+        encoded = self.encoder(batch)
+        reports = self.towers.read(distinct)
         beats = encoded.tokens[kept]
         recording, report = beats.mean(dim=1), reports.summary[number]
         group = text_groups(texts).to(kept.device)
         report_group = group
         if self.training and self.config.rhythm > 0 and self.config.sentence_hiding > 0:
             texts = [hide_sentences(text, self.config.sentence_hiding) for text in texts]
-            report = self.melp.read(texts).summary
+            report = self.towers.read(texts).summary
             report_group = text_groups(texts).to(kept.device)
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
@@ -163,16 +164,16 @@ class ReportAlignment(Objective):
         self, encoded: Encoded, kept: Tensor, reports: Reports, number: Tensor
     ) -> Float[Tensor, ""]:
         """Predicts every word from those before it and the signal; padding costs nothing."""
-        assert self.melp.decoder is not None
+        assert self.towers.decoder is not None
         ids, is_token = reports.tokens.ids[number], reports.tokens.is_token[number]
-        memory = self.melp.gather_captions(encoded)[kept]
-        hidden = self.melp.decoder(reports.states[number, :-1], memory)
+        memory = self.towers.gather_captions(encoded)[kept]
+        hidden = self.towers.decoder(reports.states[number, :-1], memory)
         is_scored = is_token[:, 1:]
         hidden, words = hidden[is_scored], ids[:, 1:][is_scored]
         if self.training and self.config.n_drawn_words:
-            rows = self.melp.decoder.vocabulary.weight
+            rows = self.towers.decoder.vocabulary.weight
             return drawn_token_loss(hidden, rows, words, n_drawn=self.config.n_drawn_words)
-        return token_loss(self.melp.decoder.score(hidden), words)
+        return token_loss(self.towers.decoder.score(hidden), words)
 
     def _watch(self, recording: Tensor, report: Tensor, n_distinct: int) -> None:
         """Ends a run whose embeddings have been the same for too many steps.
@@ -198,7 +199,7 @@ class ReportAlignment(Objective):
                 "a batch has no recording with a report, and the other processes wait for it",
                 remedy="Train on records with reports, or with larger batches",
             )
-        total = self.melp(batch).tokens.sum() * 0.0
+        total = self.encoder(batch).tokens.sum() * 0.0
         return Losses(total, {"unpaired": torch.ones((), device=total.device)})
 
 

@@ -14,7 +14,7 @@ from medts.core.labels import LabelSet
 from medts.data.windowing import Windowing
 from medts.models.settings.base import AnyEncoder, EncoderSettings
 from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
-from medts.objectives.settings.base import AnyObjective
+from medts.objectives.settings.base import AnyObjective, check_fit
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.signal.preprocess import Preprocessing
 from medts.training.settings import Training
@@ -70,7 +70,7 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _parts_fit(self) -> "Recipe":
         check_channels(self.encoder, self.preprocessing)
-        check_needs(self.encoder, self.objective.needs)
+        check_fit(self.encoder, self.objective)
         self._check_head()
         if self.objective.learns_from != "labels" and self.training.monitor != "loss":
             raise ValueError(
@@ -119,17 +119,3 @@ def check_channels(encoder: EncoderSettings, preprocessing: Preprocessing) -> No
                 f"encoder reads {name!r} at {wanted.sampling_rate:g} Hz, "
                 f"preprocessing makes {spec.sampling_rate:g} Hz"
             )
-
-
-def check_needs(encoder: EncoderSettings, needs: frozenset[str]) -> None:
-    """Makes sure that an encoder offers the abilities that an objective needs.
-
-    Raises:
-        ValueError: If one is missing; encoders that offer it are named.
-    """
-    for ability in sorted(needs - encoder.offers):
-        able = [kind for kind, each in EncoderSettings.registry().items() if ability in each.offers]
-        raise ValueError(
-            f"the objective needs an encoder that offers {ability!r}, which {encoder.kind!r} does "
-            f"not; use {' or '.join(able) or 'another objective'}"
-        )

@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from medts.models.baselines.transformer import Transformer, cut_patches, positions
+from medts.models.baselines.transformer import Transformer
 from medts.models.settings.transformer import TransformerConfig
+from medts.nn.patches import cut_patches
+from medts.nn.positions import positions
 
 
 def build(**changes):

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import ClassVar
 
+from medts.core.channels import canonical_channel
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Record
@@ -55,6 +56,8 @@ _CHANNELS = {
     "Temp rectal": ("temp", "rectal"),
 }
 """Modality and name of each channel of the files; the event marker is no signal of the body."""
+
+_NAME_OF = {canonical_channel(label): name for label, (_, name) in _CHANNELS.items()}
 
 _NIGHT = re.compile(r"(SC4|ST7)\d{3}\w\d-PSG\.edf")
 
@@ -147,7 +150,7 @@ def read_night(file: Path) -> tuple[Bout, ...]:
     record = read(file, channels=held)
     streams = {}
     for stream in record.streams.values():
-        names = tuple(_CHANNELS[name][1] for name in stream.channels)
+        names = tuple(_NAME_OF[name] for name in stream.channels)
         streams[stream.modality] = replace(stream, channels=names)
     record = replace(record, streams=streams, annotations=())
     return tuple(_bouts(record, read_stages(hypnogram)))

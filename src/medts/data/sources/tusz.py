@@ -325,8 +325,6 @@ def _read_signal(file: _File) -> Record:
     record = read(file.path, channels=tuple(electrode_of))
     if list(record.streams) != ["eeg"]:
         raise ReadError("electrodes at several rates", path=file.path, field="channels")
-    stream = record.streams["eeg"]
-    names = tuple(electrode_of[label] for label in stream.channels)
     facts = {
         **spell_out_sex(record.facts),
         "recording": file.path.stem,
@@ -334,8 +332,7 @@ def _read_signal(file: _File) -> Record:
         "montage": file.montage,
         "reference": references[0],
     }
-    streams = {"eeg": replace(stream, channels=names)}
-    return replace(record, streams=streams, annotations=(), facts=facts)
+    return replace(record, annotations=(), facts=facts)
 
 
 def _labels(file: Path) -> list[str]:

@@ -15,14 +15,14 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
-from medts.models.baselines.transformer import cut_patches
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.crossformer import CrossformerConfig
+from medts.nn.patches import cut_patches
 from medts.nn.positions import positions
 from medts.tensors.batch import Batch, Encoded
 
 
-class Crossformer(Encoder):
+class Crossformer(OneStreamEncoder):
     """Two-stage attention over a grid of channels and segments that grows coarser.
 
     Components: *embedding* — linear map of a segment of one channel; *channels* — a learnt vector
@@ -39,7 +39,7 @@ class Crossformer(Encoder):
     """
 
     def __init__(self, config: CrossformerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.dim = len(config.channels) * config.dim
         self.embedding = nn.Linear(config.patch, config.dim)
@@ -63,10 +63,9 @@ class Crossformer(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        is_present = stream.is_valid & stream.is_present[:, None]
-        is_known = stream.is_channel_present & is_present.any(dim=1, keepdim=True)
-        tokens, is_valid = self.embed(stream.signal, is_present)
+        read = self.select(batch)
+        is_known = read.is_channel_present & read.is_valid.any(dim=1, keepdim=True)
+        tokens, is_valid = self.embed(read.signal, read.is_valid)
         tokens = self.dropout(tokens)
         for number, block in enumerate(self.blocks):
             if number > 0:
@@ -85,7 +84,7 @@ class Crossformer(Encoder):
         patch = self.config.patch
         patches, is_valid = cut_patches(signal, is_valid, patch)
         tokens = self.embedding(rearrange(patches, "b n (c p) -> b c n p", p=patch))
-        place = positions(tokens.shape[2], self.config.dim).to(tokens)
+        place = positions(tokens.shape[2], self.config.dim, device=tokens.device).to(tokens)
         return tokens + place + self.channels[:, None], is_valid
 
 

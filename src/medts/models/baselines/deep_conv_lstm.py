@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
-from medts.models.base import Encoder, check_rate
+from medts.models.base import Encoder, missing_stream, select_stream
 from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
 from medts.tensors.batch import Batch, Encoded
 
@@ -79,8 +79,8 @@ class DeepConvLSTM(Encoder):
     def join(self, batch: Batch) -> tuple[Float[Tensor, "B C T"], Bool[Tensor, "B T"]]:
         """Returns all streams as one signal, absent channels zero; valid where any stream is."""
         own = {name: batch.streams[name] for name in self.config.streams if name in batch.streams}
-        for name, stream in own.items():
-            check_rate(name, stream, self.config.streams[name])
+        if not own:
+            raise missing_stream(tuple(self.config.streams), batch)
         rates = {stream.sampling_rate for stream in own.values()}
         if len(rates) > 1:
             raise ConfigError(
@@ -99,9 +99,8 @@ class DeepConvLSTM(Encoder):
             if stream is None:
                 rows.append(some.new_zeros(len(batch), len(wanted.channels), n_samples))
                 continue
-            missing = n_samples - stream.signal.shape[2]
-            is_real = stream.is_valid & stream.is_present[:, None]
-            is_known = is_real[:, None] & stream.is_channel_present[..., None]
-            rows.append(F.pad(stream.signal * is_known, (0, missing)))
-            is_valid = is_valid | F.pad(is_real, (0, missing))
+            read = select_stream(name, stream, wanted)
+            missing = n_samples - read.signal.shape[2]
+            rows.append(F.pad(read.signal, (0, missing)))
+            is_valid = is_valid | F.pad(read.is_valid, (0, missing))
         return torch.cat(rows, dim=1), is_valid

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.dlinear import DLinearConfig
 from medts.tensors.batch import Batch, Encoded
 
 
-class DLinear(Encoder):
+class DLinear(OneStreamEncoder):
     """Sums over trend and remainder of every channel, side by side; one token per window.
 
     Components: *decomposition* — moving average and what it leaves; *trend*, *remainder* — a
@@ -31,7 +31,7 @@ class DLinear(Encoder):
     """
 
     def __init__(self, config: DLinearConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         n_channels = len(config.channels)
         n_features = config.n_features or config.window
@@ -44,15 +44,14 @@ class DLinear(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        missing = self.config.window - stream.signal.shape[2]
-        signal = F.pad(stream.signal, (0, missing))
-        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
+        read = self.select(batch)
+        missing = self.config.window - read.signal.shape[2]
+        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
         trend = moving_average(signal, is_valid, self.config.kernel_size)
         remainder = signal * is_valid[:, None] - trend
         features = torch.einsum("bct,ctf->bcf", trend, self._by_channel(self.trend))
         features += torch.einsum("bct,ctf->bcf", remainder, self._by_channel(self.remainder))
-        is_known = stream.is_channel_present & is_valid.any(dim=1, keepdim=True)
+        is_known = read.is_channel_present & is_valid.any(dim=1, keepdim=True)
         pooled = ((features + self.bias) * is_known[..., None]).flatten(1)
         return Encoded(pooled[:, None], is_valid.any(dim=1, keepdim=True), pooled)
 

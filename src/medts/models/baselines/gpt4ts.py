@@ -14,16 +14,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError
-from medts.models.base import Encoder
-from medts.models.ecg_nat import arrange
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.gpt4ts import Gpt4tsConfig
 from medts.nn.patches import cut_patches, standardise
 from medts.nn.trunk import Trunk, mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
-class Gpt4ts(Encoder):
+class Gpt4ts(OneStreamEncoder):
     """Patches, after a prompt if there is one, through the lower blocks of a language model.
 
     Components: *patches* — one linear layer; *trunk* — frozen but for *learnt*, its norms and
@@ -38,7 +36,7 @@ class Gpt4ts(Encoder):
     """
 
     def __init__(self, config: Gpt4tsConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.trunk = Trunk(config.trunk.name)
         self.n_blocks = min(config.n_blocks, self.trunk.n_blocks)
@@ -54,13 +52,8 @@ class Gpt4ts(Encoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch; one without signal gives a zero embedding."""
         config = self.config
-        if config.stream not in batch.streams:
-            raise ConfigError(
-                f"no stream {config.stream!r} in the batch",
-                field="stream",
-                remedy=f"Present: {', '.join(batch.streams)}",
-            )
-        signal, is_valid = arrange(batch.streams[config.stream], config.channels)
+        read = self.select(batch)
+        signal, is_valid = read.signal, read.is_valid
         if config.is_signal_normed:
             signal = standardise(signal, is_valid)
         patches, is_patch_valid = cut_patches(signal, is_valid, config.patch)

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.itransformer import ITransformerConfig
 from medts.tensors.batch import Batch, Encoded
 
 
-class ITransformer(Encoder):
+class ITransformer(OneStreamEncoder):
     """Tokens are channels, in the order of the config; the embedding is all of them side by side.
 
     Components: *embedding* — linear map of a channel's window; *blocks* — attention between
@@ -31,7 +31,7 @@ class ITransformer(Encoder):
     """
 
     def __init__(self, config: ITransformerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.dim = len(config.channels) * config.dim
         self.embedding = nn.Linear(config.window, config.dim)
@@ -52,10 +52,9 @@ class ITransformer(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        is_valid = stream.is_valid & stream.is_present[:, None]
-        is_known = stream.is_channel_present & is_valid.any(dim=1, keepdim=True)
-        tokens = self.dropout(self.embed(stream.signal * is_valid[:, None]))
+        read = self.select(batch)
+        is_known = read.is_channel_present & read.is_valid.any(dim=1, keepdim=True)
+        tokens = self.dropout(self.embed(read.signal))
         # A window without a single channel attends everywhere; attention over nothing is NaN.
         is_ignored = ~is_known & is_known.any(dim=1, keepdim=True)
         for block in self.blocks:

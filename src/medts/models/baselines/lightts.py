@@ -16,12 +16,12 @@ from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.lightts import LightTSConfig
 from medts.tensors.batch import Batch, Encoded
 
 
-class LightTS(Encoder):
+class LightTS(OneStreamEncoder):
     """Tables of every channel through one exchange block each, then a block across channels.
 
     Components: *continuous*, *interval* — exchange blocks over the two tables of a channel,
@@ -38,7 +38,7 @@ class LightTS(Encoder):
     """
 
     def __init__(self, config: LightTSConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.dim = len(config.channels) * config.dim
         n_columns = config.window // config.chunk
@@ -58,11 +58,11 @@ class LightTS(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream, missing = batch.streams[self.config.stream], self.config.window
-        missing -= stream.signal.shape[2]
-        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
-        is_known = stream.is_channel_present & is_valid.any(dim=1, keepdim=True)
-        signal = F.pad(stream.signal, (0, missing)) * is_valid[:, None] * is_known[..., None]
+        read = self.select(batch)
+        n_samples = read.signal.shape[2]
+        missing = self.config.window - n_samples
+        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
+        is_known = read.is_channel_present & is_valid.any(dim=1, keepdim=True)
 
         columns = self.continuous(sample_continuously(signal, self.config.chunk))
         spaced = self.interval(sample_at_intervals(signal, self.config.chunk))
@@ -76,7 +76,7 @@ class LightTS(Encoder):
         is_token_valid = reduce(is_valid, "b (w h) -> b w", "max", h=self.config.chunk)
         tokens = columns * is_known[..., None, None] * is_token_valid[:, None, None]
         # Columns that begin after the longest window of the batch are none of it.
-        n_begun = -(-stream.signal.shape[2] // self.config.chunk)
+        n_begun = -(-n_samples // self.config.chunk)
         tokens = rearrange(tokens, "b c d w -> b w (c d)")[:, :n_begun]
         return Encoded(tokens, is_token_valid[:, :n_begun], rearrange(pooled, "b d c -> b (c d)"))
 

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
-from medts.models.baselines.transformer import cut_patches
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.medformer import MedformerConfig
+from medts.nn.patches import cut_patches
 from medts.nn.positions import positions
 from medts.tensors.batch import Batch, Encoded
 
 
-class Medformer(Encoder):
+class Medformer(OneStreamEncoder):
     """Attention inside each granularity, then among their routers.
 
     Components: *embeddings* — a linear map per granularity of a patch of all channels; *routers*,
@@ -40,7 +40,7 @@ class Medformer(Encoder):
     """
 
     def __init__(self, config: MedformerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         n_granularities = len(config.patch_lengths)
         self.config, self.dim = config, n_granularities * config.dim
         self.embeddings = nn.ModuleList(
@@ -63,10 +63,8 @@ class Medformer(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        is_present = stream.is_valid & stream.is_present[:, None]
-        signal = stream.signal * stream.is_channel_present[..., None]
-        tokens, is_valid = self.embed(signal, is_present)
+        read = self.select(batch)
+        tokens, is_valid = self.embed(read.signal, read.is_valid)
         tokens = [
             torch.cat([self.dropout(each), router.expand(len(each), 1, -1)], dim=1)
             for each, router in zip(tokens, self.routers, strict=True)
@@ -74,7 +72,7 @@ class Medformer(Encoder):
         for block in self.blocks:
             tokens = block(tokens, is_valid)
         tokens = [self.norm(each) for each in tokens]
-        has_any = is_present.any(dim=1)
+        has_any = read.is_valid.any(dim=1)
         pooled = torch.cat([each[:, -1] for each in tokens], dim=1) * has_any[:, None]
         patches = [
             each[:, :-1] * valid[..., None] for each, valid in zip(tokens, is_valid, strict=True)
@@ -91,7 +89,7 @@ class Medformer(Encoder):
             self.config.patch_lengths, self.embeddings, self.granularities, strict=True
         ):
             patches, is_patch_valid = cut_patches(signal, is_valid, patch)
-            place = positions(patches.shape[1], self.config.dim).to(patches)
+            place = positions(patches.shape[1], self.config.dim, device=patches.device).to(patches)
             tokens.append(embedding(patches) + place + granularity)
             valid.append(is_patch_valid)
         return tokens, valid

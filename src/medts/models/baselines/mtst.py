@@ -15,13 +15,13 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
-from medts.models.baselines.transformer import cut_patches
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.mtst import MtstConfig
+from medts.nn.patches import cut_patches
 from medts.tensors.batch import Batch, Encoded
 
 
-class Mtst(Encoder):
+class Mtst(OneStreamEncoder):
     """Branches of one patch length each, side by side; channels share all weights.
 
     Components: *embeddings* — a linear map of a patch per branch; *branches* — layers of attention
@@ -39,7 +39,7 @@ class Mtst(Encoder):
     """
 
     def __init__(self, config: MtstConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.dim = len(config.channels) * len(config.patch_lengths) * config.dim
         self.embeddings = nn.ModuleList(
@@ -62,12 +62,11 @@ class Mtst(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        is_present = stream.is_valid & stream.is_present[:, None]
-        is_known = stream.is_channel_present & is_present.any(dim=1, keepdim=True)
+        read = self.select(batch)
+        is_known = read.is_channel_present & read.is_valid.any(dim=1, keepdim=True)
         tokens, valid, pooled = [], [], []
         for each, is_valid, layers, norm in zip(
-            *self.embed(stream.signal, is_present), self.branches, self.norms, strict=True
+            *self.embed(read.signal, read.is_valid), self.branches, self.norms, strict=True
         ):
             rows = rearrange(each, "b c n d -> (b c) n d")
             is_row_valid = is_valid.repeat_interleave(each.shape[1], dim=0)
@@ -119,7 +118,8 @@ class Layer(nn.Module):
         mixed = F.scaled_dot_product_attention(
             q, k, v, bias, dropout_p=self.dropout.p if self.training else 0.0
         )
-        tokens = tokens + self.dropout(self.out(rearrange(mixed, "r h n d -> r n (h d)")))
+        mixed = torch.cat(mixed.unbind(dim=1), dim=2)  # heads side by side
+        tokens = tokens + self.dropout(self.out(mixed))
         return tokens + self.dropout(self.mlp(self.norm_mlp(tokens)))
 
 

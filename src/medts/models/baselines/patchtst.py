@@ -15,12 +15,12 @@ from einops import rearrange, reduce
 from torch import nn
 
 from medts.core.errors import MedtsError
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.patchtst import PatchTSTConfig
 from medts.tensors.batch import Batch, Encoded
 
 
-class PatchTST(Encoder):
+class PatchTST(OneStreamEncoder):
     """Tokens of all channels at one place lie side by side; pooling averages over places.
 
     Components: *model* — patches, linear map, learnt positions and Transformer layers with batch
@@ -31,27 +31,26 @@ class PatchTST(Encoder):
     channel, as in transformers' classifier, where the paper's forecaster flattens them. The
     implementation has no mask for attention: a window shorter than ``window`` is filled with
     zeros which tokens do see, always to the same length, so that padding in the batch still
-    changes nothing. Samples after ``window``, and the few at its start that fill no patch, are
-    not read: cut windows to this length. An absent channel's tokens are zero.
+    changes nothing. The few samples at its start that fill no patch are not read. An absent
+    channel's tokens are zero.
 
     Raises:
         MedtsError: If transformers is not installed.
     """
 
     def __init__(self, config: PatchTSTConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.dim = len(config.channels) * config.dim
         self.model = build_patchtst(config)
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        config, stream = self.config, batch.streams[self.config.stream]
-        missing = config.window - stream.signal.shape[2]
-        signal = F.pad(stream.signal, (0, missing))
-        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
-        is_known = stream.is_channel_present & stream.is_present[:, None]
-        signal = signal * is_valid[:, None] * is_known[..., None]
+        config, read = self.config, self.select(batch)
+        n_samples = read.signal.shape[2]
+        missing = config.window - n_samples
+        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
+        is_known = read.is_channel_present
         is_observed = is_valid[:, :, None] & is_known[:, None]
         encoded = self.model(
             past_values=signal.transpose(1, 2), past_observed_mask=is_observed.to(signal.dtype)
@@ -64,7 +63,7 @@ class PatchTST(Encoder):
         n_valid = is_token_valid.sum(dim=1, keepdim=True).clamp(min=1)
         pooled = tokens.sum(dim=1) / n_valid
         # Tokens that begin after the longest window of the batch are none of it.
-        n_begun = max(1, math.ceil((stream.signal.shape[2] - unread) / config.stride))
+        n_begun = max(1, math.ceil((n_samples - unread) / config.stride))
         return Encoded(tokens[:, :n_begun], is_token_valid[:, :n_begun], pooled)
 
 

@@ -19,7 +19,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.s4 import S4Config
 from medts.tensors.batch import Batch, Encoded
 
@@ -27,7 +27,7 @@ _LONGEST_PRODUCT = 128
 """Tokens up to which a matrix product convolves faster than Fourier transforms do (measured)."""
 
 
-class S4(Encoder):
+class S4(OneStreamEncoder):
     """Residual layers of long convolutions whose kernels are sums of damped oscillations.
 
     Components: *embedding* — a convolution, of one sample at stride 1; *layers* — state space,
@@ -44,7 +44,7 @@ class S4(Encoder):
     """
 
     def __init__(self, config: S4Config) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config, self.dim = config, config.dim
         self.embedding = nn.Conv1d(
             len(config.channels),
@@ -67,10 +67,9 @@ class S4(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        is_valid = stream.is_valid & stream.is_present[:, None]
-        x = self.embedding(stream.signal * is_valid[:, None])
-        tokens, is_valid = rearrange(x, "b d n -> b n d"), is_valid[:, :: self.config.stride]
+        read = self.select(batch)
+        tokens = rearrange(self.embedding(read.signal), "b d n -> b n d")
+        is_valid = read.is_valid[:, :: self.config.stride]
         for layer in self.layers:
             tokens = layer(tokens, is_valid)
         weight = is_valid[..., None].to(tokens.dtype)

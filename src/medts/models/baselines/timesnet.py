@@ -14,13 +14,13 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.timesnet import TimesNetConfig
 from medts.nn.positions import positions
 from medts.tensors.batch import Batch, Encoded
 
 
-class TimesNet(Encoder):
+class TimesNet(OneStreamEncoder):
     """One token per sample of a fixed window, mixed where periods bring samples together.
 
     Components: *embedding* — convolution over three samples, and sinusoids; *blocks* — periods,
@@ -38,7 +38,7 @@ class TimesNet(Encoder):
     """
 
     def __init__(self, config: TimesNetConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config, self.dim = config, config.dim
         self.embedding = nn.Conv1d(len(config.channels), config.dim, 3, padding=1)
         self.dropout = nn.Dropout(config.dropout)
@@ -55,16 +55,15 @@ class TimesNet(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream, missing = batch.streams[self.config.stream], self.config.window
-        missing -= stream.signal.shape[2]
-        is_valid = F.pad(stream.is_valid & stream.is_present[:, None], (0, missing))
-        signal = F.pad(stream.signal * stream.is_channel_present[..., None], (0, missing))
+        read = self.select(batch)
+        n_read = read.signal.shape[2]
+        missing = self.config.window - n_read
+        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
         tokens = self.dropout(self.embed(signal, is_valid))
         for block, norm in zip(self.blocks, self.norms, strict=True):
             tokens = norm(block(tokens)) * is_valid[..., None]
         pooled = tokens.sum(dim=1) / is_valid.sum(dim=1, keepdim=True).clamp(min=1)
         # Tokens after the longest window of the batch are none of it.
-        n_read = min(self.config.window, stream.signal.shape[2])
         return Encoded(tokens[:, :n_read], is_valid[:, :n_read], pooled)
 
     def embed(
@@ -72,7 +71,8 @@ class TimesNet(Encoder):
     ) -> Float[Tensor, "B T D"]:
         """Makes a token of every sample and its two neighbours, zero where there is none."""
         tokens = self.embedding(signal * is_valid[:, None]).transpose(1, 2)
-        return (tokens + positions(tokens.shape[1], self.dim).to(tokens)) * is_valid[..., None]
+        place = positions(tokens.shape[1], self.dim, device=tokens.device).to(tokens)
+        return (tokens + place) * is_valid[..., None]
 
 
 class TimesBlock(nn.Module):

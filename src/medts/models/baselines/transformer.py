@@ -7,18 +7,16 @@ attention mix the tokens. Training and the head are left to others.
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
-import torch.nn.functional as F
-from einops import rearrange, reduce
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.transformer import TransformerConfig
+from medts.nn.patches import cut_patches
 from medts.nn.positions import positions
 from medts.tensors.batch import Batch, Encoded
 
 
-class Transformer(Encoder):
+class Transformer(OneStreamEncoder):
     """Full attention between the patches of a window of any length.
 
     Components: *embedding* — linear map of a patch of all channels; *positions* — sinusoids, so
@@ -34,7 +32,7 @@ class Transformer(Encoder):
     """
 
     def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config, self.dim = config, config.dim
         self.embedding = nn.Linear(len(config.channels) * config.patch, config.dim)
         self.dropout = nn.Dropout(config.dropout)
@@ -54,11 +52,11 @@ class Transformer(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        is_valid = stream.is_valid & stream.is_present[:, None]
-        patches, is_valid = cut_patches(stream.signal, is_valid, self.config.patch)
+        read = self.select(batch)
+        patches, is_valid = cut_patches(read.signal, read.is_valid, self.config.patch)
         tokens = self.embedding(patches)
-        tokens = self.dropout(tokens + positions(tokens.shape[1], self.dim).to(tokens))
+        place = positions(tokens.shape[1], self.dim, device=tokens.device).to(tokens)
+        tokens = self.dropout(tokens + place)
         # A window without a single valid token attends everywhere; attention over nothing is NaN.
         is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
         for layer in self.layers:
@@ -66,14 +64,3 @@ class Transformer(Encoder):
         weight = is_valid[..., None].to(tokens.dtype)
         tokens = self.norm(tokens) * weight
         return Encoded(tokens, is_valid, tokens.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0))
-
-
-def cut_patches(
-    signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"], patch: int
-) -> tuple[Float[Tensor, "B N C*{patch}"], Bool[Tensor, "B N"]]:
-    """Cuts time into patches, the last one filled up with zeros; valid if any sample of it is."""
-    missing = -signal.shape[2] % patch
-    signal = F.pad(signal * is_valid[:, None], (0, missing))
-    is_valid = F.pad(is_valid, (0, missing))
-    patches = rearrange(signal, "b c (n p) -> b n (c p)", p=patch)
-    return patches, reduce(is_valid, "b (n p) -> b n", "max", p=patch)

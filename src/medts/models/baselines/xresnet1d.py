@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.models.base import Encoder
+from medts.models.base import OneStreamEncoder
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.tensors.batch import Batch, Encoded
 
@@ -26,7 +26,7 @@ _DEPTHS = {
 }
 
 
-class XResNet1d(Encoder):
+class XResNet1d(OneStreamEncoder):
     """Residual convolutions over time; leads are the channels of the first one.
 
     Components: *stem* — three convolutions and a maximum, stride 4; *stages* — residual blocks,
@@ -37,7 +37,7 @@ class XResNet1d(Encoder):
     """
 
     def __init__(self, config: XResNet1dConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         expansion, depths = _DEPTHS[config.size]
         kernel = config.kernel_size
@@ -60,8 +60,8 @@ class XResNet1d(Encoder):
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
-        stream = batch.streams[self.config.stream]
-        x, is_valid = stream.signal, stream.is_valid & stream.is_present[:, None]
+        read = self.select(batch)
+        x, is_valid = read.signal, read.is_valid
         for layer in self.stem:
             x, is_valid = layer(x, is_valid)
             x = F.relu(x)

@@ -36,6 +36,32 @@ class EncoderSettings(Registered):
     offers: ClassVar[frozenset[str]] = frozenset()
     """Abilities beyond encoding that objectives may need; keys of `medts.models.abilities`."""
 
+    reads_signal: ClassVar[bool] = True
+    """False for a control that reads reports alone."""
+
+    is_channel_variable: ClassVar[bool] = False
+    """Whether it reads any channels; otherwise its own, of which those a batch lacks are absent."""
+
+    sees_whole_window: ClassVar[bool] = True
+    """Whether any token may depend on any sample; False where tokens only see what is near."""
+
+    left_alone: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of parameters that encoding does not use and objectives train."""
+
+    onnx_obstacle: ClassVar[str] = ""
+    """Operator that keeps the network from export to ONNX; empty where nothing does."""
+
+    def abilities(self) -> frozenset[str]:
+        """Returns which of ``offers`` an encoder of these very settings has."""
+        return self.offers
+
+    def longest_window(self) -> int | None:
+        """Returns the most samples of a window that can be read; None where any number can.
+
+        A longer window is refused. A field ``window`` is this number unless a subclass differs.
+        """
+        return getattr(self, "window", None)
+
     def inputs(self) -> dict[str, StreamInput]:
         """Returns what is read of each stream, by its name.
 

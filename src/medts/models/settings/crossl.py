@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
+from medts.core.montage import LEAD_GROUPS, STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class CrosslConfig(EncoderSettings):
     """Streams, widths and way of fusing of a CroSSL encoder."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"latents"})
+    offers: ClassVar[frozenset[str]] = frozenset({"has_latents"})
 
     kind: Literal["crossl"] = "crossl"
     """Name of the encoder in the registry."""
@@ -80,4 +80,5 @@ class CrosslConfig(EncoderSettings):
     @classmethod
     def tiny(cls) -> "CrosslConfig":
         """Returns sizes for the contract suite."""
-        return CrosslConfig(latent_dim=16, dim=8, dropout=0.0, is_normalised=False)
+        leads = {name: StreamInput(channels=LEAD_GROUPS[name]) for name in ("limb", "v1-v3")}
+        return CrosslConfig(streams=leads, latent_dim=16, dim=8, dropout=0.0, is_normalised=False)

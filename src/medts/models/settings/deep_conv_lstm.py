@@ -1,6 +1,6 @@
 """Settings of DeepConvLSTM; the network is `medts.models.baselines.deep_conv_lstm`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class DeepConvLSTMConfig(EncoderSettings):
     """Size and input of a DeepConvLSTM; the defaults are the paper's."""
+
+    sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["deep_conv_lstm"] = "deep_conv_lstm"
     """Name of the encoder in the registry."""

@@ -24,7 +24,7 @@ class DLinearConfig(EncoderSettings):
     """Channels that it reads, in this order."""
 
     window: int = Field(default=250, ge=2)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     kernel_size: int = Field(default=25, ge=3)
     """Samples of the moving average, odd; 25 in the paper."""

@@ -20,7 +20,10 @@ TOTAL_STRIDE = 32
 class EcgNatConfig(EncoderSettings):
     """Size, leads and windows of an `EcgNat`; the values are ours, the abstract states none."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"masking"})
+    offers: ClassVar[frozenset[str]] = frozenset({"maskable"})
+
+    total_stride: ClassVar[int] = TOTAL_STRIDE
+    """Samples per token of the last stage."""
 
     kind: Literal["ecg_nat"] = "ecg_nat"
     """Tells the encoders of a recipe apart."""

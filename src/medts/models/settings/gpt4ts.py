@@ -1,6 +1,6 @@
 """Settings of GPT4TS; the network is `medts.models.baselines.gpt4ts`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 class Gpt4tsConfig(EncoderSettings):
     """Trunk and patches of a `Gpt4ts`."""
+
+    sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["gpt4ts"] = "gpt4ts"
     """Name of the encoder in the registry."""

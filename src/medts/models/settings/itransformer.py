@@ -24,7 +24,7 @@ class ITransformerConfig(EncoderSettings):
     """Channels that it reads, in this order."""
 
     window: int = Field(default=250, ge=1)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     dim: int = Field(default=128, ge=1)
     """Width of a token."""

@@ -24,7 +24,7 @@ class LightTSConfig(EncoderSettings):
     """Channels that it reads, in this order."""
 
     window: int = Field(default=250, ge=1)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     chunk: int = Field(default=25, ge=1)
     """Samples per column of a table; the window is a multiple of it."""

@@ -17,6 +17,7 @@ class MedualTimeConfig(EncoderSettings):
     """Trunk, adapters and fusion of a `MedualTime`; see the recipe ``medualtime_paper``."""
 
     offers: ClassVar[frozenset[str]] = frozenset({"two_passes"})
+    sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["medualtime"] = "medualtime"
     """Tells the encoders of a recipe apart."""
@@ -98,6 +99,10 @@ class MedualTimeConfig(EncoderSettings):
         if self.passes != "both" and self.fusion != "mean":
             raise ValueError(f"fusion {self.fusion!r} needs both passes, not {self.passes!r} alone")
         return self
+
+    def abilities(self) -> frozenset[str]:
+        """Returns nothing where one of the passes is left out."""
+        return self.offers if self.passes == "both" else frozenset()
 
     def build(self) -> "medts.models.base.Encoder":
         """Builds the network."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.models.settings.base import EncoderSettings
+from medts.models.settings.base import EncoderSettings, StreamInput
 from medts.models.settings.ecg_nat import EcgNatConfig
 from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.models.settings.sparseformer import SparseformerConfig
@@ -22,7 +22,11 @@ TowerConfig = Annotated[
 class MelpConfig(EncoderSettings):
     """Both towers and where they meet; the defaults are the paper's, but for the text model."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"report_alignment"})
+    offers: ClassVar[frozenset[str]] = frozenset({"two_tower"})
+    left_alone: ClassVar[tuple[str, ...]] = (
+        *("report.", "text_projection.", "sentence_projection."),
+        *("caption_pooler.", "decoder."),
+    )
 
     kind: Literal["melp"] = "melp"
     """Tells the encoders of a recipe apart."""
@@ -72,6 +76,18 @@ class MelpConfig(EncoderSettings):
     def channels(self) -> tuple[str, ...]:
         """Leads that the ECG tower reads."""
         return self.tower.channels
+
+    def inputs(self) -> dict[str, StreamInput]:
+        """Returns what the ECG tower reads."""
+        return self.tower.inputs()
+
+    def longest_window(self) -> int | None:
+        """Returns the most samples that the ECG tower reads."""
+        return self.tower.longest_window()
+
+    def abilities(self) -> frozenset[str]:
+        """Returns nothing where no text is read."""
+        return frozenset() if self.text is None else self.offers
 
     @model_validator(mode="after")
     def _decoder_has_what_it_reads(self) -> "MelpConfig":

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 class ReportEncoderConfig(EncoderSettings):
     """Which language model learns the wording of reports."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"masked_language"})
+    offers: ClassVar[frozenset[str]] = frozenset({"masks_language"})
+    reads_signal: ClassVar[bool] = False
+    left_alone: ClassVar[tuple[str, ...]] = ("model.cls", "model.lm_head")
 
     kind: Literal["report_encoder"] = "report_encoder"
     """Name of the encoder in the registry."""

@@ -1,6 +1,6 @@
 """Settings of S4; the network is `medts.models.baselines.s4`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class S4Config(EncoderSettings):
     """Size and input of an S4; the defaults are those of the benchmark's released code."""
+
+    onnx_obstacle: ClassVar[str] = "aten.exp of complex numbers"
 
     kind: Literal["s4"] = "s4"
     """Name of the encoder in the registry."""

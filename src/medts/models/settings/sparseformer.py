@@ -1,7 +1,7 @@
 """Settings of Sparseformer; the network is `medts.models.sparseformer`."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 class SparseformerConfig(EncoderSettings):
     """Sizes, token counts and input; [P] marks values of the paper, the others are ours."""
+
+    is_channel_variable: ClassVar[bool] = True
 
     kind: Literal["sparseformer"] = "sparseformer"
     """Tells the encoders of a recipe apart."""

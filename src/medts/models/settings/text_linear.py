@@ -1,6 +1,6 @@
 """Settings of a linear reader of reports; the network is `medts.models.baselines.text_linear`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 class TextLinearConfig(EncoderSettings):
     """Which language model reads, and how much of a report."""
+
+    reads_signal: ClassVar[bool] = False
 
     kind: Literal["text_linear"] = "text_linear"
     """Name of the encoder in the registry."""

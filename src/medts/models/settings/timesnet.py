@@ -1,6 +1,6 @@
 """Settings of TimesNet; the network is `medts.models.baselines.timesnet`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class TimesNetConfig(EncoderSettings):
     """Size, window and input of a TimesNet."""
 
+    onnx_obstacle: ClassVar[str] = "aten._unique2, by which windows are folded at their own periods"
+
     kind: Literal["timesnet"] = "timesnet"
     """Name of the encoder in the registry."""
 
@@ -24,7 +26,7 @@ class TimesNetConfig(EncoderSettings):
     """Channels that it reads, in this order."""
 
     window: int = Field(default=250, ge=4)
-    """Samples that it reads; what is later is left out, what is missing counts as zero."""
+    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     dim: int = Field(default=64, ge=2, multiple_of=2)
     """Width of a token; even."""

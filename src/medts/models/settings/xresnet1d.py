@@ -1,6 +1,6 @@
 """Settings of xresnet1d; the network is `medts.models.baselines.xresnet1d`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class XResNet1dConfig(EncoderSettings):
     """Depth, width and input of an xresnet1d."""
+
+    sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["xresnet1d"] = "xresnet1d"
     """Name of the encoder in the registry."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from medts.core.errors import ConfigError
 from medts.core.registry import Registered, by_kind
+from medts.models.settings.base import EncoderSettings
 
 if TYPE_CHECKING:
     import medts.objectives.base
@@ -32,6 +34,14 @@ class ObjectiveSettings(Registered):
     needs: ClassVar[frozenset[str]] = frozenset()
     """Abilities that the encoder must offer; see `EncoderSettings.offers`."""
 
+    def check_encoder(self, encoder: EncoderSettings) -> None:
+        """Refuses an encoder that has the abilities but whose sizes do not fit.
+
+        Raises:
+            ConfigError: If they do not.
+        """
+        del encoder
+
     @abstractmethod
     def build(
         self, parts: "medts.objectives.base.TrainingParts"
@@ -43,3 +53,33 @@ AnyObjective = Annotated[
     SerializeAsAny[ObjectiveSettings], BeforeValidator(by_kind(ObjectiveSettings))
 ]
 """Settings of any registered objective, told apart by their ``kind``."""
+
+
+def check_fit(encoder: EncoderSettings, objective: ObjectiveSettings) -> None:
+    """Makes sure that an objective can train an encoder, before anything is built or written.
+
+    Raises:
+        ConfigError: If the encoder lacks what the objective needs; which encoders have it is said.
+    """
+    if lacking := sorted(objective.needs - encoder.abilities()):
+        able = [
+            kind
+            for kind, each in EncoderSettings.registry().items()
+            if objective.needs <= each.offers
+        ]
+        has_it_otherwise = objective.needs <= encoder.offers
+        why = "with these settings " if has_it_otherwise else ""
+        raise ConfigError(
+            f"objective {objective.kind!r} needs an encoder that is {', '.join(lacking)}, which "
+            f"{encoder.kind!r} {why}is not",
+            field="encoder" if has_it_otherwise else "encoder.kind",
+            remedy=f"Encoders that are: {', '.join(able) or 'none'}",
+        )
+    if objective.learns_from == "signals" and not encoder.reads_signal:
+        raise ConfigError(
+            f"objective {objective.kind!r} learns from signals, which {encoder.kind!r} does not "
+            "read",
+            field="encoder.kind",
+            remedy="Take an encoder of signals, or an objective that learns from reports",
+        )
+    objective.check_encoder(encoder)

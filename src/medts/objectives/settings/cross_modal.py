@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from medts.core.errors import ConfigError
+from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 class CrossModalConfig(ObjectiveSettings):
     """Form, projection and temperature."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"latents"})
+    needs: ClassVar[frozenset[str]] = frozenset({"has_latents"})
 
     kind: Literal["cross_modal"] = "cross_modal"
     """Name of the objective in the registry."""
@@ -26,6 +28,19 @@ class CrossModalConfig(ObjectiveSettings):
 
     temperature: float = Field(default=0.2, gt=0.0)
     """Divides the cosine similarities."""
+
+    def check_encoder(self, encoder: EncoderSettings) -> None:
+        """Refuses an encoder of one modality.
+
+        Raises:
+            ConfigError: If it has only one.
+        """
+        if len(encoder.inputs()) < 2:
+            raise ConfigError(
+                "cross-modal contrast needs an encoder of two or more modalities",
+                field="encoder.streams",
+                remedy="Give it several streams, or take the objective simclr",
+            )
 
     def build(
         self, parts: "medts.objectives.base.TrainingParts"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class LatentMaskingConfig(ObjectiveSettings):
     """What to hide, where to compare, and how to score the agreement."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"latents"})
+    needs: ClassVar[frozenset[str]] = frozenset({"has_latents"})
 
     kind: Literal["latent_masking"] = "latent_masking"
     """Name of the objective in the registry."""

@@ -14,7 +14,7 @@ class MaskedLanguageConfig(ObjectiveSettings):
     """How many tokens are hidden, and how; BERT's numbers."""
 
     learns_from: ClassVar[LearnsFrom] = "reports"
-    needs: ClassVar[frozenset[str]] = frozenset({"masked_language"})
+    needs: ClassVar[frozenset[str]] = frozenset({"masks_language"})
 
     kind: Literal["masked_language"] = "masked_language"
     """Name of the objective."""

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from medts.core.errors import ConfigError
+from medts.models.settings.base import EncoderSettings
 from medts.models.settings.ecg_nat import TOTAL_STRIDE
 from medts.objectives.settings.base import ObjectiveSettings
 
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 class MaskedReconstructionConfig(ObjectiveSettings):
     """What is hidden, and how it is drawn and scored; the numbers are ours."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"masking"})
+    needs: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
     kind: Literal["masked_reconstruction"] = "masked_reconstruction"
     """Name of the objective in the registry."""
 
-    unit: int = Field(default=TOTAL_STRIDE, gt=0, multiple_of=TOTAL_STRIDE)
+    unit: int = Field(default=TOTAL_STRIDE, gt=0)
     """Samples hidden together; a multiple of the encoder's total stride, 320 ms at 100 Hz."""
 
     hide_ratio: float = Field(default=0.6, gt=0.0, lt=1.0)
@@ -46,6 +48,28 @@ class MaskedReconstructionConfig(ObjectiveSettings):
 
     difference: float = Field(default=0.0, ge=0.0)
     """Weight of the mean absolute error of the step from one sample to the next."""
+
+    def check_encoder(self, encoder: EncoderSettings) -> None:
+        """Refuses units that would split tokens of an encoder whose ``total_stride`` is known.
+
+        Raises:
+            ConfigError: If a unit is no multiple of it.
+        """
+        self.check_unit(getattr(encoder, "total_stride", 1))
+
+    def check_unit(self, stride: int) -> None:
+        """Refuses units that are no multiple of ``stride`` samples.
+
+        Raises:
+            ConfigError: If a token would mix hidden and visible samples.
+        """
+        if self.unit % stride:
+            raise ConfigError(
+                f"{self.unit} samples hidden together are no multiple of the {stride} samples of a "
+                "token",
+                field="objective.unit",
+                remedy="Choose a multiple, so that no token mixes hidden and visible samples",
+            )
 
     def build(
         self, parts: "medts.objectives.base.TrainingParts"

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from medts.core.errors import ConfigError
+from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ class ReportAlignmentConfig(ObjectiveSettings):
     """Weights and temperatures of the three levels; the paper's, but where it says so."""
 
     learns_from: ClassVar[LearnsFrom] = "pairs"
-    needs: ClassVar[frozenset[str]] = frozenset({"report_alignment"})
+    needs: ClassVar[frozenset[str]] = frozenset({"two_tower"})
 
     kind: Literal["report_alignment"] = "report_alignment"
     """Name of the objective in the registry."""
@@ -69,6 +71,21 @@ class ReportAlignmentConfig(ObjectiveSettings):
         if self.rhythm == self.beat == self.token == 0:
             raise ValueError("all three levels are off: set rhythm, beat or token above 0")
         return self
+
+    def check_encoder(self, encoder: EncoderSettings) -> None:
+        """Refuses a decoder that would not be trained, and a token level without one.
+
+        Raises:
+            ConfigError: If there is one without the other.
+        """
+        n_layers = getattr(encoder, "decoder_layers", None)
+        if n_layers is not None and (self.token > 0) != (n_layers > 0):
+            raise ConfigError(
+                f"weight {self.token:g} of the token level and {n_layers} layers of the decoder "
+                "contradict each other",
+                field="objective.token",
+                remedy="Set both to 0 or both above 0 (encoder.decoder_layers)",
+            )
 
     def build(
         self, parts: "medts.objectives.base.TrainingParts"
