@@ -3,8 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from medts.core.arithmetic import KeptInFp32, arithmetic
+from medts.core.arithmetic import arithmetic
 from medts.core.errors import ConfigError
+from medts.tensors.fp32 import KeptInFp32
 
 MATMUL = getattr(torch.backends.mkldnn, "matmul", None)
 NEEDS_ONEDNN = pytest.mark.skipif(MATMUL is None, reason="this torch has no switch for oneDNN")

@@ -7,7 +7,7 @@ from medts.core.reports import ReportSettings
 from medts.evaluation import embeddings
 from medts.evaluation.embeddings import embed, encoder_digest, record_keys, remember
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 
 
 @pytest.fixture

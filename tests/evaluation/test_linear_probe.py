@@ -13,7 +13,7 @@ from medts.core.errors import ConfigError
 from medts.evaluation import draws
 from medts.evaluation.linear_probe import LinearProbeConfig, run
 from medts.evaluation.task import make_task
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 
 
 def test_the_numbers_are_those_of_sklearn_on_the_same_embeddings(model, task, plain):

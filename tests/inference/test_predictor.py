@@ -9,7 +9,7 @@ import medts
 from medts.cli.main import main
 from medts.core.errors import MedtsError
 from medts.formats import FORMATS
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,10 @@ def test_a_file_a_record_and_the_command_line_give_identical_numbers(
     from_record = model.predict(record).probability
     from_file = model.predict(tmp_path / "ecg.hea").probability
     assert main(["predict", str(tiny_run / "bundle"), str(tmp_path / "ecg.hea"), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)["probability"]
+    printed = {
+        name: each["probability"]
+        for name, each in json.loads(capsys.readouterr().out)["classes"].items()
+    }
     assert from_file == from_record == printed
 
 
@@ -57,7 +60,7 @@ def test_missing_leads_are_named_and_do_not_stop_the_prediction(model, synthetic
 
 def test_statements_are_the_classes_at_or_above_their_operating_point(model, synthetic_store):
     prediction = model.predict(synthetic_store.record(0))
-    thresholds = model.bundle.thresholds
+    thresholds = model.bundle.thresholds()
     expected = {name for name, p in prediction.probability.items() if p >= thresholds[name]}
     assert set(prediction.stated) == expected
 
@@ -83,7 +86,10 @@ def test_one_unreadable_file_does_not_stop_the_others(tiny_run, synthetic_store,
 def test_real_records_are_predicted_alike_from_file_and_python(tiny_run, real_data, capsys):
     file = sorted((real_data / "ptb-xl" / "records500").glob("*/*_hr.hea"))[0]
     assert main(["predict", str(tiny_run), str(file), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)["probability"]
+    printed = {
+        name: each["probability"]
+        for name, each in json.loads(capsys.readouterr().out)["classes"].items()
+    }
     assert medts.load(tiny_run).predict(medts.read(file)).probability == printed
 
 

@@ -70,8 +70,6 @@ def run(arguments: Sequence[str]) -> None:
     kind = with_settings_of(name)
     asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
     bundle = load_bundle(asked.model)
-    if asked.labels in bundle.label_sets:
-        bundle = bundle.answering(asked.labels)
     task = make_task(
         Store(*asked.data),
         asked.labels or bundle.label_set.name,

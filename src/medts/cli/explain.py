@@ -1,30 +1,28 @@
 """`medts explain BUNDLE FILE`: which samples and channels an answer rests on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
-from medts.inference.explain import (
-    Explanation,
-    Method,
-    explain_record,
-    probabilities,
-    relevance_of,
-)
-from medts.inference.predictor import load
+from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
+from medts.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import medts.inference.explain
 
 
 @dataclass(frozen=True)
 class Explain:
     """Draw which samples and channels an answer rests on, and measure how far that is true."""
 
-    bundle: tyro.conf.Positional[Path]
-    """Bundle, or the run folder that holds one."""
+    bundle: tyro.conf.Positional[str]
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     file: tyro.conf.Positional[Path]
     """Recording, in any format that `medts list formats` shows."""
@@ -33,12 +31,12 @@ class Explain:
     """Folder for explanation.html and explanation.json."""
 
     labels: str | None = None
-    """Label set to answer, where the bundle answers several; its first one if not given."""
+    """Label set to predict, where the bundle has several; its first one if not given."""
 
     label: str | None = None
     """Class to explain; the likeliest if not given."""
 
-    method: Method | None = None
+    method: Literal["attention", "gradient"] | None = None
     """attention (Sparseformer only) or gradient; the first of them that works if not given."""
 
     seconds: float = 10.0
@@ -53,11 +51,9 @@ class Explain:
     seed: int = 0
     """Seed of the random orders."""
 
-    sampling_rate: float | None = None
-    """Samples per second, Hz, where the file does not say."""
+    compute: Computing = field(default_factory=DeviceFlags)
 
-    unit: str | None = None
-    """Unit of the values, where the file does not say."""
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -66,19 +62,25 @@ def run(arguments: Sequence[str]) -> None:
     from medts.evaluation.explanation import write_explanation
     from medts.evaluation.faithfulness import compare_orders
     from medts.formats import read
+    from medts.inference.explain import explain_record, probabilities, relevance_of
+    from medts.inference.predictor import load
 
-    bundle = load(asked.bundle).bundle
-    bundle = bundle.answering(asked.labels) if asked.labels else bundle
-    record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
-    found = explain_record(bundle, record, label=asked.label, method=asked.method)
-    k = bundle.label_set.classes.index(found.label)
+    if asked.compute.precision != "fp32":
+        raise ConfigError("gradients are taken in fp32", field="--precision", remedy="Leave it out")
+    bundle = load(asked.bundle, device=asked.compute.device).bundle
+    label_set = bundle.resolve(asked.labels)
+    record = read(asked.file, **asked.reading.hints())
+    found = explain_record(
+        bundle, record, label=asked.label, method=asked.method, label_set=label_set
+    )
+    k = label_set.classes.index(found.label)
     relevances = {found.method: found.relevance}
     if found.method != "gradient":
         relevances["gradient"], _ = relevance_of(
-            bundle, found.batch, class_index=k, method="gradient"
+            bundle, found.batch, class_index=k, method="gradient", label_set=label_set
         )
     curves = compare_orders(
-        lambda batch: probabilities(bundle, batch)[:, k],
+        lambda batch: probabilities(bundle, batch, label_set)[:, k],
         found.batch,
         relevances,
         n_steps=asked.steps,
@@ -89,14 +91,16 @@ def run(arguments: Sequence[str]) -> None:
         asked.out,
         found,
         curves,
-        label_meaning=bundle.label_set.phrase(found.label),
+        label_meaning=label_set.phrase(found.label),
         seconds=asked.seconds,
     )
     scores = {name: float(np.mean([e.score for e in each])) for name, each in curves.items()}
     _show(found, scores, written)
 
 
-def _show(found: Explanation, scores: dict[str, float], written: Sequence[Path]) -> None:
+def _show(
+    found: "medts.inference.explain.Explanation", scores: dict[str, float], written: Sequence[Path]
+) -> None:
     console = make_console()
     words = f"{found.record_id}: {found.label}, probability {found.probability:.3f}"
     console.print(words, markup=False)

@@ -1,20 +1,15 @@
 """Arithmetic: full precision, or two faster kinds that one has to ask for.
 
 ``bf16`` multiplies in bfloat16 where that is safe (autocast); training on a CPU keeps attention
-and convolutions in fp32 (`KeptInFp32`). ``fp32-onednn`` keeps every value in fp32 but hands matrix
-products to oneDNN, on CPUs only; what it multiplies in is up to the processor, and with AMX it is
-bfloat16 as well. ``bench/ecg_nat_throughput.py`` measures on the machine at hand how much faster
-either is and how far its answers are off.
+and convolutions in fp32 (`medts.tensors.fp32`). ``fp32-onednn`` keeps every value in fp32 but hands
+matrix products to oneDNN, on CPUs only; what it multiplies in is up to the processor, and with AMX
+it is bfloat16 as well. ``bench/ecg_nat_throughput.py`` measures on the machine at hand how much
+faster either is and how far its answers are off.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, Literal
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from contextlib import contextmanager
+from typing import Literal
 
 from medts.core.errors import ConfigError
 
@@ -30,51 +25,31 @@ def arithmetic(precision: Precision, device: str = "cpu") -> Iterator[None]:
         device: Type of the device that computes.
 
     Raises:
-        ConfigError: If this torch cannot be told to use oneDNN.
+        ConfigError: If this torch, or the device, has no oneDNN.
     """
     if precision == "fp32-onednn":
+        if device != "cpu":
+            raise ConfigError(
+                f"fp32-onednn computes on a CPU, not on {device}",
+                field="precision",
+                remedy="Use bf16, or --device cpu",
+            )
         with _onednn():
             yield
         return
-    with torch.autocast(device, torch.bfloat16) if precision == "bf16" else nullcontext():
+    if precision == "fp32":
         yield
+        return
+    import torch
 
-
-class KeptInFp32(TorchFunctionMode):
-    """Computes in fp32, on a CPU where gradients are needed, what is slow or wrong in bfloat16.
-
-    torch's gradient of attention is 2 to 11 times slower in bfloat16. The gradient of some strided
-    convolutions for their weights reads memory that nobody wrote (seen with torch 2.13 on a
-    processor with AMX: one step in two hundred, where freed memory was full of NaN).
-    """
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func not in _KEPT or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        first = args[0] if args else next(iter(kwargs.values()))
-        if first.device.type != "cpu":
-            return func(*args, **kwargs)
-        with torch.autocast("cpu", enabled=False):
-            widened = {name: _widened(value) for name, value in kwargs.items()}
-            return func(*(_widened(value) for value in args), **widened)
-
-
-_KEPT = {F.scaled_dot_product_attention, F.conv1d, F.conv2d}
-
-
-def _widened(value: Any) -> Any:
-    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+    with torch.autocast(device, torch.bfloat16):
+        yield
 
 
 @contextmanager
 def _onednn() -> Iterator[None]:
+    import torch
+
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
     if matmul is None or not torch.backends.mkldnn.is_available():
         raise ConfigError(

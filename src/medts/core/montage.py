@@ -110,6 +110,15 @@ def canonical_channel(name: str) -> str:
     return text
 
 
+def aliases_of(channel: str) -> tuple[str, ...]:
+    """Returns older names under which a channel is found as well, besides other spellings.
+
+    >>> aliases_of("T7"), aliases_of("V1")
+    (('T3',), ())
+    """
+    return tuple(old for old, name in _EEG_OLD_NAMES.items() if name == channel)
+
+
 def guess_modality(channel: str) -> str:
     """Returns the modality that a channel's name speaks of, or ``other``.
 

@@ -86,4 +86,5 @@ def thresholds_of(bundle: Bundle) -> Float[np.ndarray, "K"] | None:
     """Returns the bundle's operating points in the order of its classes."""
     if bundle.label_set.kind == "single":
         return None
-    return np.array([bundle.thresholds[name] for name in bundle.label_set.classes])
+    thresholds = bundle.thresholds()
+    return np.array([thresholds[name] for name in bundle.label_set.classes])

@@ -23,7 +23,8 @@ from medts.core.records import Record, Stream
 from medts.data.ingest import ingest
 from medts.data.sources.memory import Memory
 from medts.data.store import Store
-from medts.inference.predictor import load, predict_store
+from medts.inference.predictor import load
+from medts.inference.stored import predict_store
 from medts.recipes import find_recipe
 from medts.recipes.base import Recipe
 from medts.recipes.run import finetune
@@ -138,7 +139,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         bundle = self.predictor_.bundle
         if bundle.label_set.kind == "single":
             return self.classes_[probability.argmax(axis=1)]
-        thresholds = [bundle.thresholds[name] for name in bundle.label_set.classes]
+        found = bundle.thresholds()
+        thresholds = [found[name] for name in bundle.label_set.classes]
         return (probability >= np.array(thresholds)).astype(int)
 
     def _records(self, X: Any) -> list[Record]:

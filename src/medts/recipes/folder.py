@@ -13,7 +13,8 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.versions import versions
-from medts.data.splits import Part, describe, subject_tokens
+from medts.data.seen import merge_seen, seen_in
+from medts.data.splits import Part, describe
 from medts.data.store import Store
 from medts.inference.manifest import Provenance
 from medts.nn.settings import TextConfig
@@ -72,16 +73,16 @@ def trace(store: Store, train: Part, validation: Part, recipe: Config) -> dict[s
     rows = np.concatenate([train.rows, validation.rows])
     cards = {name: store.corpora[name].card for name in sorted(set(store.corpus_of_row[rows]))}
     corpora = {name: f"{card.title}, {card.licence}" for name, card in cards.items()}
-    seen = set(subject_tokens(store.subject_ids[rows]))
+    seen = seen_in(store, train.rows, validation.rows)
     for text in text_encoders(recipe):
         path = Path(text.name) / "provenance.json"
         if path.is_file():
             read = Provenance.model_validate_json(path.read_text(encoding="utf-8"))
-            seen |= set(read.seen_subjects)
+            seen = merge_seen(seen, read.seen)
             corpora = read.corpora | corpora
     return {
         "splits": {"train": describe(store, train), "validation": describe(store, validation)},
-        "seen_subjects": tuple(sorted(seen)),
+        "seen": seen,
         "versions": versions(),
         "corpora": corpora,
         "synthetic": any(card.synthetic for card in cards.values()),

@@ -27,10 +27,12 @@ from medts.core.files import write_whole
 from medts.core.labels import LabelSet
 from medts.data.label_texts import in_words
 from medts.data.mixture import BatchesOfOneSet, EveryWindowOnce, Mixture, collate_one_set
+from medts.data.seen import merge_seen
 from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset
-from medts.inference.bundle import Bundle, bundle_digest, load_bundle
+from medts.inference.bundle import Bundle, load_bundle
+from medts.inference.folder import bundle_digest, holds_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
 from medts.models.matching_head import MatchingHead, read_texts, texts_of
 from medts.models.settings.heads import MatchingHeadConfig
@@ -138,7 +140,7 @@ def train_jointly(
         digest.update(store.digest(each.parts.train.rows, each.label_set.name).encode())
     data_digest = digest.hexdigest()
     claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    if holds_bundle(out):
         return out / "bundle"
 
     from medts.training.fit import fit
@@ -170,18 +172,16 @@ def train_jointly(
     )
     with write_whole(out / "history.json") as target:
         target.write_text(json.dumps(fitted.history, indent=1))
-    seen_before = start.provenance.seen_subjects if start else ()
+    seen_before = start.provenance.seen if start else ()
     bundle.provenance = bundle.provenance.but(
         selection={"epoch": fitted.best_epoch, recipe.training.monitor: fitted.best_value},
-        seen_subjects=tuple(sorted({*bundle.provenance.seen_subjects, *seen_before})),
+        seen=merge_seen(bundle.provenance.seen, seen_before),
     )
     bundle.eval()
     found = [
         Labels(
             label_set=each.label_set,
-            operating_points=operating_points(
-                bundle.answering(each.label_set.name), store, each.parts
-            ),
+            operating_points=operating_points(bundle, store, each.parts, label_set=each.label_set),
         )
         for each in learnt
     ]

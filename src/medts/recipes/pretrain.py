@@ -27,6 +27,7 @@ from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
+from medts.inference.folder import holds_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.objectives.base import TrainingParts
 from medts.objectives.masked_reconstruction import MaskedReconstruction
@@ -85,7 +86,7 @@ def pretrain(
     check_disjoint(store, train=train.rows, validation=validation.rows)
     data_digest = store.digest(train.rows)
     claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    if holds_bundle(out):
         return out / "bundle"
 
     from medts.training.fit import fit

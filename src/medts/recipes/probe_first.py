@@ -16,7 +16,7 @@ from medts.data.store import Store
 from medts.evaluation.probe import Labelled, Probe, ProbeConfig, Scaling, fit_probe, fit_scaling
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.recipes.base import Recipe

@@ -25,6 +25,7 @@ from medts.core.errors import StoreError
 from medts.core.files import write_whole
 from medts.core.reports import ReportSettings
 from medts.data.reports import distinct, prepare
+from medts.data.seen import Seen
 from medts.data.splits import Part, check_disjoint
 from medts.data.store import Store, digest_of
 from medts.inference.manifest import Provenance
@@ -59,8 +60,8 @@ class ReportModellingRequest(Config):
     validation_digest: str = ""
     """SHA-256 over the validation reports as they are read."""
 
-    seen_subjects: tuple[str, ...] = ()
-    """One-way tokens of the subjects whose reports are read."""
+    seen: tuple[Seen, ...] = ()
+    """Folds and subjects whose reports are read."""
 
     reports: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Of each part: reports by language, left out and why, masked, and covered by the lexicon."""
@@ -114,7 +115,7 @@ def model_reports(
         seed=seed,
         init_digest=start.digest,
         validation_digest=digest_of(validation.texts),
-        seen_subjects=origin["seen_subjects"],
+        seen=origin["seen"],
         reports={"train": train.account, "validation": validation.account},
     )
     data_digest = digest_of(train.texts)
@@ -148,7 +149,7 @@ def model_reports(
     objective.tokenizer.save_pretrained(out / "model")
     provenance = Provenance(
         recipe=recipe.name,
-        settings=request.model_dump(mode="json", exclude={"seen_subjects"}),
+        settings=request.model_dump(mode="json", exclude={"seen"}),
         seed=seed,
         data_digest=data_digest,
         init_digest=start.digest,

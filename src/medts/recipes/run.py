@@ -25,6 +25,7 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.labels import LabelSet, OperatingPoint
+from medts.data.seen import merge_seen
 from medts.data.splits import (
     Part,
     check_disjoint,
@@ -34,9 +35,10 @@ from medts.data.splits import (
 )
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.inference.bundle import Bundle, bundle_digest, load_bundle
+from medts.inference.bundle import Bundle, load_bundle
+from medts.inference.folder import bundle_digest, holds_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.heads import Head
 from medts.models.settings.heads import MatchingHeadConfig
@@ -164,21 +166,21 @@ def finetune(
     parts = split(store, request)
     data_digest = store.digest(parts.train.rows, label_set)
     claim(out, request, data_digest=data_digest)
-    if (out / "bundle" / "config.json").is_file():
+    if holds_bundle(out):
         return out / "bundle"
 
     from medts.training.fit import fit
 
     torch.manual_seed(seed)
     start = load_bundle(init) if init else None
-    seen_before = start.provenance.seen_subjects if start else ()
+    seen_before = start.provenance.seen if start else ()
     encoder = recipe.encoder.build()
     if start is not None:
         take_weights(encoder, start, init)
     head = Head(
         recipe.head,  # pyright: ignore[reportArgumentType] - a matching head went the other way
         dim=encoder.dim,
-        n_classes=len(parts.label_set),
+        label_set=parts.label_set,
     )
     if recipe.starts_from_probe:
         from medts.recipes.probe_first import start_from_probe
@@ -204,7 +206,7 @@ def finetune(
     bundle = _bundle(store, parts, request, data_digest=data_digest)
     bundle.provenance = bundle.provenance.but(
         selection={"epoch": fitted.best_epoch, recipe.training.monitor: fitted.best_value},
-        seen_subjects=tuple(sorted({*bundle.provenance.seen_subjects, *seen_before})),
+        seen=merge_seen(bundle.provenance.seen, seen_before),
     )
     assert bundle.head is not None
     bundle.encoder.load_state_dict(encoder.state_dict())
@@ -296,11 +298,15 @@ def _loader(
     )
 
 
-def operating_points(bundle: Bundle, store: Store, parts: Parts) -> dict[str, OperatingPoint]:
+def operating_points(
+    bundle: Bundle, store: Store, parts: Parts, *, label_set: LabelSet | None = None
+) -> dict[str, OperatingPoint]:
     """Chooses the threshold of every class on the validation records."""
     if parts.label_set.kind == "single":
         return {}
-    probability = predict_store(bundle, store, parts.validation.rows.tolist()).astype(np.float64)
+    probability = predict_store(
+        bundle, store, parts.validation.rows.tolist(), label_set=label_set
+    ).astype(np.float64)
     classes = parts.label_set.classes
     chosen = choose_thresholds(parts.validation.target, probability, classes)
     where = bundle.provenance.splits["validation"]

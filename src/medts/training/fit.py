@@ -22,10 +22,11 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from medts.core.arithmetic import KeptInFp32, arithmetic
+from medts.core.arithmetic import arithmetic
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.objectives.base import Objective
+from medts.tensors.fp32 import KeptInFp32
 from medts.training.module import TrainingModule
 from medts.training.progress import ProgressBar
 from medts.training.settings import Training
