@@ -24,15 +24,9 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.base import Encoder
-from medts.models.settings.ecg_nat import EcgNatConfig
+from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
 from medts.nn.neighborhood import FullAttention, NeighborhoodAttention, is_before
 from medts.tensors.batch import Batch, Encoded, StreamBatch
-
-TOKEN_STRIDE = 4
-"""Samples per token of the first scale."""
-
-TOTAL_STRIDE = 32
-"""Samples per token of the last scale; also the unit in which an objective hides the signal."""
 
 
 @dataclass(frozen=True)

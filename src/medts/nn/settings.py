@@ -1,8 +1,13 @@
 """Settings of blocks that several models and objectives use: text models and views."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from medts.core.config import Config
+
+QueryStart = Literal["learnt", "local"]
+"""What a query holds before it reads: itself alone, or its part of the tokens as well."""
 
 
 class TextConfig(Config):

@@ -12,7 +12,6 @@ H attention heads.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,11 +19,10 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from medts.nn.settings import QueryStart
+
 _FIRST_SHARPNESS = 4.0
 """Scale of learnt queries before training; at 1 each reads nearly the mean of all tokens."""
-
-QueryStart = Literal["learnt", "local"]
-"""What a query knows before it reads: itself alone, or its part of the tokens as well."""
 
 
 @dataclass(frozen=True)

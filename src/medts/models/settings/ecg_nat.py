@@ -10,6 +10,12 @@ from medts.models.settings.base import EncoderSettings
 if TYPE_CHECKING:
     import medts.models.base
 
+TOKEN_STRIDE = 4
+"""Samples per token of the first scale."""
+
+TOTAL_STRIDE = 32
+"""Samples per token of the last scale; also the unit in which an objective hides the signal."""
+
 
 class EcgNatConfig(EncoderSettings):
     """Size, leads and windows of an `EcgNat`; the values are ours, the abstract states none."""

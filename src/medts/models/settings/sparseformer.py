@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
-from medts.nn.sparse_attention import QueryStart
+from medts.nn.settings import QueryStart
 
 if TYPE_CHECKING:
     import medts.models.base

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from medts.models.ecg_nat import TOTAL_STRIDE
+from medts.models.settings.ecg_nat import TOTAL_STRIDE
 from medts.objectives.settings.base import ObjectiveSettings
 
 if TYPE_CHECKING:
