@@ -23,14 +23,14 @@ test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: $(STAMP)
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench research
+	$(BIN)/ruff check src tests bench research
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
 format: $(STAMP)
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench research
+	$(BIN)/ruff check --fix src tests bench research
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict

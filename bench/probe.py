@@ -20,11 +20,11 @@ from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.evaluation.embeddings import embed
 from medts.evaluation.few_shot import FewShotConfig, run
-from medts.evaluation.probe import Labelled, ProbeConfig, fit_probe
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.recipes import find_recipe
+from medts.training.probe import Labelled, ProbeConfig, fit_probe
 
 N_SUBJECTS, EPISODES = 300, 10
 N_RECORDS, N_VALUES, N_CLASSES = 600, 20_000, 5

@@ -10,16 +10,15 @@ that draws the examples of every report.
 import sys
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 import medts
 from medts.data.sources.synthetic import synthetic_record
-from medts.evaluation.drawing import draw_record, figure_svg
+from medts.report.paper import draw_record
+from medts.report.svg import Sheet, element, label, rectangles
 
 _INK, _GREY, _PALE, _STATED = "#1d1d1f", "#6f6f73", "#e3e5e8", "#24588f"
 _BARS_MM = 58.0
-_MM_PER_INCH = 25.4
 
 
 def picture_of_prediction(bundle: str | Path, folder: str | Path) -> Path:
@@ -32,69 +31,44 @@ def picture_of_prediction(bundle: str | Path, folder: str | Path) -> Path:
     said = model.predict(record)
     thresholds = model.bundle.thresholds
 
-    fig = draw_record(record)
-    axes = _room_below(fig, _BARS_MM)
-    width = axes.get_xlim()[1]
+    paper = draw_record(record)
+    height = paper.height + _BARS_MM
+    ground = element("rect", width=paper.width, height=height, fill="#ffffff")
+    words = (
+        "Predicted probability; upright tick: operating point; •: drawn into this synthetic record"
+    )
+    parts = [ground, paper.content, label(words, 5.0, paper.height + 4.5, fill=_GREY)]
     n_rows = -(-len(said.probability) // 2)
     for number, (name, probability) in enumerate(said.probability.items()):
         column, row = divmod(number, n_rows)
         meaning = model.bundle.label_set.phrase(name)
-        x, y = 5.0 + column * width / 2, _BARS_MM - 12.0 - 7.0 * row
-        _bar(axes, x, y, meaning, probability, thresholds[name], was_made=name in truth)
-    words = (
-        "Predicted probability; upright tick: operating point; •: drawn into this synthetic record"
-    )
-    axes.text(5.0, _BARS_MM - 4.5, words, fontsize=8.5, color=_GREY, va="center")
+        x, y = 5.0 + column * paper.width / 2, paper.height + 12.0 + 7.0 * row
+        parts.append(_bar(x, y, meaning, probability, thresholds[name], was_made=name in truth))
 
     path = Path(folder) / "prediction.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(figure_svg(fig) + "\n", encoding="utf-8")
+    description = f"{paper.description}; probabilities of {len(said.probability)} findings"
+    sheet = Sheet(paper.width, height, Markup("").join(parts), description)
+    path.write_text(f"{sheet}\n", encoding="utf-8")
     return path
 
 
-def _room_below(fig: Figure, height_mm: float) -> Axes:
-    """Adds a strip under the paper, in millimetres like the paper."""
-    (paper,) = fig.axes
-    width, height = (inch * _MM_PER_INCH for inch in fig.get_size_inches())
-    total = height + height_mm
-    fig.set_size_inches(width / _MM_PER_INCH, total / _MM_PER_INCH)
-    fig.set_facecolor("white")
-    paper.set_position((0.0, height_mm / total, 1.0, height / total))
-    paper.set_frame_on(True)
-    axes = fig.add_axes((0.0, 0.0, 1.0, height_mm / total))
-    axes.set(xlim=(0, width), ylim=(0, height_mm))
-    axes.set_axis_off()
-    return axes
-
-
 def _bar(
-    axes: Axes,
-    x: float,
-    y: float,
-    meaning: str,
-    probability: float,
-    threshold: float,
-    *,
-    was_made: bool,
-) -> None:
+    x: float, y: float, meaning: str, probability: float, threshold: float, *, was_made: bool
+) -> Markup:
     start, length = x + 57.0, 55.0
     is_stated = probability >= threshold
     weight = "bold" if is_stated else "normal"
-    axes.text(x, y, ("• " if was_made else "   ") + meaning, fontsize=8.5, color=_INK, va="center")
-    axes.barh(y, length, left=start, height=3.6, color=_PALE)
     color = _STATED if is_stated else "#9fb4c9"
-    axes.barh(y, length * probability, left=start, height=3.6, color=color)
-    tick = start + length * threshold
-    axes.plot([tick, tick], [y - 2.6, y + 2.6], color=_INK, linewidth=1.0)
-    axes.text(
-        start + length + 1.5,
-        y,
-        f"{probability:.2f}",
-        fontsize=8.5,
-        color=_INK,
-        va="center",
-        fontweight=weight,
-    )
+    parts = [
+        label("•", x, y) if was_made else Markup(""),
+        label(meaning, x + 3.0, y),
+        rectangles([(start, y - 1.8, length, 3.6)], fill=_PALE),
+        rectangles([(start, y - 1.8, length * probability, 3.6)], fill=color),
+        rectangles([(start + length * threshold - 0.17, y - 2.6, 0.35, 5.2)], fill=_INK),
+        label(f"{probability:.2f}", start + length + 1.5, y, font_weight=weight),
+    ]
+    return Markup("").join(parts)
 
 
 if __name__ == "__main__":

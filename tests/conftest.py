@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from running import run
 
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
-from medts.recipes import find_recipe
-from medts.recipes.joint import train_jointly
-from medts.recipes.run import finetune
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,15 +44,7 @@ def synthetic_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def tiny_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the smallest recipe: folds 1-7 train, 8 chooses, 9 and 10 are unseen."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    finetune(
-        find_recipe("xresnet1d_test"),
-        synthetic_store,
-        label_set="synthetic/findings",
-        train_folds=[str(fold) for fold in range(1, 8)],
-        val_folds=["8"],
-        out=out,
-        show_progress=False,
-    )
+    run("xresnet1d_test", synthetic_store, labels="synthetic/findings", out=out)
     return out
 
 
@@ -62,15 +52,8 @@ def tiny_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -
 def joint_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on two label sets whose classes are known by (drawn) words."""
     out = tmp_path_factory.mktemp("runs") / "joint"
-    train_jointly(
-        find_recipe("xresnet1d_matching_test"),
-        synthetic_store,
-        label_sets=("synthetic/rhythm", "synthetic/morphology"),
-        train_folds=[str(fold) for fold in range(1, 8)],
-        val_folds=["8"],
-        out=out,
-        show_progress=False,
-    )
+    labels = ("synthetic/rhythm", "synthetic/morphology")
+    run("xresnet1d_matching_test", synthetic_store, labels=labels, out=out)
     return out
 
 
@@ -79,15 +62,7 @@ def medualtime_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFact
     """A finished run of the smallest model that reads reports; folds as for `tiny_run`."""
     pytest.importorskip("transformers")
     out = tmp_path_factory.mktemp("runs") / "medualtime"
-    finetune(
-        find_recipe("medualtime_test"),
-        synthetic_store,
-        label_set="synthetic/findings",
-        train_folds=[str(fold) for fold in range(1, 8)],
-        val_folds=["8"],
-        out=out,
-        show_progress=False,
-    )
+    run("medualtime_test", synthetic_store, labels="synthetic/findings", out=out)
     return out
 
 

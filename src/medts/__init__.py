@@ -12,26 +12,64 @@ from typing import TYPE_CHECKING, Any
 from medts.version import __version__
 
 if TYPE_CHECKING:
+    from medts.api import train
+    from medts.classifier import Classifier
     from medts.core.records import Record, Stream
+    from medts.data.in_memory import RecordsInMemory
+    from medts.data.splits import Split, Subsample
     from medts.data.store import Store
     from medts.formats import read
     from medts.inference.predictor import load
-    from medts.recipes.classifier import Classifier
+    from medts.models.base import Encoder
+    from medts.models.settings.base import EncoderSettings
+    from medts.objectives.base import Objective
+    from medts.objectives.settings.base import ObjectiveSettings
+    from medts.recipes import find_recipe as recipe
+    from medts.training.recipe import Recipe
 
 _WHERE = {
-    "Classifier": "medts.recipes.classifier",
+    "Classifier": "medts.classifier",
+    "Encoder": "medts.models.base",
+    "EncoderSettings": "medts.models.settings.base",
+    "Objective": "medts.objectives.base",
+    "ObjectiveSettings": "medts.objectives.settings.base",
+    "Recipe": "medts.training.recipe",
     "Record": "medts.core.records",
+    "RecordsInMemory": "medts.data.in_memory",
+    "Split": "medts.data.splits",
     "Store": "medts.data.store",
     "Stream": "medts.core.records",
+    "Subsample": "medts.data.splits",
     "load": "medts.inference.predictor",
     "read": "medts.formats",
+    "recipe": "medts.recipes",
+    "train": "medts.api",
 }
+_NAMED_THERE = {"recipe": "find_recipe"}
 
-__all__ = ["Classifier", "Record", "Store", "Stream", "__version__", "load", "read"]
+__all__ = [
+    "Classifier",
+    "Encoder",
+    "EncoderSettings",
+    "Objective",
+    "ObjectiveSettings",
+    "Recipe",
+    "Record",
+    "RecordsInMemory",
+    "Split",
+    "Store",
+    "Stream",
+    "Subsample",
+    "__version__",
+    "load",
+    "read",
+    "recipe",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that `import medts` stays quick."""
     if name not in _WHERE:
         raise AttributeError(f"module 'medts' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    return getattr(importlib.import_module(_WHERE[name]), _NAMED_THERE.get(name, name))

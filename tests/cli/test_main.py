@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +46,7 @@ def test_importing_the_package_imports_nothing_heavy():
     ("arguments", "said"),
     [
         (["evalute"], "unknown verb 'evalute'. Did you mean 'evaluate'"),
-        (["finetune", "xresnet"], "unknown recipe 'xresnet'. Did you mean 'xresnet1d'"),
+        (["train", "xresnet"], "unknown recipe 'xresnet'. Did you mean 'xresnet1d'"),
         (["ingest", "ptbxl", ".", "store"], "unknown source 'ptbxl'. Did you mean 'ptb-xl'"),
         (["ingest", "ptb-xl", "nowhere", "store"], "nowhere"),
         (["info", "nowhere"], "nowhere"),
@@ -72,7 +74,7 @@ def test_a_package_of_an_extra_is_asked_for_by_the_extras_name(capsys, monkeypat
 
 
 def test_a_misspelt_field_gets_the_nearest_name(capsys, synthetic_store, tmp_path):
-    arguments = ["finetune", "xresnet1d_test", "--data", str(synthetic_store.paths[0]),
+    arguments = ["train", "xresnet1d_test", "--data", str(synthetic_store.paths[0]),
                  "--labels", "synthetic/rhythm", "--train-folds", "1", "--val-folds", "2",
                  "--out", str(tmp_path), "--training.epoch", "3"]  # fmt: skip
     with pytest.raises(SystemExit, match="2"):
@@ -92,7 +94,7 @@ def test_the_whole_way_from_a_corpus_to_a_result(tmp_path, capsys):
     assert "1000 records listed, 1000 stored" in capsys.readouterr().out
     asked = ["--data", store, "--labels", "synthetic/rhythm", "--train-folds", "1-2",
              "--val-folds", "8", "--out", run, "--training.epochs", "1"]  # fmt: skip
-    assert main(["finetune", "xresnet1d_test", *asked]) == 0
+    assert main(["train", "xresnet1d_test", *asked]) == 0
     assert "bundle" in capsys.readouterr().out
     asked = ["--model", run, "--data", store, "--folds", "9", "--out", out]
     assert main(["evaluate", *asked]) == 0
@@ -106,3 +108,64 @@ def test_the_whole_way_from_a_corpus_to_a_result(tmp_path, capsys):
     for thing in (store, run):
         assert main(["info", thing]) == 0
     assert "synthetic" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on"),
+        (
+            OSError(28, "No space left on device", "runs/a/last.ckpt"),
+            2,
+            "runs/a/last.ckpt: No space",
+        ),
+        (PermissionError(13, "Permission denied", "here"), 2, "here: Permission denied"),
+    ],
+)
+def test_what_ends_a_verb_is_one_line_with_its_code(raised, code, said, capsys, monkeypatch):
+    def run(_):
+        raise raised
+
+    monkeypatch.setattr("medts.cli.list.run", run)
+    assert main(["list"]) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_sigterm_ends_a_verb_with_143_and_cleans_up(capsys, monkeypatch):
+    cleaned = []
+
+    def run(_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setattr("medts.cli.list.run", run)
+    assert main(["list"]) == 143
+    assert cleaned
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_callers_own_handler_of_sigterm_stays_in_charge(monkeypatch):
+    heard, before = [], signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("medts.cli.list.run", lambda _: signal.raise_signal(signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    try:
+        assert main(["list"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [True]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_behind_the_output_is_one_line():
+    code = "import sys; from medts.cli.main import main; sys.exit(main(['--help']))"
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == "medts: No space left on device\n"

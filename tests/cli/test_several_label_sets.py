@@ -11,28 +11,28 @@ RHYTHM, MORPHOLOGY = "synthetic/rhythm", "synthetic/morphology"
 
 
 @pytest.fixture
-def finetune(synthetic_store):
+def train(synthetic_store):
     def call(recipe, out, *labels):
-        arguments = ["finetune", recipe, "--data", str(synthetic_store.paths[0])]
+        arguments = ["train", recipe, "--data", str(synthetic_store.paths[0])]
         arguments += ["--labels", *labels, "--train-folds", "1-7", "--val-folds", "8"]
         return main([*arguments, "--out", str(out)])
 
     return call
 
 
-def test_several_label_sets_are_one_run(finetune, joint_run, capsys):
-    assert finetune("xresnet1d_matching_test", joint_run, RHYTHM, MORPHOLOGY) == 0
+def test_several_label_sets_are_one_run(train, joint_run, capsys):
+    assert train("xresnet1d_matching_test", joint_run, RHYTHM, MORPHOLOGY) == 0
     assert "kept epoch" in capsys.readouterr().out
 
 
-def test_a_recipe_with_fixed_classes_takes_one(finetune, tmp_path, capsys):
-    assert finetune("xresnet1d_test", tmp_path, RHYTHM, MORPHOLOGY) == 2
+def test_a_recipe_with_fixed_classes_takes_one(train, tmp_path, capsys):
+    assert train("xresnet1d_test", tmp_path, RHYTHM, MORPHOLOGY) == 2
     assert "a recipe with a matching head" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("recipe", ["xresnet1d_test", "xresnet1d_matching_test"])
-def test_no_label_set_is_a_mistake_that_is_named(finetune, tmp_path, capsys, recipe):
-    assert finetune(recipe, tmp_path) == 2
+def test_no_label_set_is_a_mistake_that_is_named(train, tmp_path, capsys, recipe):
+    assert train(recipe, tmp_path) == 2
     assert "label" in capsys.readouterr().err
 
 

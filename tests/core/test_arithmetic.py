@@ -1,11 +1,18 @@
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from medts.core.arithmetic import arithmetic
 from medts.core.errors import ConfigError
-from medts.tensors.fp32 import KeptInFp32
 
 MATMUL = getattr(torch.backends.mkldnn, "matmul", None)
 NEEDS_ONEDNN = pytest.mark.skipif(MATMUL is None, reason="this torch has no switch for oneDNN")
@@ -50,28 +57,92 @@ def test_a_torch_without_the_switch_is_told_apart(monkeypatch):
         pass
 
 
-def test_attention_that_needs_gradients_is_computed_in_fp32():
-    q, k, v = torch.randn(3, 2, 4, 5, 8, requires_grad=True).unbind(0)
-    exact = F.scaled_dot_product_attention(q, k, v)
-    with arithmetic("bf16"):
-        assert F.scaled_dot_product_attention(q, k, v).dtype == torch.bfloat16
-        with KeptInFp32():
-            kept = F.scaled_dot_product_attention(query=q.bfloat16(), key=k, value=v)
-            plain = F.scaled_dot_product_attention(q, k, v, torch.zeros(5, 5))
-            assert (q @ k.mT).dtype == torch.bfloat16  # all else as autocast says
-            with torch.no_grad():
-                assert F.scaled_dot_product_attention(q, k, v).dtype == torch.bfloat16
-    torch.testing.assert_close(plain, exact)
-    assert kept.dtype == torch.float32
-    assert kept.requires_grad
+@NEEDS_ONEDNN
+def test_overlapping_threads_leave_the_setting_as_it_was():
+    before, inside = MATMUL.fp32_precision, []
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+    def first():
+        with arithmetic("fp32-onednn"):
+            first_in.set()
+            second_in.wait(20)
+        first_out.set()
+
+    def second():
+        first_in.wait(20)
+        with arithmetic("fp32-onednn"):
+            second_in.set()
+            first_out.wait(20)
+            inside.append(MATMUL.fp32_precision)
+
+    in_threads(first, second)
+    assert inside == ["bf16"]  # the first one's end is none for the second one
+    assert MATMUL.fp32_precision == before
 
 
-@pytest.mark.parametrize("conv", [nn.Conv1d(3, 4, 5, stride=2), nn.Conv2d(3, 4, (1, 5))])
-def test_convolutions_that_learn_are_computed_in_fp32(conv):
-    x = torch.randn(2, 3, 20) if isinstance(conv, nn.Conv1d) else torch.randn(2, 3, 1, 20)
-    exact = conv(x)
-    with arithmetic("bf16"), KeptInFp32():
-        torch.testing.assert_close(conv(x.bfloat16().float()), exact, atol=0.05, rtol=0.05)
-        torch.testing.assert_close(conv(x), exact)
-        with torch.no_grad():
-            assert conv(x).dtype == torch.bfloat16
+@NEEDS_ONEDNN
+def test_threads_of_both_kinds_never_compute_at_the_same_time():
+    found = []
+
+    def compute(precision):
+        for _ in range(200):
+            with arithmetic(precision):
+                found.append((precision, MATMUL.fp32_precision == "bf16"))
+                time.sleep(1e-5)
+                found.append((precision, MATMUL.fp32_precision == "bf16"))
+
+    in_threads(*(partial(compute, each) for each in ["fp32", "fp32-onednn", "bf16", "fp32-onednn"]))
+    assert len(found) == 4 * 400
+    assert all(is_fast == (precision == "fp32-onednn") for precision, is_fast in found)
+
+
+@NEEDS_ONEDNN
+def test_nested_kinds_in_several_threads_end():
+    def nested(outer, inner):
+        for _ in range(100):
+            with arithmetic(outer):
+                with arithmetic(inner):
+                    assert (MATMUL.fp32_precision == "bf16") == (inner == "fp32-onednn")
+                assert (MATMUL.fp32_precision == "bf16") == (outer == "fp32-onednn")
+
+    kinds = ("fp32", "fp32-onednn")
+    before = MATMUL.fp32_precision
+    in_threads(*(partial(nested, a, b) for a in kinds for b in kinds))
+    assert MATMUL.fp32_precision == before
+
+
+@NEEDS_ONEDNN
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_does_not_wait_for_threads_that_it_has_not():
+    is_in, is_over = threading.Event(), threading.Event()
+
+    def hold():
+        with arithmetic("fp32-onednn"):
+            is_in.set()
+            is_over.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_in.wait(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a process with threads forks
+        child = os.fork()
+    if child == 0:
+        with arithmetic("fp32"):
+            os._exit(int(MATMUL.fp32_precision == "bf16"))
+    status = os.waitpid(child, 0)[1]
+    is_over.set()
+    thread.join(20)
+    assert status == 0
+
+
+def test_arithmetic_imports_no_torch_before_it_computes():
+    code = "import sys, medts.core.arithmetic; raise SystemExit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def in_threads(*functions):
+    """Runs functions side by side, and raises what any of them raised."""
+    with ThreadPoolExecutor(len(functions)) as pool:
+        for each in [pool.submit(function) for function in functions]:
+            each.result(timeout=60)

@@ -4,9 +4,36 @@ from medts.core.errors import MedtsError
 from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
 
 
-@pytest.mark.parametrize("spelling", ["uV", "µV", "μV", "microvolt", " uv "])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "uV",
+        "µV",
+        "μV",
+        "microvolt",
+        " uv ",
+        "microV",
+        "uVolts",
+        "mcV",
+        "&micro;V",
+        "㎶",
+        "ÂµV",
+        "Î¼V",
+        "æV",
+        "ìV",
+        "¦ÌV",
+        "\x83ÊV",
+        "¥ìV",
+    ],
+)
 def test_every_spelling_of_a_microvolt_becomes_one(spelling):
     assert canonical_unit(spelling) == "µV"
+
+
+@pytest.mark.parametrize("spelling", ["?V", "\ufffdV", "uVs", "uM"])
+def test_what_may_have_been_a_micro_is_not_guessed(spelling):
+    with pytest.raises(MedtsError, match="unknown unit"):
+        canonical_unit(spelling)
 
 
 def test_a_thousand_microvolts_are_a_millivolt():

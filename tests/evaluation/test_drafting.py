@@ -8,14 +8,14 @@ from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.melp import Melp
-from medts.recipes import find_pretraining
+from medts.recipes import find_recipe
 
 FEW = DraftingConfig(n_resamples=20, n_exchanges=3)
 
 
 @pytest.fixture(scope="module")
 def writer():
-    recipe = find_pretraining("melp_test")
+    recipe = find_recipe("melp_test")
     config = ModelConfig(encoder=recipe.encoder, windowing=recipe.windowing)
     return Bundle(
         config,

@@ -1,19 +1,9 @@
-import json
-import re
-
 import numpy as np
 import pytest
 import torch
 
 from medts.core.errors import UnknownNameError
-from medts.evaluation.drawing import figure_svg
-from medts.evaluation.explanation import (
-    bin_means,
-    draw_explanation,
-    lay_out,
-    write_explanation,
-)
-from medts.evaluation.faithfulness import Curves
+from medts.evaluation.explanation import bin_means, on_time_axis
 from medts.inference.explain import Explanation
 from medts.tensors.batch import Batch, StreamBatch
 
@@ -45,52 +35,26 @@ def make_explanation(n_channels=3):
     )
 
 
-def curves(height=0.5):
-    shares = np.linspace(0, 1, 3)
-    return Curves(shares, np.array([0.7, 0.2, 0.1]), np.array([0.1, height, 0.7]))
-
-
 def test_windows_are_laid_beside_each_other_and_averaged_where_they_overlap():
     explanation = make_explanation()
     explanation.relevance["ecg"][1] *= 3
-    timeline = lay_out(explanation, "ecg")
-    one = 1 / 400
-    assert timeline.relevance.shape == (3, 300)
-    np.testing.assert_allclose(timeline.relevance[0, :100], one, rtol=1e-5)
-    np.testing.assert_allclose(timeline.relevance[0, 100:200], 2 * one, rtol=1e-5)
-    np.testing.assert_allclose(timeline.relevance[0, 200:], 3 * one, rtol=1e-5)
-    assert np.isnan(timeline.relevance[2]).all()
+    found = on_time_axis(explanation, "ecg")
+    one, n = 1 / 400, 50  # bins of six samples
+    assert found.relevance.shape == (3, n)
+    assert (found.start_s, found.end_s) == (0.0, pytest.approx(3.0))
+    np.testing.assert_allclose(found.relevance[0, :16], one, rtol=1e-5)
+    np.testing.assert_allclose(found.relevance[0, 17:33], 2 * one, rtol=1e-5)
+    np.testing.assert_allclose(found.relevance[0, 34:], 3 * one, rtol=1e-5)
+    assert np.isnan(found.relevance[2]).all()
+    assert found.shares["c0"] == pytest.approx(1.0)
     with pytest.raises(UnknownNameError, match="stream of the model"):
-        lay_out(explanation, "eeg")
+        on_time_axis(explanation, "eeg")
 
 
 def test_bins_are_means_without_gaps():
     values = np.arange(480.0)[None]
     values[0, :3] = np.nan
-    bins = bin_means(values)
+    bins = bin_means(values, 3)
     assert bins.shape == (1, 160)
     assert np.isnan(bins[0, 0])
     assert bins[0, 1] == 4.0
-
-
-def test_every_channel_is_drawn_with_its_share():
-    svg = figure_svg(draw_explanation(make_explanation()))
-    for words in ("c0", "c1", "c2", "50 %", "0 %", "0 s"):
-        assert words in svg
-    assert re.findall(r"(?:href|src)=\"(?!#)[^\"]*", svg) == []
-    assert draw_explanation(make_explanation(), seconds=0.5).axes
-
-
-def test_the_page_is_whole_and_the_numbers_lie_beside_it(tmp_path):
-    several = {"attention": [curves()], "random": [curves(0.1), curves(0.3)]}
-    page, numbers = write_explanation(tmp_path, make_explanation(), several, label_meaning="word")
-    html = page.read_text(encoding="utf-8")
-    assert "r&lt;1&gt;" in html
-    assert "A (word): probability 0.700" in html
-    assert "12 after patches, 5 after window" in html
-    assert re.findall(r"<(?:script|img|link)[^>]*https?://[^>]*>", html) == []
-    content = json.loads(numbers.read_text())
-    assert content["channels"]["ecg"]["c0"] == pytest.approx(0.5)
-    assert content["faithfulness"]["attention"]["score"] == [pytest.approx(curves().score)]
-    assert len(content["faithfulness"]["random"]["score"]) == 2
-    assert content["method"] == "attention"

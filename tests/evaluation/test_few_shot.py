@@ -8,8 +8,8 @@ from sklearn.neighbors import NearestCentroid
 
 from medts.data.splits import Part
 from medts.evaluation.few_shot import FewShotConfig, draw_shots, nearest_centroid, run
-from medts.evaluation.probe import Labelled
 from medts.evaluation.task import make_task
+from medts.training.probe import Labelled
 
 
 def test_every_class_has_k_examples_or_all_it_has(task):

@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
+from medts.api import evaluate
 from medts.core.errors import LeakError, StoreError
-from medts.evaluation.fine_tune import evaluate
 from medts.evaluation.result import Measure, read_result
 
 SHAPE = {

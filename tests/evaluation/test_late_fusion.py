@@ -6,8 +6,8 @@ import pytest
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.evaluation.late_fusion import fit_fusion, measure_fusion
-from medts.evaluation.probe import macro_auroc
 from medts.inference.bundle import load_bundle
+from medts.training.probe import macro_auroc
 
 LETTERS = LabelSet(name="made-up/letters", classes=("A", "B"), kind="multi")
 

@@ -177,8 +177,8 @@ def test_merl_with_tables_scores_by_name_and_by_position_side_by_side(
     classes = task.label_set.classes
     ids = range(len(task.test))
     labels = dict(zip(classes, task.test.target.T, strict=True))
-    swapped = [classes[1], classes[0], *classes[2:]]
-    folder = write_tables(tmp_path / "findings", classes, swapped, labels, ids)
+    turned = [*classes[1:], classes[0]]
+    folder = write_tables(tmp_path / "findings", classes, turned, labels, ids)
     # The tables number records; the store of this test names them by subject.
     numbered = np.array([f"synthetic/{i}" for i in ids], dtype=object)
     rows = task.test.rows

@@ -6,12 +6,13 @@ from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.data.prompts import write_prompts
 from medts.evaluation import zero_shot
-from medts.evaluation.files import write_result
+from medts.evaluation.files import details_of
 from medts.evaluation.result import read_result
 from medts.evaluation.task import make_task
 from medts.evaluation.text import read_like_prompts
 from medts.evaluation.zero_shot import ZeroShotConfig, class_words, likeness
 from medts.inference.bundle import Bundle, load_bundle
+from medts.report.files import write_result
 from medts.signal.preprocess import Preprocessing
 
 
@@ -105,7 +106,8 @@ def test_the_page_holds_the_classes_that_were_frequent_enough(oracle, task, tiny
     bare = make_task(task.store, "synthetic/findings", test_folds=["9", "10"], out=tmp_path)
     n_test = np.sort(bare.test.target.sum(axis=0))
     found = zero_shot.run(oracle, bare, ZeroShotConfig(min_test=int(n_test[0]) + 1))
-    report, metrics = write_result(bare, found, model=tiny_run)
+    details = details_of(bare, found, model=tiny_run)
+    report, metrics = write_result(tmp_path, found, details)
     assert read_result(metrics).per_class.keys() < set(bare.label_set.classes)
     rarest = bare.label_set.classes[int(bare.test.target.sum(axis=0).argmin())]
     assert rarest not in read_result(metrics).per_class

@@ -9,6 +9,9 @@ import wfdb
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.formats import FORMATS, read
+from medts.formats.wfdb_annotations import decode
+from medts.formats.wfdb_header import find_header, parse, parse_signals
+from medts.formats.wfdb_signals import read_samples
 
 
 def some(folder, pattern, n):
@@ -41,6 +44,43 @@ def test_wfdb_records_agree_with_the_wfdb_package(real_data, pattern, sampling_r
         assert is_whole(ecg)
         if n_channels == 12:
             assert ecg.channels == STANDARD_12_LEADS
+
+
+@pytest.mark.parametrize(
+    ("pattern", "n"),
+    [
+        ("ptb-xl/records500/*/*.hea", 12),
+        ("mitdb/*.hea", 6),
+        ("ludb/data/*.hea", 12),
+        ("challenge-2017-validation/validation/*.hea", 12),
+    ],
+)
+def test_integers_of_wfdb_records_equal_the_wfdb_package_bit_for_bit(real_data, pattern, n):
+    for path in some(real_data, pattern, n):
+        theirs = wfdb.rdrecord(str(path.with_suffix("")), physical=False, smooth_frames=False)
+        header = parse(find_header(path))
+        signals = parse_signals(header)
+        n_frames, samples = read_samples(header, signals)
+        assert n_frames == theirs.sig_len
+        for ours, digital in zip(samples, theirs.e_d_signal, strict=True):
+            np.testing.assert_array_equal(ours, digital)
+        assert [each.name or None for each in signals] == theirs.sig_name
+        assert [each.gain for each in signals] == theirs.adc_gain
+        assert [each.baseline for each in signals] == theirs.baseline
+        assert [each.unit for each in signals] == theirs.units
+
+
+@pytest.mark.parametrize(("pattern", "n"), [("mitdb/*.atr", 6), ("ludb/data/1*.[aiv]*", 24)])
+def test_annotations_equal_the_wfdb_package_bit_for_bit(real_data, pattern, n):
+    for path in some(real_data, pattern, n):
+        theirs = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
+        ours = decode(path.read_bytes(), path)
+        np.testing.assert_array_equal(ours.ticks, theirs.sample)
+        np.testing.assert_array_equal(ours.subtypes, theirs.subtype)
+        np.testing.assert_array_equal(ours.channels, theirs.chan)
+        np.testing.assert_array_equal(ours.numbers, theirs.num)
+        assert [ours.symbol_of(code) for code in ours.codes.tolist()] == theirs.symbol
+        assert [text.decode("latin-1") for text in ours.texts] == theirs.aux_note
 
 
 def test_mitdb_has_its_published_beats_and_rhythms(real_data):

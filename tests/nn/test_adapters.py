@@ -241,6 +241,17 @@ def test_texts_are_computed_once_and_forgotten_when_memory_ends(name):
 
 
 @EACH
+def test_what_is_kept_of_a_text_does_not_depend_on_what_is_read_with_it(name):
+    trunk, device = build(name), torch.device("cpu")
+    texts = ["sinus rhythm", "normal ecg", "a much longer text than all of the others are"]
+    shape = {"n_blocks": 2, "max_tokens": 128, "limit_mib": 1}
+    together, alone = FrozenReader(trunk, **shape), FrozenReader(trunk, **shape)
+    hidden, is_valid = together(texts, device)
+    for row, text in enumerate(texts):
+        assert torch.equal(alone([text], device)[0][0], hidden[row][is_valid[row]])
+
+
+@EACH
 @pytest.mark.parametrize("pool", ["mean", "first"])
 def test_a_vector_is_kept_in_place_of_the_states_it_was_made_of(name, pool):
     trunk, device = build(name), torch.device("cpu")

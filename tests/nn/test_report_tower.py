@@ -112,12 +112,23 @@ def test_what_is_frozen_is_computed_once_and_is_no_weight_of_ours(n_frozen_layer
     tower._embed = lambda ids, place: (calls.append(len(ids)), embed(ids, place))[1]
     for _ in range(3):
         tower(TEXTS)
-    assert calls == [3]
+    assert calls == [1, 1, 1]
     tower([*TEXTS, "new"])
-    assert calls == [3, 1]
+    assert calls == [1, 1, 1, 1]
     names = [name for name, _ in tower.named_parameters()]
     assert len({name.split(".")[1] for name in names}) == 3 - n_frozen_layers
     assert tower.state_dict().keys() == {*names, "digest"}
+
+
+def test_what_is_kept_of_a_text_does_not_depend_on_what_is_read_with_it():
+    together, alone = build(), build()
+    with torch.no_grad():
+        together([*TEXTS, "a much longer text than the others are, by many words"])
+        for text in TEXTS:
+            alone([text])
+    assert len(alone._kept) == 3
+    for key, state in alone._kept.items():
+        assert torch.equal(together._kept[key], state)
 
 
 def test_kept_features_give_what_fresh_ones_give():

@@ -10,7 +10,7 @@ from medts.models.settings.medualtime import MedualTimeConfig
 from medts.nn.settings import TextConfig
 from medts.objectives.dual_contrast import DualContrast, PassHead, add_noise, number_reports
 from medts.objectives.settings.dual_contrast import DualContrastConfig
-from medts.recipes import find_pretraining
+from medts.recipes import find_recipe
 
 pytest.importorskip("transformers")
 
@@ -90,7 +90,7 @@ def test_alignment_waits_then_rises_and_always_counts_in_validation(batch):
 
 
 def test_the_recipe_draws_the_passes_together_for_nine_tenths_of_its_batches():
-    recipe = find_pretraining("medualtime")
+    recipe = find_recipe("medualtime_pretraining")
     n_steps = recipe.training.epochs * (1027 // recipe.training.batch_size)
     assert n_steps == 64, "on the part of PTB-XL that the tables are made of"
     objective = DualContrast(recipe.objective, encoder=build().encoder).train()

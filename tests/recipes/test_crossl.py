@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from running import run
 from sklearn.metrics import roc_auc_score
 
 from medts.core.records import Record, Stream
@@ -17,9 +18,7 @@ from medts.inference.torch_backend import predictor_of
 from medts.models.settings.crossl import CrosslConfig
 from medts.objectives.settings.cross_modal import CrossModalConfig
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
-from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_pretraining, find_recipe
-from medts.recipes.pretrain import pretrain
-from medts.recipes.run import finetune
+from medts.recipes import find_recipe, recipes
 from medts.signal.perturb import drop_channels
 
 CORPORA = ("eegmat", "ptb_xl", "wisdm")
@@ -27,18 +26,18 @@ CORPORA = ("eegmat", "ptb_xl", "wisdm")
 
 @pytest.fixture(scope="module")
 def pretrained(synthetic_store, tmp_path_factory):
-    return pretrain(
-        find_pretraining("crossl_test"), synthetic_store, train_folds=["1", "2", "3"],
-        val_folds=["8"], out=tmp_path_factory.mktemp("crossl") / "run", show_progress=False,
+    return run(
+        find_recipe("crossl_test_pretraining"), synthetic_store, train_folds=["1", "2", "3"],
+        val_folds=["8"], out=tmp_path_factory.mktemp("crossl") / "run",
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def tuned(pretrained, synthetic_store, tmp_path_factory):
-    return finetune(
-        find_recipe("crossl_test"), synthetic_store, label_set="synthetic/findings",
+    return run(
+        find_recipe("crossl_test"), synthetic_store, labels="synthetic/findings",
         train_folds=["1", "2", "3", "4"], val_folds=["8"], init=pretrained,
-        out=tmp_path_factory.mktemp("crossl") / "tuned", show_progress=False,
+        out=tmp_path_factory.mktemp("crossl") / "tuned",
     )  # fmt: skip
 
 
@@ -95,31 +94,35 @@ def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synt
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_all_baselines_of_a_corpus_share_streams_windows_and_budget(corpus):
-    base, tuned = find_pretraining(f"crossl_{corpus}"), find_recipe(f"crossl_{corpus}")
+    base, tuned = find_recipe(f"crossl_{corpus}_pretraining"), find_recipe(f"crossl_{corpus}")
     assert isinstance(base.objective, LatentMaskingConfig)
     assert base.encoder.build().state_dict().keys() == set(tuned.encoder.build().state_dict())
-    others = [name for name in PRETRAINING_RECIPES if name.startswith(f"crossl_{corpus}_")]
-    assert len(others) == 5
+    others = [
+        name
+        for name in recipes()
+        if name.startswith(f"crossl_{corpus}_") and recipes()[name]().head is None
+    ]
+    assert len(others) == 6
     for name in others:
-        other = find_pretraining(name)
+        other = find_recipe(name)
         assert other.preprocessing == base.preprocessing
         assert other.windowing == base.windowing
-        if not name.endswith("_paper"):
+        if "paper" not in name:
             assert other.training == base.training
             is_beside = isinstance(other.objective, CrossModalConfig)
             features = "encoder" if is_beside else "aggregate"
             assert other.encoder == base.encoder.but(features=features)
     for name in (f"crossl_{corpus}_modality_dropout", f"deep_conv_lstm_{corpus}"):
-        other = RECIPES[name]()
+        other = recipes()[name]()
         assert other.preprocessing == tuned.preprocessing
         assert other.training == tuned.training
-    dropped = RECIPES[f"crossl_{corpus}_modality_dropout"]().encoder
+    dropped = recipes()[f"crossl_{corpus}_modality_dropout"]().encoder
     assert dropped == tuned.encoder.but(modality_dropout=0.5)
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_the_paper_settings_are_those_of_the_released_code(corpus):
-    recipe = find_pretraining(f"crossl_{corpus}_paper")
+    recipe = find_recipe(f"crossl_{corpus}_paper_pretraining")
     encoder, objective = recipe.encoder, recipe.objective
     assert (encoder.latent_dim, encoder.dim, encoder.kernels) == (96, 32, (24, 16, 8))
     assert (encoder.aggregator, encoder.missing, encoder.strides) == ("mlp", "zero", (1, 1, 1))
@@ -137,7 +140,7 @@ def test_the_paper_settings_are_those_of_the_released_code(corpus):
 
 
 def test_a_rate_that_preprocessing_does_not_make_is_refused():
-    recipe = find_pretraining("crossl_wisdm")
+    recipe = find_recipe("crossl_wisdm_pretraining")
     streams = dict(recipe.encoder.streams)
     streams["watch-acc"] = streams["watch-acc"].but(sampling_rate=50.0)
     with pytest.raises(ValueError, match="reads 'watch-acc' at 50 Hz, preprocessing makes 20 Hz"):
@@ -148,7 +151,7 @@ def test_a_rate_that_preprocessing_does_not_make_is_refused():
 
 
 def test_a_corpus_without_blood_pressure_leaves_it_out_of_what_is_known():
-    recipe = find_pretraining("crossl_bidmc")
+    recipe = find_recipe("crossl_bidmc_pretraining")
     encoder = recipe.encoder.build().train()
     rng = np.random.default_rng(0)
     streams = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import run
 from safetensors.torch import load_file
 
 from medts.core.errors import MedtsError
@@ -17,10 +18,8 @@ from medts.inference.bundle import load_bundle
 from medts.inference.predictor import load
 from medts.nn.language_model import random_language_model
 from medts.nn.trunk import original
-from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_pretraining, find_recipe
-from medts.recipes.pretrain import pretrain
-from medts.recipes.run import finetune
-from medts.recipes.tables import find_suite
+from medts.recipes import find_recipe, recipes
+from research.tables import find_suite
 
 VARIANTS = {
     "medualtime_signal_pass": {"passes"},
@@ -104,14 +103,13 @@ def test_a_constant_text_takes_the_place_of_every_report(synthetic_store, tmp_pa
         preprocessing=base.preprocessing.but(reports=control),
         training=base.training.but(epochs=1),
     )
-    finetune(
+    run(
         recipe,
         synthetic_store,
-        label_set="synthetic/findings",
+        labels="synthetic/findings",
         train_folds=["1", "2"],
         val_folds=["8"],
         out=tmp_path,
-        show_progress=False,
     )
     model, record = load(tmp_path), synthetic_store.record(3)
     found = model.predict(record).probability
@@ -146,7 +144,7 @@ def test_a_variant_changes_only_what_it_names(name):
 def test_the_page_of_the_paper_lists_every_recipe():
     page = (Path(__file__).parents[2] / "docs/papers/medualtime.md").read_text(encoding="utf-8")
     families = ("medualtime", "text_linear", "gpt4ts")
-    names = {each for each in RECIPES | PRETRAINING_RECIPES if each.startswith(families)}
+    names = {each for each in recipes() if each.startswith(families)}
     assert {each for each in names if f"`{each}`" not in page} == set()
 
 
@@ -156,18 +154,17 @@ def test_the_recipe_of_the_paper_has_its_settings():
     assert (encoder.n_adapted, encoder.n_tokens, encoder.patch) == (11, 5, 25)
     assert (encoder.conv_widths, encoder.conv_kernels) == ((64, 128, 128), (7, 5, 3))
     assert (encoder.is_gate_shared, encoder.is_message_normed) == (True, False)
-    objective = find_pretraining("medualtime").objective
+    objective = find_recipe("medualtime_pretraining").objective
     assert (objective.noise, objective.temperature, objective.alignment) == (0.5, 0.1, 0.1)
 
 
 def test_pretraining_ends_in_an_encoder_that_embeds(synthetic_store, tmp_path):
-    pretrain(
-        find_pretraining("medualtime_test"),
+    run(
+        find_recipe("medualtime_pretraining_test"),
         synthetic_store,
         train_folds=["1", "2", "3"],
         val_folds=["8"],
         out=tmp_path,
-        show_progress=False,
     )
     history = json.loads((tmp_path / "history.json").read_text())
     assert [each["train_alignment"] for each in history] == pytest.approx([0.0, 0.1])

@@ -9,7 +9,7 @@ from medts.data.sources.ptb_xl import PtbXl
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.objectives.base import TrainingParts
-from medts.recipes import find_pretraining
+from medts.recipes import find_recipe
 
 N_PAIRS, MOST_STEPS = 64, 600
 
@@ -19,7 +19,7 @@ def batch(real_data, tmp_path_factory):
     """The first 64 recordings of PTB-XL whose reports, as they are read, all differ."""
     folder = tmp_path_factory.mktemp("store")
     ingest(PtbXl(), real_data / "ptb-xl", folder)
-    store, recipe = Store(folder), find_pretraining("melp_small")
+    store, recipe = Store(folder), find_recipe("melp_small")
     rows = list(range(6 * N_PAIRS))
     records = PreparedRecords(store, rows, recipe.preprocessing)
     dataset = WindowDataset(records, recipe.windowing)
@@ -36,7 +36,7 @@ def batch(real_data, tmp_path_factory):
 @pytest.mark.slow
 def test_64_distinct_real_pairs_are_learnt_by_heart_at_all_three_levels(batch):
     torch.manual_seed(0)
-    recipe = find_pretraining("melp_small")
+    recipe = find_recipe("melp_small")
     encoder = recipe.encoder.build()
     objective = recipe.objective.build(TrainingParts(encoder)).eval()
     weights = [each for each in objective.parameters() if each.requires_grad]

@@ -1,15 +1,15 @@
 import pytest
 
 from medts.core.errors import ConfigError, UnknownNameError
-from medts.recipes import PRETRAINING_RECIPES, RECIPES, find_recipe
-from medts.recipes.base import Pretraining, Recipe
+from medts.recipes import find_recipe, recipes
+from medts.training.recipe import Recipe
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", sorted(recipes()))
 def test_every_recipe_builds_says_what_it_is_and_survives_json(name):
-    recipe = RECIPES[name]()
+    recipe = find_recipe(name)
     assert recipe.name == name
-    assert len(RECIPES[name].__doc__) > 20
+    assert len(recipes()[name].__doc__) > 20
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     try:
         encoder = recipe.encoder.build()
@@ -20,15 +20,7 @@ def test_every_recipe_builds_says_what_it_is_and_survives_json(name):
     assert encoder.dim > 0
 
 
-@pytest.mark.parametrize("name", sorted(PRETRAINING_RECIPES))
-def test_every_pretraining_recipe_says_what_it_is_and_survives_json(name):
-    recipe = PRETRAINING_RECIPES[name]()
-    assert recipe.name == name
-    assert len(PRETRAINING_RECIPES[name].__doc__) > 20
-    assert Pretraining.model_validate_json(recipe.model_dump_json()) == recipe
-
-
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", sorted(recipes()))
 def test_every_field_has_its_sentence(name):
     def check(config):
         for field, info in type(config).model_fields.items():
@@ -37,11 +29,11 @@ def test_every_field_has_its_sentence(name):
             if hasattr(type(value), "model_fields"):
                 check(value)
 
-    check(RECIPES[name]())
+    check(find_recipe(name))
 
 
 def test_a_variant_changes_only_what_it_names():
-    base, variant = RECIPES["xresnet1d"](), RECIPES["xresnet1d101"]()
+    base, variant = find_recipe("xresnet1d"), find_recipe("xresnet1d101")
     changed = {
         field for field in Recipe.model_fields if getattr(base, field) != getattr(variant, field)
     }
@@ -54,6 +46,6 @@ def test_a_misspelt_recipe_gets_the_nearest_name():
 
 
 def test_an_encoder_that_reads_other_channels_than_are_prepared_is_refused():
-    recipe = RECIPES["xresnet1d"]()
+    recipe = find_recipe("xresnet1d")
     with pytest.raises(ValueError, match="preprocessing makes"):
         recipe.but(encoder=recipe.encoder.but(channels=("I", "II")))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from medts.inference.bundle import seeded_batch
-from medts.recipes import RECIPES
+from medts.recipes import recipes
 
 NAMES = [
     f"{name}_small"
@@ -14,7 +14,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_encoder_reads_the_window_that_is_cut_and_is_small(name):
-    recipe = RECIPES[name]()
+    recipe = recipes()[name]()
     rate = recipe.preprocessing.streams[recipe.encoder.stream].sampling_rate
     assert recipe.windowing.window_s * rate == getattr(recipe.encoder, "window", 250) == 250
     encoder = recipe.encoder.build().eval()
@@ -26,7 +26,7 @@ def test_the_encoder_reads_the_window_that_is_cut_and_is_small(name):
 
 
 def test_all_of_them_are_cut_and_trained_alike():
-    first, *others = (RECIPES[name]() for name in NAMES)
+    first, *others = (recipes()[name]() for name in NAMES)
     for recipe in others:
         assert recipe.windowing == first.windowing
         assert recipe.training == first.training

@@ -1,7 +1,7 @@
 import pytest
 
 from medts.recipes import find_recipe
-from medts.recipes.tables import find_suite
+from research.tables import find_suite
 
 SUPERVISED = ("ptb-xl", "cinc", "beats", "eegmat", "wisdm")
 

@@ -1,19 +1,30 @@
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from medts.core.errors import MedtsError
 from medts.core.montage import LEAD_GROUPS, MONTAGES, SCALP_REGIONS, STANDARD_12_LEADS
 from medts.core.records import Record, Stream
-from medts.signal.filtering import bandpass, resample
+from medts.signal import preprocess as module
 from medts.signal.preprocess import (
+    PREPROCESSING_VERSION,
     Preprocessing,
     StreamPreprocessing,
+    extend_stream,
     fill_gaps,
+    filter_and_scale,
     prepare_stream,
     preprocess,
     regroup,
     split_stream,
+    window_with_halo,
 )
 
 RATE = 500.0
@@ -84,32 +95,6 @@ def test_a_record_without_the_stream_or_without_a_usable_lead_is_refused():
         prepared(np.zeros((1, 5000), np.float32), ("I",))
 
 
-def test_the_filter_keeps_its_band_and_delays_nothing():
-    slow, fast = np.sin(2 * np.pi * 1 * TIME), np.sin(2 * np.pi * 60 * TIME)
-    kept = bandpass(np.stack([TONE, slow + fast]).astype(np.float32), RATE, low_hz=3, high_hz=30)
-    middle = slice(1000, 4000)
-    assert np.abs(kept[0, middle] - TONE[middle]).max() < 0.1
-    assert np.abs(kept[1, middle]).max() < 0.05
-
-
-def test_a_filter_edge_above_half_the_rate_is_refused():
-    with pytest.raises(MedtsError, match="not between 0 and 250"):
-        bandpass(TONE[None], RATE, low_hz=None, high_hz=300)
-
-
-@pytest.mark.parametrize(("rate", "length"), [(100.0, 1000), (250.0, 2500), (360.0, 3600)])
-def test_resampling_keeps_the_wave(rate, length):
-    made = resample(TONE[None], RATE, rate)
-    expected = np.sin(2 * np.pi * 5 * np.arange(length) / rate)
-    assert made.shape == (1, length)
-    assert np.abs(made[0, 50:-50] - expected[50:-50]).max() < 0.01
-
-
-def test_resampling_makes_no_step_at_the_ends_of_an_offset_signal():
-    made = resample(np.full((1, 5000), 7.0, np.float32), RATE, 100.0)
-    assert np.abs(made - 7.0).max() < 1e-3
-
-
 def test_gaps_are_bridged_by_lines():
     values = np.array([np.nan, 1.0, np.nan, 3.0, np.nan], np.float32)
     assert fill_gaps(values).tolist() == [1.0, 1.0, 2.0, 3.0, 3.0]
@@ -120,6 +105,8 @@ def test_contradictions_in_the_config_name_the_values():
         StreamPreprocessing(channels=("AVR",))
     with pytest.raises(ValidationError, match=r"low_hz 40.0 is not below high_hz 30.0"):
         StreamPreprocessing(low_hz=40.0, high_hz=30.0)
+    with pytest.raises(ValidationError, match=r"low_hz 5.0 is not below half the sampling_rate 10"):
+        StreamPreprocessing(low_hz=5.0, sampling_rate=10.0)
 
 
 def twelve_leads():
@@ -164,18 +151,6 @@ def test_a_regrouped_record_is_left_as_it_is_so_that_a_group_can_be_taken_away()
         preprocess(record(TONE[None], ("Cz",), unit="uV", modality="eeg"), groups)
 
 
-def test_older_settings_are_read_and_written_as_they_were():
-    old = (
-        '{"streams":{"ecg":{"modality":"ecg","channels":["I"],"unit":"mV","sampling_rate":100.0,'
-        '"low_hz":0.5,"high_hz":null,"scale":0.25,"clip":20.0}}}'
-    )
-    assert Preprocessing.model_validate_json(old).model_dump_json() == old
-    new = Preprocessing(
-        streams={"limb": StreamPreprocessing(source="ecg", low_hz=None, keeps_level=True)}
-    )
-    assert Preprocessing.model_validate_json(new.model_dump_json()) == new
-
-
 def test_the_level_of_an_acceleration_is_kept_where_asked_for():
     signal = np.full((1, 5000), 1.0, np.float32)
     signal[0, ::100] = 1.1
@@ -207,17 +182,6 @@ def test_streams_of_which_no_two_overlap_in_time_are_refused():
         preprocess(together(10.0), config)
 
 
-@pytest.mark.parametrize(
-    ("rate", "to"), [(1024.0, 1.0), (700.0, 64.0), (128 / 3, 20.0), (20.037, 20.0), (31.25, 44.1)]
-)
-def test_rates_that_do_not_divide_leave_every_second_in_its_place(rate, to):
-    time = np.arange(int(rate * 100)) / rate
-    made = resample(np.sin(2 * np.pi * 0.11 * time)[None].astype(np.float32), rate, to)[0]
-    expected = np.sin(2 * np.pi * 0.11 * np.arange(len(made)) / to)
-    inner = slice(int(5 * to), int(95 * to))
-    assert np.abs(made - expected)[inner].max() < 0.02
-
-
 def test_a_constant_level_is_information_where_the_level_is_kept():
     steady = Stream(np.full((1, 100), 92.0), ("hr",), 10.0, "other", "a.u.")
     spec = StreamPreprocessing(
@@ -228,3 +192,147 @@ def test_a_constant_level_is_information_where_the_level_is_kept():
     assert kept.is_channel_present.all()
     np.testing.assert_allclose(kept.signal, 0.92)
     assert not prepare_stream(steady, spec, name="hr").is_channel_present.any()
+
+
+FILTERS = ("fir", "butterworth")
+
+
+def noisy(n_samples, n_channels=2):
+    signal = np.random.default_rng(n_samples).standard_normal((n_channels, n_samples))
+    signal = signal.cumsum(axis=1).astype(np.float32) / 10
+    return Stream(signal, STANDARD_12_LEADS[:n_channels], RATE, "ecg", "mV")
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"high_hz": 40.0}, {"low_hz": None}, {"filter": FILTERS[1]}]
+)
+@pytest.mark.parametrize("n_samples", [3, 600, 5000])
+def test_a_window_filtered_with_its_halo_equals_the_window_of_the_filtered_record(
+    n_samples, changes
+):
+    stream = noisy(n_samples)
+    stream.signal[0, n_samples // 2 :][:100] = np.nan
+    spec = StreamPreprocessing(channels=("I", "II", "V1"), **changes)
+    whole = prepare_stream(stream, spec, name="ecg")
+    n_whole = whole.signal.shape[1]
+    padded = np.pad(whole.signal, ((0, 0), (300, 300)))
+    extended = extend_stream(stream, spec, name="ecg")
+    assert extended.signal.shape[1] == n_whole + 2 * spec.n_halo
+    for first in (-300, -7, 0, n_whole // 3, n_whole - 250, n_whole):
+        signal, is_recorded = window_with_halo(extended, spec, first=first, n_samples=250)
+        assert signal.shape == (3, 250 + 2 * spec.n_halo)
+        window = filter_and_scale(signal, spec, is_recorded=is_recorded)
+        np.testing.assert_allclose(window, padded[:, first + 300 :][:, :250], atol=1e-5)
+        assert not window[~is_recorded].any()
+
+
+def test_the_filter_is_a_plain_convolution_in_single_precision():
+    stream, spec = noisy(5000), StreamPreprocessing(channels=("I", "II"), high_hz=40.0, clip=5.0)
+    extended = extend_stream(stream, spec, name="ecg")
+    taps = torch.from_numpy(spec.taps.astype(np.float32))[None, None]
+    graph = torch.nn.functional.conv1d(torch.from_numpy(extended.signal)[:, None], taps)
+    expected = (graph[:, 0] / spec.scale).clamp(-spec.clip, spec.clip)
+    found = filter_and_scale(extended.signal, spec)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert np.abs(found).max() == pytest.approx(5.0)
+
+
+@given(
+    gaps=st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 599), st.integers(1, 400)), max_size=5
+    ),
+    kind=st.sampled_from(FILTERS),
+)
+def test_what_was_not_recorded_is_exactly_zero_whatever_bridges_it(gaps, kind):
+    stream = noisy(600)
+    for row, first, length in gaps:
+        stream.signal[row, first : first + length] = np.nan
+    spec = StreamPreprocessing(channels=("I", "II", "V1"), filter=kind)
+
+    def other_bridge(values):
+        return np.nan_to_num(values, nan=float(np.nanmax(values, initial=-7.0)))
+
+    found = prepare_stream(stream, spec, name="ecg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "fill_gaps", other_bridge)
+        other = prepare_stream(stream, spec, name="ecg")
+    is_finite = np.isfinite(stream.signal)
+    for made in (found, other):
+        is_recorded = np.zeros((3, 120), dtype=bool)
+        is_recorded[:2] = is_finite[:, ::5]
+        if is_finite.sum(axis=1).min() > 1:  # two values tell a channel from a flat one
+            assert made.is_channel_present.tolist() == is_recorded.any(axis=1).tolist()
+        is_recorded &= made.is_channel_present[:, None]
+        whole = np.broadcast_to(made.is_channel_present[:, None], (3, 120))
+        marked = whole if made.is_recorded is None else made.is_recorded
+        assert np.array_equal(marked, is_recorded)
+        assert not made.signal[~is_recorded].any()
+        assert np.isfinite(made.signal).all()
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+@pytest.mark.parametrize("level", [np.nan, 0.0, 3.5])
+def test_a_channel_without_information_equals_one_that_is_not_there(level, kind):
+    stream = noisy(5000, n_channels=3)
+    stream.signal[1] = level
+    spec = StreamPreprocessing(channels=("I", "II", "III"), filter=kind)
+    found = prepare_stream(stream, spec, name="ecg")
+    absent = prepare_stream(stream.pick(("I", "III")), spec, name="ecg")
+    assert np.array_equal(found.signal, absent.signal)
+    assert found.is_channel_present.tolist() == absent.is_channel_present.tolist()
+    assert found.is_recorded is None or np.array_equal(
+        found.is_recorded, np.repeat([[True], [False], [True]], 1000, axis=1)
+    )
+
+
+def test_a_gap_does_not_move_the_level_of_what_was_recorded():
+    stream = noisy(5000)
+    stream.signal[0, 3000:] = np.nan
+    spec = StreamPreprocessing(channels=("I",), sampling_rate=RATE, low_hz=None, scale=1.0)
+    found = prepare_stream(stream, spec, name="ecg").signal[0]
+    recorded = stream.signal[0, :3000]
+    np.testing.assert_allclose(found[:3000], recorded - np.median(recorded), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+def test_a_recording_that_is_too_slow_for_the_pass_band_is_refused(kind):
+    slow = Stream(np.ones((1, 60), np.float32), ("I",), 1.0, "ecg", "mV")
+    with pytest.raises(MedtsError, match=r"filter edge 0\.5 Hz is not between 0 and 0\.5 Hz"):
+        prepare_stream(slow, StreamPreprocessing(channels=("I",), filter=kind), name="ecg")
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+def test_the_offset_of_an_electrode_leaves_no_trace(kind):
+    stream, spec = noisy(5000), StreamPreprocessing(channels=("I", "II"), filter=kind)
+    shifted = Stream(stream.signal + 300, stream.channels, RATE, "ecg", "mV")
+    one, other = (prepare_stream(each, spec, name="ecg").signal for each in (stream, shifted))
+    np.testing.assert_allclose(one, other, atol=1e-3)  # 300 mV are stored to 0.03 µV
+
+
+def test_settings_say_all_and_their_version_and_another_one_is_refused():
+    settings = Preprocessing(streams={"limb": StreamPreprocessing(source="ecg", filter=FILTERS[1])})
+    written = settings.model_dump_json()
+    assert Preprocessing.model_validate_json(written) == settings
+    content = json.loads(written)
+    assert content["version"] == PREPROCESSING_VERSION
+    assert {"keeps_level", "filter", "source"} <= content["streams"]["limb"].keys()
+    with pytest.raises(ValidationError, match=r"version 1 is computed.*train the model again"):
+        Preprocessing.model_validate({**content, "version": 1})
+
+
+def test_preprocessing_and_r_peaks_load_neither_torch_nor_scipy():
+    program = """
+import sys
+import numpy as np
+from medts.core.records import Record, Stream
+from medts.signal import beats, features, perturb, preprocess
+tone = np.sin(np.arange(5000) / 20)[None].astype(np.float32)
+record = Record("r", {"ecg": Stream(tone, ("I",), 500.0, "ecg", "mV")})
+preprocess.preprocess(record, preprocess.Preprocessing())
+beats.find_r_peaks(tone, 500.0)
+print(sorted({"torch", "scipy"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr

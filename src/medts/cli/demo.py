@@ -10,20 +10,18 @@ from pathlib import Path
 
 import tyro
 
+from medts.api import evaluate, train
 from medts.cli import evaluate as evaluate_verb
-from medts.cli import finetune as finetune_verb
 from medts.cli import ingest as ingest_verb
 from medts.cli import predict as predict_verb
+from medts.cli import train as train_verb
 from medts.cli.console import make_console
 from medts.cli.progress import progress
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
-from medts.data.splits import parse_folds
+from medts.data.splits import Split, parse_folds
 from medts.data.store import Store
-from medts.evaluation.fine_tune import evaluate
 from medts.formats import FORMATS
-from medts.recipes import find_recipe
-from medts.recipes.run import finetune
 
 LABELS = "synthetic/findings"
 
@@ -64,16 +62,15 @@ def run(arguments: Sequence[str]) -> None:
     store = Store(asked.out / "store")
 
     console.rule(f"2 · training {asked.recipe} on folds 1-7, chosen on fold 8")
-    bundle = finetune(
-        find_recipe(asked.recipe),
+    bundle = train(
+        asked.recipe,
         store,
-        label_set=LABELS,
-        train_folds=parse_folds("1-7"),
-        val_folds=parse_folds("8"),
+        labels=LABELS,
+        split=Split(train=parse_folds("1-7"), validation=("8",)),
         out=asked.out,
         seed=asked.seed,
     )
-    finetune_verb.show(bundle)
+    train_verb.show(bundle)
 
     console.rule("3 · evidence from folds 9 and 10")
     result = evaluate(bundle, store, folds=parse_folds("9-10"), out=asked.out, command="medts demo")

@@ -12,7 +12,6 @@ import tyro
 from medts.cli.console import make_console
 from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import ConfigError, MedtsError
-from medts.core.files import write_whole
 from medts.core.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -84,13 +83,21 @@ def run(arguments: Sequence[str]) -> None:
                 with arithmetic(precision, model.device.type):
                     (written,) = encoder.draft(batch, max_tokens=asked.max_tokens)
             if asked.drawing is not None and file == asked.files[0]:
-                from medts.evaluation.sentence_drawing import sentence_page
+                from medts.evaluation.attention import attended_stream, attention_of
+                from medts.report.page import write_page
+                from medts.report.sentences import sentence_page
 
                 sentences = split_sentences(written) or (written or "nothing was drafted",)
                 words = "the given text" if asked.report is not None else MARK
-                html = sentence_page(model, record, sentences, title=file.name, lead=words)
-                with write_whole(asked.drawing) as target:
-                    target.write_text(html, encoding="utf-8")
+                html = sentence_page(
+                    attended_stream(model, record),
+                    sentences,
+                    attention_of(model, record, sentences),
+                    model.config.windowing.window_s,
+                    title=file.name,
+                    lead=words,
+                )
+                write_page(asked.drawing, html)
         except ConfigError:
             raise
         except MedtsError as error:

@@ -13,14 +13,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from medts.api import evaluate
 from medts.cli.console import make_console
 from medts.data.splits import parse_folds
 from medts.data.store import Store
-from medts.evaluation import PROTOCOLS, find_protocol, settings_kind
-from medts.evaluation.files import write_result
+from medts.evaluation import PROTOCOLS, settings_kind
 from medts.evaluation.result import Result
-from medts.evaluation.task import make_task
-from medts.inference.bundle import load_bundle
 
 _PROTOCOL_HELP = f"How it is measured: {', '.join(PROTOCOLS)}."
 
@@ -69,22 +67,24 @@ def run(arguments: Sequence[str]) -> None:
     name = protocol_name(arguments)
     kind = with_settings_of(name)
     asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
-    bundle = load_bundle(asked.model)
-    task = make_task(
+    result = evaluate(
+        asked.model,
         Store(*asked.data),
-        asked.labels or bundle.label_set.name,
-        test_folds=parse_folds(asked.folds),
+        folds=parse_folds(asked.folds),
+        out=asked.out,
+        protocol=name,
+        settings=asked.settings,
+        labels=asked.labels,
         train_folds=parse_folds(asked.train_folds) if asked.train_folds else (),
         val_folds=parse_folds(asked.val_folds) if asked.val_folds else (),
+        seed=asked.seed,
         allow_leak=asked.allow_leak,
-        out=asked.out,
+        command=f"medts evaluate {shlex.join(arguments)}",
     )
-    result = find_protocol(name).run(bundle, task, asked.settings, seed=asked.seed)
-    command = f"medts evaluate {shlex.join(arguments)}"
-    files = write_result(task, result, model=asked.model, command=command)
     show(result)
-    for file in files:
-        print(f"{file.stem}: {file}")
+    for file in (asked.out / "report.html", asked.out / "metrics.json"):
+        if file.is_file():
+            print(f"{file.stem}: {file}")
 
 
 def protocol_name(arguments: Sequence[str]) -> str:

@@ -59,11 +59,12 @@ class Explain:
 def run(arguments: Sequence[str]) -> None:
     """Parses, explains and writes."""
     asked = tyro.cli(Explain, prog="medts explain", args=arguments)
-    from medts.evaluation.explanation import write_explanation
+    from medts.evaluation.explanation import explained
     from medts.evaluation.faithfulness import compare_orders
     from medts.formats import read
     from medts.inference.explain import explain_record, probabilities, relevance_of
     from medts.inference.predictor import load
+    from medts.report.explanation import write_explanation
 
     if asked.compute.precision != "fp32":
         raise ConfigError("gradients are taken in fp32", field="--precision", remedy="Leave it out")
@@ -87,13 +88,8 @@ def run(arguments: Sequence[str]) -> None:
         n_random=asked.random,
         seed=asked.seed,
     )
-    written = write_explanation(
-        asked.out,
-        found,
-        curves,
-        label_meaning=label_set.phrase(found.label),
-        seconds=asked.seconds,
-    )
+    shown = explained(found, bundle, record, curves)
+    written = write_explanation(asked.out, shown, seconds=asked.seconds)
     scores = {name: float(np.mean([e.score for e in each])) for name, each in curves.items()}
     _show(found, scores, written)
 

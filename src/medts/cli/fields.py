@@ -1,6 +1,6 @@
 """Flags from a recipe: every field of the chosen one, with its sentence as help."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, make_dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -23,7 +23,7 @@ def with_fields_of(kind: type, recipe: BaseModel) -> Any:
 
 
 def recipe_name(
-    verb: str, arguments: Sequence[str], known: Iterable[str]
+    verb: str, arguments: Sequence[str], known: Callable[[], Iterable[str]]
 ) -> tuple[str | None, list[str]]:
     """Takes the recipe, which decides the flags, off the arguments; prints help without one.
 
@@ -31,8 +31,10 @@ def recipe_name(
         ConfigError: If the first argument is a flag.
     """
     if not arguments or list(arguments) in (["-h"], ["--help"]):
-        print(f"usage: medts {verb} RECIPE --data STORE [STORE ...] --train-folds 1-7 ...")
-        print(f"recipes: {', '.join(sorted(known))}")
+        print(
+            f"usage: medts {verb} RECIPE --data STORE [STORE ...] --labels CORPUS/SET --out RUN ..."
+        )
+        print(f"recipes: {', '.join(sorted(known()))}")
         print(f"`medts {verb} RECIPE --help` shows every flag of a recipe")
         return None, []
     if arguments[0].startswith("-"):

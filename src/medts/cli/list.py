@@ -9,12 +9,12 @@ from rich.table import Table
 
 from medts.cli.console import make_console
 
-Kind = Literal["recipes", "sources", "models", "formats", "label-sets", "suites"]
+Kind = Literal["recipes", "sources", "models", "formats", "label-sets"]
 
 
 @dataclass(frozen=True)
 class List:
-    """List recipes, sources, models, formats, label sets or suites."""
+    """List recipes, sources, models, formats, or label sets."""
 
     kind: tyro.conf.Positional[Kind] = "recipes"
     """What to list."""
@@ -34,14 +34,9 @@ def _first_line(thing: object) -> str:
 
 
 def _recipes() -> dict[str, str]:
-    from medts.recipes import PRETRAINING_RECIPES, RECIPES, REPORT_RECIPES
+    from medts.recipes import recipes
 
-    verbs = {"finetune": RECIPES, "pretrain": {**PRETRAINING_RECIPES, **REPORT_RECIPES}}
-    return {
-        f"{verb} {name}": _first_line(recipe)
-        for verb, recipes in verbs.items()
-        for name, recipe in recipes.items()
-    }
+    return {name: _first_line(recipe) for name, recipe in recipes().items()}
 
 
 def _sources() -> dict[str, str]:
@@ -73,17 +68,10 @@ def _label_sets() -> dict[str, str]:
     }
 
 
-def _suites() -> dict[str, str]:
-    from medts.recipes.tables import SUITES
-
-    return {name: _first_line(suite) for name, suite in SUITES.items()}
-
-
 _LISTS: dict[Kind, Callable[[], dict[str, str]]] = {
     "recipes": _recipes,
     "sources": _sources,
     "models": _models,
     "formats": _formats,
     "label-sets": _label_sets,
-    "suites": _suites,
 }

@@ -1,11 +1,17 @@
 """`medts`: knows its verbs by name, and imports a verb only once it is chosen.
 
-A user's mistake ends in one line and exit code 2, never in a traceback.
+A user's mistake ends in one line and exit code 2, never in a traceback; so does a file that cannot
+be read or written. Exit code 130 says that Ctrl-C ended the verb, 143 that SIGTERM did.
 """
 
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from medts.core.errors import MedtsError, unknown_name
 from medts.version import __version__
@@ -14,11 +20,9 @@ VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
     "ingest": "Turn a corpus in its official layout into a store.",
     "info": "Say what a store, a bundle, a run or a recording holds.",
-    "list": "List recipes, sources, models, formats, label sets or suites.",
-    "pretrain": "Train an encoder without labels on one or several corpora.",
-    "finetune": "Train a recipe on labelled records; ends in a bundle.",
+    "list": "List recipes, sources, models, formats or label sets.",
+    "train": "Train, pretrain or fine-tune a recipe; ends in a bundle.",
     "evaluate": "Measure a model on folds it has never met; writes a report.",
-    "bench": "Compare methods on a grid of questions, as resumable jobs.",
     "predict": "Apply a bundle to recordings.",
     "explain": "Draw which samples and channels an answer rests on, and test that it is so.",
     "zero-shot": "Compare recordings with words of your own.",
@@ -31,16 +35,65 @@ its `run`."""
 EXTRAS = {
     "aeon": "bench",
     "lightning": "train",
-    "matplotlib": "train",
-    "plotly": "train",
     "tensorboard": "train",
     "transformers": "text",
 }
 """Packages that the light installation leaves out, and the extra that brings each."""
 
 
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, as schedulers and containers send it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
+    try:
+        with _sigterm_raised():
+            code = _run(arguments)
+            sys.stdout.flush()  # a full disk behind the output is found here, or never
+    except KeyboardInterrupt as error:
+        code = 143 if isinstance(error, _TerminatedError) else 130
+        return _fail("interrupted; the same command goes on where this one stopped", code=code)
+    except BrokenPipeError:
+        _discard_output()
+        return 0  # the reader of our output has gone, which is no error of ours
+    except OSError as error:
+        _discard_output()
+        where = "" if error.filename is None else f"{error.filename}: "
+        return _fail(f"{where}{error.strerror or error}")
+    return code
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    """Has SIGTERM end a verb as Ctrl-C does, so that nothing is left half written."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    own = os.getpid()
+
+    def end(*_: Any) -> None:
+        if os.getpid() != own:  # a worker process, which inherits this
+            os._exit(143)
+        raise _TerminatedError
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _discard_output() -> None:
+    """Throws away what could not be written, which Python would try once more at its end."""
+    with suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
@@ -64,11 +117,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if extra is None:
             raise
         return _fail(f"{verb} needs {error.name}. Install it with: pip install 'medts[{extra}]'")
-    except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on where this one stopped", code=130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, which is no error of ours
-        return 0
     return 0
 
 

@@ -7,6 +7,11 @@ schema. Misspelt fields are refused; a variant is built anew, so that it is vali
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
+
+NOT_IDENTITY: JsonDict = {"identity": False}
+"""``json_schema_extra`` of a field that says how long, where or how fast, but not which numbers
+come out: a run folder may be continued with another value."""
 
 _Config = TypeVar("_Config", bound="Config")
 

@@ -4,6 +4,10 @@ Every modality has a unit that the package computes in (`UNIT_OF`); sources and 
 once, on the way in. Spellings found in files are folded here and nowhere else.
 """
 
+import contextlib
+import re
+import unicodedata
+
 from medts.core.errors import MedtsError
 
 UNIT_OF: dict[str, str] = {
@@ -37,11 +41,9 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
 }
 
 _SPELLINGS: dict[str, str] = {
-    "uv": "µV",
-    "μv": "µV",  # Greek mu; the key below is the micro sign
     "µv": "µV",
-    "microvolt": "µV",
-    "microvolts": "µV",
+    "µvolt": "µV",
+    "µvolts": "µV",
     "mv": "mV",
     "millivolt": "mV",
     "millivolts": "mV",
@@ -51,8 +53,6 @@ _SPELLINGS: dict[str, str] = {
     "nv": "nV",
     "m/s2": "m/s²",
     "m/s^2": "m/s²",
-    "us": "µS",
-    "μs": "µS",
     "µs": "µS",
     "dps": "deg/s",
     "°/s": "deg/s",
@@ -65,6 +65,12 @@ _SPELLINGS: dict[str, str] = {
     "1": "a.u.",
     "none": "a.u.",
 }
+
+# The last five are µ and μ of code pages 437 and 850, ISO 8859-7, GBK, Shift JIS and EUC-KR where
+# the bytes were taken for Latin-1; none of them begins another unit.
+_MICRO = re.compile(
+    r"^(?:u|micro|mc|&micro;|&mu;|&#181;|&#956;|\\mu ?|æ|ì|¦ì|\x83ê|¥ì)(?=(?:v|volts?|s)$)"
+)
 
 _KNOWN = {unit: dimension for dimension, units in _DIMENSIONS.items() for unit in units}
 
@@ -81,12 +87,22 @@ def canonical_unit(unit: str) -> str:
     text = unit.strip()
     if text in _KNOWN:
         return text
-    folded = _SPELLINGS.get(text.lower())
+    lowered = _fold(text)
+    folded = _SPELLINGS.get(lowered)
     if folded is None:
-        folded = next((known for known in _KNOWN if known.lower() == text.lower()), None)
+        folded = next((known for known in _KNOWN if known.lower() == lowered), None)
     if folded is None:
         raise MedtsError(f"unknown unit {unit!r}", remedy=f"Known: {', '.join(sorted(_KNOWN))}")
     return folded
+
+
+def _fold(text: str) -> str:
+    """Lowers a spelling and brings µ to the micro sign, however it was typed or encoded."""
+    with contextlib.suppress(UnicodeError):
+        text = text.encode("latin-1").decode("utf-8")  # "Âµ" was UTF-8 taken for Latin-1
+    # Compatibility forms (such as the one character "㎶") come apart; both kinds of µ become Greek.
+    lowered = unicodedata.normalize("NFKC", text.strip()).lower().replace("μ", "µ")
+    return _MICRO.sub("µ", lowered)
 
 
 def conversion_factor(unit: str, to: str) -> float:

@@ -27,9 +27,10 @@ from medts.core.errors import MedtsError, StoreError
 from medts.core.files import write_whole
 from medts.core.processes import end_with_parent
 from medts.core.records import Record
+from medts.data.recordings import CorpusInfo, digest_of
 from medts.data.shards import quantise
 from medts.data.sources.base import Entry, Source
-from medts.data.store import INDEX_SCHEMA, CorpusInfo, Store, digest_of
+from medts.data.store import INDEX_SCHEMA, Store
 
 SHARD_BYTES = 256 * 2**20
 """Size at which a shard is sealed; what a killed ingest loses at most."""

@@ -11,10 +11,10 @@ import numpy as np
 
 from medts.core.labels import LabelSet
 from medts.data.ontology import class_concepts, prompts
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 
 
-def in_words(store: Store, name: str) -> LabelSet:
+def in_words(store: Recordings, name: str) -> LabelSet:
     """Returns a label set of a store with wordings for its classes and a description.
 
     Raises:
@@ -36,7 +36,7 @@ def with_wordings(label_set: LabelSet) -> LabelSet:
     return label_set.but(phrases={each: found for each, found in phrases.items() if found})
 
 
-def describe_recordings(store: Store, label_set: LabelSet) -> str:
+def describe_recordings(store: Recordings, label_set: LabelSet) -> str:
     """Says in a sentence which recordings a label set asks about, and what.
 
     >>> describe_recordings(store, store.label_set("ptb-xl/rhythm"))  # doctest: +SKIP

@@ -18,7 +18,7 @@ from jaxtyping import Int
 
 from medts.core.config import Config
 from medts.core.errors import ConfigError
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 
 _KEY_BYTES = 32
 
@@ -121,7 +121,7 @@ def subject_tokens(subject_ids: Iterable[str], key: bytes | None) -> tuple[str, 
 
 
 def seen_in(
-    store: Store, train: Int[np.ndarray, "n"], validation: Int[np.ndarray, "m"]
+    store: Recordings, train: Int[np.ndarray, "n"], validation: Int[np.ndarray, "m"]
 ) -> tuple[Seen, ...]:
     """Returns what a run on some rows of a store sees, by corpus.
 
@@ -161,7 +161,7 @@ def merge_seen(*parts: Iterable[Seen]) -> tuple[Seen, ...]:
     return tuple(together[name] for name in sorted(together))
 
 
-def _folds(store: Store, rows: Int[np.ndarray, "n"]) -> tuple[str, ...]:
+def _folds(store: Recordings, rows: Int[np.ndarray, "n"]) -> tuple[str, ...]:
     return _in_order({str(fold) for fold in store.folds[rows]})
 
 

@@ -9,12 +9,15 @@ Axes: R records, n records, K classes.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
+from pydantic import BeforeValidator, Field
 
+from medts.core.config import Config
 from medts.core.errors import ConfigError, LeakError, StoreError
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 
 NAMED_FOLDS = ("train", "validation", "test")
 
@@ -46,6 +49,59 @@ def parse_folds(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(folds))
 
 
+Folds = Annotated[
+    tuple[str, ...], BeforeValidator(lambda v: parse_folds(v) if isinstance(v, str) else v)
+]
+"""Names of folds, or the text of a command line such as ``1-7,train``."""
+
+
+class Split(Config):
+    """Which folds train and which choose; a corpus takes those of the folds that it has.
+
+    >>> Split(train="1-7", validation="8").train
+    ('1', '2', '3', '4', '5', '6', '7')
+    """
+
+    train: Folds = Field(default=("1", "2", "3", "4", "5", "6", "7", "train"), min_length=1)
+    """Folds that train."""
+
+    validation: Folds = Field(default=("8", "validation"), min_length=1)
+    """Folds on which the epoch and the operating points are chosen."""
+
+
+class Subsample(Config):
+    """Which of the training records keep their labels."""
+
+    fraction: float = Field(default=1.0, gt=0)
+    """Share of the training records whose labels are used, or their number where above 1."""
+
+    shots: int = Field(default=0, ge=0)
+    """Labelled examples of each class, or all that a class has; 0 sets no such limit."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed by which those records are sampled."""
+
+
+def present_folds(
+    store: Recordings, folds: Sequence[str], *, corpus: str = "", field: str = "folds"
+) -> tuple[str, ...]:
+    """Returns those of some folds that a store, or one corpus of it, has.
+
+    Raises:
+        ConfigError: If it has none of them.
+    """
+    own = store.folds[store.corpus_of_row == corpus] if corpus else store.folds
+    present = set(own.tolist())
+    found = tuple(fold for fold in folds if fold in present)
+    if not found:
+        raise ConfigError(
+            f"{corpus or 'the data'} has none of the folds {', '.join(folds)}",
+            field=field,
+            remedy=f"Its folds: {', '.join(sorted(present, key=lambda f: (len(f), f)))}",
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Part:
     """The labelled records of some folds.
@@ -70,7 +126,7 @@ class Part:
         return replace(self, rows=self.rows[positions], target=self.target[positions])
 
 
-def take_part(store: Store, label_set: str, folds: Sequence[str]) -> Part:
+def take_part(store: Recordings, label_set: str, folds: Sequence[str]) -> Part:
     """Returns the records of some folds that carry labels of a set.
 
     Raises:
@@ -82,14 +138,14 @@ def take_part(store: Store, label_set: str, folds: Sequence[str]) -> Part:
     if not len(rows):
         raise StoreError(
             f"no record of folds {', '.join(folds)} has a label of {label_set}",
-            path=store.paths[0],
+            path=store.where,
             field="folds",
         )
     target = names.encode([labels[row] or () for row in rows])
     return Part(tuple(folds), rows, target, len(every) - len(rows))
 
 
-def check_disjoint(store: Store, **parts: Int[np.ndarray, "_"]) -> None:
+def check_disjoint(store: Recordings, **parts: Int[np.ndarray, "_"]) -> None:
     """Makes sure that no subject is in two parts.
 
     Raises:
@@ -164,7 +220,9 @@ def labelled_part(
     return np.sort(stratified_order(target, seed)[:n_wanted])
 
 
-def draw_shots(store: Store, part: Part, shots: int, seed: int | list[int]) -> Int[np.ndarray, "n"]:
+def draw_shots(
+    store: Recordings, part: Part, shots: int, seed: int | list[int]
+) -> Int[np.ndarray, "n"]:
     """Draws positions with ``shots`` examples of each class, or all that a class has."""
     generator = np.random.default_rng(seed)
     is_positive = part.target > 0.5
@@ -194,7 +252,7 @@ def _new_subjects_first(
     return waiting[np.argsort(is_repeat, kind="stable")]
 
 
-def describe(store: Store, part: Part) -> dict[str, object]:
+def describe(store: Recordings, part: Part) -> dict[str, object]:
     """Says which folds a part has, and how many records and subjects of which corpora."""
     return {
         "folds": list(part.folds),

@@ -16,8 +16,8 @@ from torch.utils.data import Dataset
 
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
+from medts.data.recordings import Recordings
 from medts.data.reports import as_read
-from medts.data.store import Store
 from medts.data.windowing import (
     Example,
     Windowing,
@@ -80,7 +80,7 @@ class PreparedRecords:
     """
 
     def __init__(
-        self, store: Store, rows: Sequence[int], config: Preprocessing, cache_gib: float = 4.0
+        self, store: Recordings, rows: Sequence[int], config: Preprocessing, cache_gib: float = 4.0
     ) -> None:
         self.store, self.rows, self.config = store, [int(row) for row in rows], config
         self._kept: dict[int, dict[str, PreparedStream]] = {}

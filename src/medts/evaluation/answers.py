@@ -23,6 +23,9 @@ from medts.inference.bundle import Bundle
 from medts.inference.stored import predict_store
 from medts.metrics.comparison import Comparison
 
+NEVER = 2.0
+"""Threshold of a class that has none, because no training record held it: never stated."""
+
 
 def answer(model: Bundle, task: Task) -> Scored:
     """Predicts the test records of a task.
@@ -47,7 +50,7 @@ def answer(model: Bundle, task: Task) -> Scored:
         probability=probabilities(model, task, task.test.rows)[:, columns],
         thresholds=None
         if is_single
-        else np.array([thresholds[name] for name in label_set.classes]),
+        else np.array([thresholds.get(name, NEVER) for name in label_set.classes]),
         prevalence=np.array([shares[name] for name in label_set.classes]),
     )
 

@@ -3,7 +3,7 @@
 A number is worth what it exceeds these by. `majority` answers with how frequent each class was in
 training. `label_shuffle` gives the model's own scores to labels permuted between test records: it
 shows how far from chance a score can stray on so few records. The stronger control, a model
-trained on permuted labels, is a run of its own (``medts finetune --shuffle-labels``).
+trained on permuted labels, is a run of its own (``medts train --shuffle-labels``).
 
 Other controls take the encoder's place in a probe: `random_encoder` is the same architecture,
 untrained; `simple_features` is what one would measure with a ruler. They are listed in `CONTROLS`,

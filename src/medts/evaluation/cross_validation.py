@@ -29,13 +29,13 @@ from medts.evaluation.controls import CONTROLS
 from medts.evaluation.draws import ProbedConfig
 from medts.evaluation.embeddings import embed
 from medts.evaluation.files import write_predictions
-from medts.evaluation.probe import Labelled, fit_probe, fit_scaling
 from medts.evaluation.result import Condition, Measures, Result
 from medts.evaluation.scoring import Origin, Scored, measure, measures_of, score
 from medts.evaluation.task import Task, origin_of
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import subject_index
 from medts.metrics.thresholds import choose_thresholds
+from medts.training.probe import Labelled, fit_probe, fit_scaling
 
 Answer = Callable[[Task], Scored]
 """Trains on a task's training part, chooses on its validation part, answers its test part."""

@@ -27,12 +27,12 @@ from medts.evaluation.averages import average
 from medts.evaluation.controls import CONTROLS
 from medts.evaluation.embeddings import embed
 from medts.evaluation.files import write_predictions
-from medts.evaluation.probe import Labelled, Probe, ProbeConfig, fit_probe, fit_scaling
 from medts.evaluation.result import Condition, Measures, Result
 from medts.evaluation.scoring import Scored, measure, measures_of, score
 from medts.evaluation.task import Task, origin_of
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import FALLBACK, choose_thresholds
+from medts.training.probe import Labelled, Probe, ProbeConfig, fit_probe, fit_scaling
 
 
 class ProbedConfig(ProbeConfig):

@@ -20,7 +20,7 @@ Axes: W windows, C channels, T samples in time, S steps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,31 +29,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from medts.core.errors import ConfigError
+from medts.evaluation.explained import Curves
 from medts.tensors.batch import Batch, StreamBatch
 
 Answer = Callable[[Batch], Float[Tensor, "W"]]
 """Probability of the explained class in every window."""
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What becomes of the probability while samples are taken away or put back.
-
-    Args:
-        shares: Share of pieces that were changed, from 0 to 1.
-        deletion: Mean probability over windows, with that share taken away.
-        insertion: The same, with nothing but that share.
-    """
-
-    shares: Float[np.ndarray, "S"]
-    deletion: Float[np.ndarray, "S"]
-    insertion: Float[np.ndarray, "S"]
-
-    @property
-    def score(self) -> float:
-        """Area between insertion and deletion: 1 at best, around 0 for orders without meaning."""
-        gap = self.insertion - self.deletion
-        return float(((gap[1:] + gap[:-1]) / 2 * np.diff(self.shares)).sum())
 
 
 def compare_orders(

@@ -21,13 +21,13 @@ from pydantic import Field
 from medts.data.label_texts import in_words
 from medts.data.splits import draw_shots
 from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
-from medts.evaluation.probe import Labelled, Probe, fit_probe
 from medts.evaluation.result import Result
 from medts.evaluation.task import Task
 from medts.evaluation.text import without_words_of
 from medts.inference.bundle import Bundle
 from medts.metrics.scores import Kind
 from medts.models.matching_head import MatchingHead
+from medts.training.probe import Labelled, Probe, fit_probe
 
 
 class FewShotConfig(ProbedConfig):

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from medts.core.files import write_whole
-from medts.evaluation.report import Example, write_report
+from medts.evaluation.details import Details, Example
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored
 from medts.evaluation.task import Task, only_classes
@@ -57,41 +57,30 @@ def predictions(scored: Scored) -> pa.Table:
     return pa.table(columns)
 
 
-def write_result(task: Task, result: Result, *, model: str | Path, command: str = "") -> list[Path]:
-    """Writes the page, where every record has one answer, and then ``metrics.json``.
-
-    Returns what was written, in that order.
+def details_of(task: Task, result: Result, *, model: str | Path) -> Details | None:
+    """Collects what a page shows beside the numbers; None unless every record has one answer.
 
     Args:
         task: What was measured; its ``out`` holds the predictions.
         result: Every number.
         model: Bundle or run folder, for the history of its training.
-        command: Command line to print in the report.
     """
-    out = task.out
-    assert out is not None, "a task without a folder has no files"
-    written = []
-    answers = _single_answers(out / PREDICTIONS, result)
-    if answers is not None:
-        task = only_classes(task, list(answers))  # a protocol may have left out rare ones
-        probability = np.stack(list(answers.values()), axis=1)
-        written.append(out / "report.html")
-        history = find_bundle(model).parent / "history.json"
-        write_report(
-            written[-1],
-            result,
-            target=task.test.target,
-            probability=probability,
-            classes=task.label_set.classes,
-            history=json.loads(history.read_text()) if history.is_file() else (),
-            examples=[
-                _example(task, result, probability, index) for index in _chosen(task.test.target)
-            ],
-            command=command,
-        )
-    written.append(out / "metrics.json")
-    result.write(written[-1])
-    return written
+    assert task.out is not None, "a task without a folder has no files"
+    answers = _single_answers(task.out / PREDICTIONS, result)
+    if answers is None:
+        return None
+    task = only_classes(task, list(answers))  # a protocol may have left out rare ones
+    probability = np.stack(list(answers.values()), axis=1)
+    history = find_bundle(model).parent / "history.json"
+    return Details(
+        target=task.test.target,
+        probability=probability,
+        classes=task.label_set.classes,
+        history=tuple(json.loads(history.read_text())) if history.is_file() else (),
+        examples=tuple(
+            _example(task, result, probability, index) for index in _chosen(task.test.target)
+        ),
+    )
 
 
 def _single_answers(path: Path, result: Result) -> dict[str, Float[np.ndarray, "R"]] | None:

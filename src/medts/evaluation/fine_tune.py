@@ -6,56 +6,21 @@ Axes: K classes.
 """
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from medts.core.config import Config
-from medts.data.store import Store
-from medts.evaluation.answers import answer, head_origin
-from medts.evaluation.files import write_predictions, write_result
+from medts.evaluation.answers import NEVER, answer, head_origin
+from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import score
-from medts.evaluation.task import Task, make_task
-from medts.inference.bundle import Bundle, load_bundle
+from medts.evaluation.task import Task
+from medts.inference.bundle import Bundle
 
 
 class FineTuneConfig(Config):
     """Settings of the protocol `fine_tune`: none, for everything was settled in training."""
-
-
-def evaluate(
-    model: str | Path,
-    store: Store,
-    *,
-    folds: Sequence[str],
-    out: str | Path,
-    allow_leak: bool = False,
-    command: str = "",
-) -> Result:
-    """Measures a bundle on the test folds and writes its report.
-
-    Args:
-        model: Bundle, or run folder.
-        store: Where the test records are.
-        folds: Test folds; none of them may have trained or selected the model.
-        out: Folder for ``metrics.json``, ``predictions.parquet`` and ``report.html``.
-        allow_leak: Goes on in spite of a leak, and says so in the result.
-        command: Command line to print in the report.
-
-    Raises:
-        LeakError: If the model has seen test records.
-        StoreError: If no test record has a label of the set.
-    """
-    bundle = load_bundle(model)
-    task = make_task(
-        store, bundle.label_set.name, test_folds=folds, allow_leak=allow_leak, out=Path(out)
-    )
-    result = run(bundle, task)
-    write_result(task, result, model=model, command=command)
-    return result
 
 
 def run(
@@ -87,4 +52,4 @@ def thresholds_of(bundle: Bundle) -> Float[np.ndarray, "K"] | None:
     if bundle.label_set.kind == "single":
         return None
     thresholds = bundle.thresholds()
-    return np.array([thresholds[name] for name in bundle.label_set.classes])
+    return np.array([thresholds.get(name, NEVER) for name in bundle.label_set.classes])

@@ -2,7 +2,7 @@
 
 Each draw orders the training records so that every prefix holds the classes in nearly their own
 shares, the rarest covered first; fractions are prefixes of that order, hence nested, and a class
-without an example is named. The draw with seed s is the one that ``medts finetune
+without an example is named. The draw with seed s is the one that ``medts train
 --label-fraction … --draw s`` trains on, so probe and fine-tuning can be compared.
 
 Validation keeps all its labels, as it does in the literature; say so beside the numbers.

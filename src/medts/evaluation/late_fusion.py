@@ -21,12 +21,12 @@ from sklearn.model_selection import GroupKFold
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.evaluation.answers import answer, head_origin, own_set, probabilities
-from medts.evaluation.probe import Labelled, Probe, ProbeConfig, fit_probe, macro_auroc
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import choose_thresholds
+from medts.training.probe import Labelled, Probe, ProbeConfig, fit_probe, macro_auroc
 
 _N_FOLDS = 5
 _SURE = 1e-6

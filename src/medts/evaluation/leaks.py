@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Int
 
 from medts.core.errors import LeakError
+from medts.data.recordings import Recordings
 from medts.data.seen import Seen, key_id_of, read_site_key, site_key_path, subject_tokens
-from medts.data.store import Store
 from medts.inference.manifest import Provenance
 
 
 def find_leaks(
-    provenance: Provenance, store: Store, rows: Int[np.ndarray, "n"], folds: Sequence[str]
+    provenance: Provenance, store: Recordings, rows: Int[np.ndarray, "n"], folds: Sequence[str]
 ) -> list[str]:
     """Returns what is wrong with testing on ``rows``, one sentence each; empty when nothing is."""
     found: dict[str, list[str]] = {"trained": [], "selected": []}
@@ -42,7 +42,7 @@ def find_leaks(
 
 
 def find_unchecked(
-    provenance: Provenance, store: Store, rows: Int[np.ndarray, "n"]
+    provenance: Provenance, store: Recordings, rows: Int[np.ndarray, "n"]
 ) -> tuple[str, ...]:
     """Returns the test corpora whose subjects cannot be compared, for want of the site key."""
     return tuple(
@@ -62,7 +62,7 @@ def is_checkable(seen: Seen) -> bool:
 
 def refuse_leaks(
     provenance: Provenance,
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "n"],
     folds: Sequence[str],
     *,
@@ -101,7 +101,7 @@ def refuse_leaks(
 
 
 def _of_corpora(
-    every: Iterable[Seen], store: Store, rows: Int[np.ndarray, "n"]
+    every: Iterable[Seen], store: Recordings, rows: Int[np.ndarray, "n"]
 ) -> list[tuple[Seen, Int[np.ndarray, "m"]]]:
     """Pairs what was seen of each corpus with the test rows of it, where there are any."""
     corpus = store.corpus_of_row[rows].astype(str)

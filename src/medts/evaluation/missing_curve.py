@@ -1,4 +1,4 @@
-"""Missing curve: what is left of a score when modalities are gone, as numbers and as a drawing.
+"""Missing curve: what is left of a score when modalities are gone, as numbers.
 
 Every set of missing modalities has a score; sets of one size are averaged. The share kept is
 (score - chance) / (full score - chance), where chance is what the majority control scores on the
@@ -10,15 +10,13 @@ Who answered, and how, is left to `medts.evaluation.missing_modalities`.
 Axes: R records, K classes, N resamples.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from medts.evaluation.controls import majority
-from medts.evaluation.curves import PALETTE
 from medts.evaluation.result import Condition, Measure, Measures
 from medts.metrics.bootstrap import bootstrap_blocks
 from medts.metrics.scores import Kind, make_scorer
@@ -139,49 +137,3 @@ def _measure(drawn: Float[np.ndarray, "N_and_1"]) -> Measure:
     defined = drawn[1:][np.isfinite(drawn[1:])]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) > 1 else (np.nan, np.nan)
     return Measure(value=float(drawn[0]), low=float(low), high=float(high))
-
-
-def missing_figure(conditions: Sequence[Condition]) -> dict[str, Any]:
-    """Draws the share kept against the number missing, a line for each regime."""
-    means = [each for each in conditions if each.n_missing is not None]
-    traces: list[dict[str, Any]] = []
-    for index, regime in enumerate(dict.fromkeys(each.regime for each in means)):
-        own = sorted((e for e in means if e.regime == regime), key=lambda e: e.n_missing or 0)
-        kept = [each.metrics["share_kept"] for each in own]
-        above = [_gap(each.high, each.value) for each in kept]
-        below = [_gap(each.value, each.low) for each in kept]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": regime,
-                "x": [0, *(each.n_missing for each in own)],
-                "y": [1.0, *(_finite(each.value) for each in kept)],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [0.0, *above],
-                    "arrayminus": [0.0, *below],
-                    "thickness": 1.2,
-                    "width": 0,
-                },
-                "line": {"color": PALETTE[index % len(PALETTE)], "width": 1.8},
-                "marker": {"size": 7},
-                "hovertemplate": "%{x} missing: %{y:.3f} kept<extra>%{fullData.name}</extra>",
-            }
-        )
-    layout = {
-        "xaxis": {"title": {"text": "Modalities missing"}, "dtick": 1},
-        "yaxis": {"title": {"text": "Share of the score kept"}},
-        "showlegend": True,
-    }
-    return {"data": traces, "layout": layout}
-
-
-def _gap(upper: float | None, lower: float | None) -> float:
-    gap = (upper if upper is not None else np.nan) - (lower if lower is not None else np.nan)
-    return float(max(gap, 0.0)) if np.isfinite(gap) else 0.0
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None

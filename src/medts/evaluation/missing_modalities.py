@@ -32,7 +32,6 @@ from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.evaluation.answers import answer, head_origin, own_set
 from medts.evaluation.files import write_predictions
 from medts.evaluation.missing_curve import Judged, Missing, missing_conditions
-from medts.evaluation.probe import Labelled, ProbeConfig, fit_probe, fit_scaling
 from medts.evaluation.result import Condition, Result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task, origin_of
@@ -40,6 +39,7 @@ from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.crossl import Crossl
 from medts.tensors.batch import Batch, Prediction, mean_by_record
+from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling
 
 TUNED_ON_ALL, TUNED_WITHOUT = "tuned on all", "tuned without"
 

@@ -22,7 +22,7 @@ from medts.core.errors import MedtsError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.ontology import map_labels
 from medts.data.splits import Part
-from medts.evaluation.answers import head_origin, own_set, probabilities
+from medts.evaluation.answers import NEVER, head_origin, own_set, probabilities
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored, score
@@ -169,4 +169,6 @@ def _thresholds(
         note = "the model decides for the likeliest class and has no thresholds: one half is taken"
         return np.full(len(target), 0.5), (note,)
     own = model.thresholds(source)
-    return np.array([max(own[each] for each in mapping[name]) for name in target.classes]), ()
+    return np.array(
+        [max(own.get(each, NEVER) for each in mapping[name]) for name in target.classes]
+    ), ()

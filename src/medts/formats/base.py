@@ -118,8 +118,14 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
             )
         n_before = sum(stream.modality == modality for stream in streams.values())
         steps = [each.resolution * factor for each, factor in members if each.resolution]
+        signal = np.empty((len(members), members[0][0].values.size), np.float32)
+        for row, (each, factor) in zip(signal, members, strict=True):
+            if factor == 1.0:
+                row[:] = each.values
+            else:
+                np.multiply(each.values, factor, out=row, dtype=np.float64, casting="same_kind")
         streams[modality if n_before == 0 else f"{modality}-{n_before + 1}"] = Stream(
-            signal=np.stack([each.values * factor for each, factor in members]).astype(np.float32),
+            signal=signal,
             channels=names,
             sampling_rate=sampling_rate,
             modality=modality,

@@ -159,10 +159,7 @@ class Bundle(nn.Module):
 
     def prevalence(self, label_set: str | LabelSet | None = None) -> dict[str, float]:
         """Returns the share of training records of each class; none where unknown."""
-        found, by_set = self.labels.resolve(label_set), self.provenance.prevalence_by_set
-        if found == self.labels.label_set:
-            return self.provenance.prevalence
-        return by_set.get(found.name, {}) if found == self.label_sets.get(found.name) else {}
+        return self.provenance.shares_of(self.labels.resolve(label_set), self.labels)
 
     def prior(self, label_set: str | LabelSet | None = None) -> Float[Tensor, "D_text"] | None:
         """Returns the vector of the dataset's description, where the encoder takes a prior."""

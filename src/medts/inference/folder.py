@@ -29,7 +29,7 @@ from medts.data.windowing import Example, Windowing, WindowStream
 from medts.inference.manifest import FORMAT_VERSION, Manifest, Provenance, Requirement
 from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import ObjectiveSettings
-from medts.signal.preprocess import Preprocessing
+from medts.signal.preprocess import PREPROCESSING_VERSION, Preprocessing
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -81,9 +81,9 @@ def find_bundle(path: str | Path) -> Path:
                 remedy="Train it again, or use the version of medts named in its provenance.json",
             )
     if (path / "run.json").is_file():
-        remedy = "The run has not ended; give the same training command again"
+        remedy = "The run has not ended; give the same `medts train` command again"
     else:
-        remedy = "Give a bundle, or the run folder that training wrote"
+        remedy = "Give a bundle, or the run folder that `medts train` wrote"
     raise BundleError("no bundle here", path=path, remedy=remedy)
 
 
@@ -108,15 +108,14 @@ def read_manifest(path: str | Path) -> Manifest:
     content = _read_json(file)
     if not isinstance(content, dict):
         raise BundleError("malformed: no table of keys", path=file)
-    for field, wanted in (("format_version", FORMAT_VERSION), ("preprocessing_version", 1)):
-        found = content.get(field)
-        if found != wanted:
-            raise BundleError(
-                f"version {found} is not {wanted}",
-                path=file,
-                field=field,
-                remedy="Use the version of medts that wrote it, named under provenance",
-            )
+    if content.get("format_version") != FORMAT_VERSION:
+        raise BundleError(
+            f"version {content.get('format_version')} is not {FORMAT_VERSION}",
+            path=file,
+            field="format_version",
+            remedy="Use the version of medts that wrote it, named under provenance",
+        )
+    _check_preprocessing(content.get("preprocessing"), file)
     try:
         for each in content.get("requires", ()):
             _check_requirement(Requirement.model_validate(each), file)
@@ -237,6 +236,18 @@ def check_expected(folder: Path, found: Float[np.ndarray, "B K"]) -> None:
             "the model does not give its expected output: weights or code have changed",
             path=folder,
             remedy="Fetch the bundle again, or use the version of medts named in its manifest",
+        )
+
+
+def _check_preprocessing(content: Any, file: Path) -> None:
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != PREPROCESSING_VERSION:
+        raise BundleError(
+            f"preprocessing of version {version} is not of version {PREPROCESSING_VERSION}, which "
+            "gives a model other numbers",
+            path=file,
+            field="preprocessing",
+            remedy="Train the model again, or use the version of medts that wrote it",
         )
 
 

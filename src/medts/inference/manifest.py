@@ -3,8 +3,8 @@
 *Format version.* ``format_version`` is raised when a reader of the version before would
 misunderstand what is written: a key changes its meaning or unit, is removed, or becomes required
 for a right prediction. A new key that may be left out does not raise it. A reader takes exactly its
-own version: it refuses an older or newer bundle with one sentence, and never guesses.
-``preprocessing_version`` is raised alike when equal settings of preprocessing give other numbers.
+own version: it refuses an older or newer bundle with one sentence, and never guesses. The version
+of ``preprocessing`` stands in it; its rule is that of `medts.signal.preprocess.Preprocessing`.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.signal.preprocess import Preprocessing
 
 FORMAT_VERSION = 2
-PREPROCESSING_VERSION = 1
 
 
 class TextModel(Config):
@@ -191,6 +190,13 @@ class Provenance(Config):
     selection: dict[str, float] = Field(default_factory=dict)
     """Epoch that was kept and its value on validation."""
 
+    def shares_of(self, label_set: LabelSet, labels: Labels) -> dict[str, float]:
+        """Returns the prevalence of each class of a label set; none where it was not learnt."""
+        if label_set == labels.label_set:
+            return self.prevalence
+        is_own = label_set == labels.label_sets.get(label_set.name)
+        return self.prevalence_by_set.get(label_set.name, {}) if is_own else {}
+
 
 class Artifact(Config):
     """A file with weights."""
@@ -241,10 +247,7 @@ class Manifest(Config):
     """Encoder, head and windows."""
 
     preprocessing: Preprocessing
-    """Channels, unit, rate, band and scale of every stream."""
-
-    preprocessing_version: Literal[1] = PREPROCESSING_VERSION
-    """Version of the rules that the settings of preprocessing are carried out by."""
+    """Channels, unit, rate, band and scale of every stream, and the version of its arithmetic."""
 
     channels: dict[str, tuple[Channel, ...]] = Field(default_factory=dict)
     """Of each stream, the channels in the order in which the model reads them."""
@@ -268,6 +271,10 @@ class Manifest(Config):
         return digest_of(
             "" if weights is None else weights.sha256, self.model, self.preprocessing, self.labels
         )
+
+    def prevalence(self, label_set: LabelSet) -> dict[str, float]:
+        """Returns the share of training records of each class; none where unknown."""
+        return self.provenance.shares_of(label_set, self.labels)
 
 
 def digest_of(

@@ -134,6 +134,7 @@ class Predictor:
             record_id=record.record_id,
             label_set=found.name,
             classes=decide(by_class, found, labels.thresholds(found)),
+            not_judged=self._not_judged(found),
             warnings=self.warnings,
             recording=facts_of(record, windows, self.manifest),
             model=self.facts,
@@ -172,6 +173,15 @@ class Predictor:
         found = None if label_set is None else self.backend.resolve(label_set)
         windows = self._windows(self._record(recording, hints))
         return self.backend.pooled(windows, found).mean(axis=0, dtype=np.float64)
+
+    def _not_judged(self, label_set: LabelSet) -> tuple[str, ...]:
+        """Names the classes that the model cannot know, for no training record held them."""
+        shares = self.manifest.prevalence(label_set)
+        return tuple(
+            f"{name}: no training record holds it"
+            for name in label_set.classes
+            if shares.get(name) == 0
+        )
 
     def _record(self, recording: Record | str | Path, hints: Mapping[str, Any]) -> Record:
         from medts.formats import read

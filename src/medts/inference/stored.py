@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from medts.core.arithmetic import Precision, arithmetic
 from medts.core.config import Config
 from medts.core.labels import LabelSet
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
 from medts.inference.calibrate import calibrated
@@ -44,7 +44,7 @@ class Compute(Config):
 
 def predict_store(
     bundle: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Sequence[int],
     *,
     label_set: str | LabelSet | None = None,
@@ -74,7 +74,7 @@ def predict_store(
 
 def embed_store(
     bundle: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Sequence[int],
     *,
     label_set: str | LabelSet | None = None,
@@ -91,7 +91,7 @@ def embed_store(
 
 def over_windows(
     bundle: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Sequence[int],
     function: Callable[[Batch], Tensor],
     compute: Compute | None = None,

@@ -161,16 +161,16 @@ class ReportTower(nn.Module):
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         new = {key: row for row, key in enumerate(keys) if key not in self._kept}
         found: dict[bytes, Tensor] = {key: self._kept[key] for key in keys if key in self._kept}
-        if new:
-            rows = list(new.values())
-            states = self._look_up(tokens.ids[rows], tokens.is_token[rows])
-            for key, row, state in zip(new, rows, states, strict=True):
-                n_tokens = int(tokens.is_token[row].sum())
-                found[key] = torch.cat([state[:n_tokens], state[-1:]])
-                size = found[key].nbytes
-                if size <= self._room:
-                    self._kept[key] = found[key].clone()
-                    self._room -= size
+        for key, row in new.items():
+            # Alone: in a batch its last digits would depend on its neighbours, and so on what was
+            # kept before, which a run that is resumed does not have.
+            n_tokens = int(tokens.is_token[row].sum())
+            part = slice(row, row + 1), slice(n_tokens)
+            found[key] = self._look_up(tokens.ids[part], tokens.is_token[part])[0]
+            size = found[key].nbytes
+            if size <= self._room:
+                self._kept[key] = found[key]
+                self._room -= size
         length = tokens.ids.shape[1]
         padded = found[keys[0]].new_zeros(len(keys), length + 1, self.dim)
         for row, key in enumerate(keys):

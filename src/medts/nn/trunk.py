@@ -277,20 +277,26 @@ class FrozenReader:
     def _compute(
         self, texts: dict[str, str], pool: Pool, device: torch.device
     ) -> dict[str, Tensor]:
-        """Runs the blocks over new texts, in full precision whatever is around."""
+        """Runs the blocks over new texts, in full precision whatever is around.
+
+        One text after the other: in a batch its last digits would depend on its neighbours, and
+        so on what was kept before, which a run that is resumed does not have.
+        """
         if not texts:
             return {}
         numbers = self.trunk.number(list(texts.values()), self.max_tokens)
-        ids, is_valid = pad_numbers(numbers, device)
-        with torch.autocast(device.type, enabled=False):
-            hidden = self.trunk.embed(self.trunk.look_up(ids))
-            hidden = self.trunk.run(hidden, is_valid, 0, self.n_blocks)
-        if pool != "none":
-            pooled = hidden[:, 0] if pool == "first" else mean_of_valid(hidden, is_valid)
-            return {key: each.clone() for key, each in zip(texts, pooled, strict=True)}
-        # Copies: a slice would keep the padding of its whole batch in memory.
-        rows = zip(texts, hidden, numbers, strict=True)
-        return {key: state[: len(each)].clone() for key, state, each in rows}
+        found = {}
+        for key, each in zip(texts, numbers, strict=True):
+            ids, is_valid = pad_numbers([each], device)
+            with torch.autocast(device.type, enabled=False):
+                hidden = self.trunk.embed(self.trunk.look_up(ids))
+                hidden = self.trunk.run(hidden, is_valid, 0, self.n_blocks)
+            if pool == "mean":
+                found[key] = mean_of_valid(hidden, is_valid)[0]
+            else:
+                # A copy: a slice would keep all tokens in memory.
+                found[key] = hidden[0, 0].clone() if pool == "first" else hidden[0]
+        return found
 
     def _keep(self, key: str, found: Tensor) -> None:
         if key in self._kept:

@@ -3,6 +3,11 @@
 An objective is a module that holds the encoder, which is kept, and whatever is only needed while
 training, which is thrown away. The training loop never asks which paper it runs.
 
+A batch may hold nothing that can be scored: no labelled window, no recording with a report. Then
+the total is exactly zero, never NaN. The loop takes no optimiser step for such a batch, so that
+neither decay nor momentum moves a weight, and does not call `Objective.after_step`; the batch
+counts as one of the schedule's steps. A run in which no batch has a gradient is refused.
+
 Axes: B windows in the batch, K classes.
 """
 
@@ -56,6 +61,13 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
+
+    def after_step(self) -> None:
+        """Hook after each optimiser step, such as the EMA update of a teacher's weights.
+
+        What it changes must be in ``state_dict`` (parameters without a gradient, or buffers), so
+        that a run which was killed goes on with it.
+        """
 
     def predict(self, batch: Batch) -> Prediction | None:
         """Returns scores for the batch's label set; None where nothing is classified."""

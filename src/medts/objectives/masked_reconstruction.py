@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
 from medts.models.base import Encoder
-from medts.models.ecg_nat import TOKEN_STRIDE, EcgNat, Layer, Scale, halved
+from medts.models.ecg_nat import EcgNat, Layer, Scale, halved
+from medts.models.settings.ecg_nat import TOKEN_STRIDE
 from medts.nn.neighborhood import NeighborhoodAttention
 from medts.nn.views import draw_dropped
 from medts.objectives.base import Objective

@@ -12,7 +12,7 @@ from medts.models.settings.heads import HeadConfig
 from medts.models.settings.patchtst import PatchTSTConfig
 from medts.models.settings.s4 import S4Config
 from medts.models.settings.transformer import TransformerConfig
-from medts.recipes.base import Recipe
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _CROPS = Windowing(window_s=2.5, stride_s=1.25)

@@ -8,15 +8,15 @@ from medts.data.windowing import Windowing
 from medts.objectives.settings.cmsc import CmscConfig
 from medts.objectives.settings.simclr import SimClrConfig
 from medts.objectives.settings.vicreg import VicregConfig
-from medts.recipes.base import Pretraining
 from medts.recipes.xresnet1d import xresnet1d
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 
-def simclr() -> Pretraining:
+def simclr() -> Recipe:
     """SimCLR: two altered views of a window find each other among the batch."""
     base = xresnet1d()
-    return Pretraining(
+    return Recipe(
         name="simclr",
         encoder=base.encoder,
         objective=SimClrConfig(),
@@ -26,12 +26,12 @@ def simclr() -> Pretraining:
     )
 
 
-def vicreg() -> Pretraining:
+def vicreg() -> Recipe:
     """VICReg: two views agree, and no dimension of the embedding may collapse."""
     return simclr().but(name="vicreg", objective=VicregConfig())
 
 
-def cmsc() -> Pretraining:
+def cmsc() -> Recipe:
     """CMSC: the two halves of a window find each other among the batch."""
     return simclr().but(
         name="cmsc",

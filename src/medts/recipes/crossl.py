@@ -3,7 +3,7 @@
 Window lengths are those of the records, rates and bands ours: the authors published neither, nor
 their preprocessing. ``_paper`` is what their released code does (batch 8, no guarantee of a
 survivor, weights 10, 10 and 100 on the embedding itself), so far as it is no fault of data
-handling; see ``docs/papers/crossl.md``. Recipes of ``medts finetune`` start from a pretrained
+handling; see ``docs/papers/crossl.md``. Recipes of ``medts train`` start from a pretrained
 bundle with ``--init`` and are the supervised baseline without it.
 """
 
@@ -13,8 +13,8 @@ from medts.models.settings.base import StreamInput
 from medts.models.settings.crossl import CrosslConfig
 from medts.models.settings.heads import HeadConfig
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
-from medts.recipes.base import Pretraining, Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing, split_stream
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _ECG = StreamPreprocessing()
@@ -80,9 +80,9 @@ def inputs_of(preprocessing: Preprocessing) -> dict[str, StreamInput]:
 
 def latent_masking(
     name: str, preprocessing: Preprocessing, *, window_s: float, crops_per_record: int | None = 1
-) -> Pretraining:
+) -> Recipe:
     """Pretrains on the streams that preprocessing makes; the recipes below name corpora."""
-    return Pretraining(
+    return Recipe(
         name=name,
         encoder=CrosslConfig(streams=inputs_of(preprocessing)),
         objective=LatentMaskingConfig(),
@@ -103,7 +103,7 @@ def latent_masking(
     )
 
 
-def fine_tuning(name: str, pretraining: Pretraining) -> Recipe:
+def fine_tuning(name: str, pretraining: Recipe) -> Recipe:
     """Fine-tunes all weights of a pretrained encoder, or trains them from scratch."""
     windowing = pretraining.windowing
     return Recipe(
@@ -123,7 +123,7 @@ def fine_tuning(name: str, pretraining: Pretraining) -> Recipe:
     )
 
 
-def as_released(base: Pretraining) -> Pretraining:
+def as_released(base: Recipe) -> Recipe:
     """Returns what the authors' code does on the same streams and windows."""
     return base.but(
         name=f"{base.name}_paper",
@@ -148,7 +148,7 @@ def as_released(base: Pretraining) -> Pretraining:
     )
 
 
-def fine_tuning_as_released(name: str, pretraining: Pretraining) -> Recipe:
+def fine_tuning_as_released(name: str, pretraining: Recipe) -> Recipe:
     """Returns the authors' classifier: latents side by side, one hidden layer of 128."""
     base = fine_tuning(f"{name}_paper", pretraining)
     encoder = pretraining.encoder
@@ -170,27 +170,27 @@ def _as_released() -> Training:
     )
 
 
-def crossl_wisdm_pretraining() -> Pretraining:
+def crossl_wisdm_pretraining() -> Recipe:
     """Hides one of a watch's two sensors from the other, in windows of ten seconds."""
     return latent_masking("crossl_wisdm", WISDM, window_s=10.0)
 
 
-def crossl_eegmat_pretraining() -> Pretraining:
+def crossl_eegmat_pretraining() -> Recipe:
     """Hides scalp regions and ECG from each other, in windows of four seconds."""
     return latent_masking("crossl_eegmat", EEGMAT, window_s=4.0)
 
 
-def crossl_ptb_xl_pretraining() -> Pretraining:
+def crossl_ptb_xl_pretraining() -> Recipe:
     """Hides lead groups of an ECG from each other, in windows of ten seconds."""
     return latent_masking("crossl_ptb_xl", PTB_XL, window_s=10.0)
 
 
-def crossl_bidmc_pretraining() -> Pretraining:
+def crossl_bidmc_pretraining() -> Recipe:
     """Hides ECG, pulse, breath and blood pressure from each other; the corpus has no classes."""
     return latent_masking("crossl_bidmc", BIDMC, window_s=10.0, crops_per_record=None)
 
 
-def crossl_test_pretraining() -> Pretraining:
+def crossl_test_pretraining() -> Recipe:
     """Seconds on one core; for tests."""
     base = latent_masking("crossl_test", PTB_XL, window_s=4.0)
     return base.but(
@@ -199,17 +199,17 @@ def crossl_test_pretraining() -> Pretraining:
     )
 
 
-def crossl_wisdm_paper_pretraining() -> Pretraining:
+def crossl_wisdm_paper_pretraining() -> Recipe:
     """The authors' code on a watch's two sensors."""
     return as_released(crossl_wisdm_pretraining())
 
 
-def crossl_eegmat_paper_pretraining() -> Pretraining:
+def crossl_eegmat_paper_pretraining() -> Recipe:
     """The authors' code on scalp regions and ECG."""
     return as_released(crossl_eegmat_pretraining())
 
 
-def crossl_ptb_xl_paper_pretraining() -> Pretraining:
+def crossl_ptb_xl_paper_pretraining() -> Recipe:
     """The authors' code on lead groups of an ECG."""
     return as_released(crossl_ptb_xl_pretraining())
 

@@ -7,11 +7,11 @@ latents side by side.
 
 from medts.models.settings.crossl import CrosslConfig
 from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
+from medts.models.settings.heads import HeadConfig
 from medts.objectives.settings.base import ObjectiveSettings
 from medts.objectives.settings.cross_modal import CrossModalConfig
 from medts.objectives.settings.simclr import SimClrConfig
 from medts.objectives.settings.vicreg import VicregConfig
-from medts.recipes.base import Pretraining, Recipe
 from medts.recipes.crossl import (
     crossl_eegmat,
     crossl_eegmat_pretraining,
@@ -21,9 +21,10 @@ from medts.recipes.crossl import (
     crossl_wisdm_pretraining,
     inputs_of,
 )
+from medts.training.recipe import Recipe
 
 
-def _instead(base: Pretraining, suffix: str, objective: ObjectiveSettings) -> Pretraining:
+def _instead(base: Recipe, suffix: str, objective: ObjectiveSettings) -> Recipe:
     encoder = base.encoder
     if isinstance(objective, CrossModalConfig):
         encoder = CrosslConfig(streams=inputs_of(base.preprocessing), features="encoder")
@@ -42,65 +43,65 @@ def _with_modality_dropout(base: Recipe, hide_ratio: float = 0.5) -> Recipe:
 
 def _deep_conv_lstm(base: Recipe, name: str, stride: int) -> Recipe:
     encoder = DeepConvLSTMConfig(streams=inputs_of(base.preprocessing), stride=stride)
-    return base.but(name=name, encoder=encoder, head=base.head.but(hidden=0, dropout=0.5))
+    return base.but(name=name, encoder=encoder, head=HeadConfig(hidden=0, dropout=0.5))
 
 
-def crossl_wisdm_simclr() -> Pretraining:
+def crossl_wisdm_simclr() -> Recipe:
     """SimCLR on the watch's sensors: altered views of all streams, fused."""
     return _instead(crossl_wisdm_pretraining(), "simclr", SimClrConfig())
 
 
-def crossl_wisdm_vicreg() -> Pretraining:
+def crossl_wisdm_vicreg() -> Recipe:
     """VICReg on the watch's sensors: altered views of all streams, fused."""
     return _instead(crossl_wisdm_pretraining(), "vicreg", VicregConfig())
 
 
-def crossl_wisdm_cmc() -> Pretraining:
+def crossl_wisdm_cmc() -> Recipe:
     """CMC on the watch's sensors: the two of a window find each other."""
     return _instead(crossl_wisdm_pretraining(), "cmc", CrossModalConfig())
 
 
-def crossl_wisdm_cocoa() -> Pretraining:
+def crossl_wisdm_cocoa() -> Recipe:
     """COCOA on the watch's sensors."""
     return _instead(crossl_wisdm_pretraining(), "cocoa", CrossModalConfig(form="cocoa"))
 
 
-def crossl_eegmat_simclr() -> Pretraining:
+def crossl_eegmat_simclr() -> Recipe:
     """SimCLR on scalp regions and ECG: altered views of all streams, fused."""
     return _instead(crossl_eegmat_pretraining(), "simclr", SimClrConfig())
 
 
-def crossl_eegmat_vicreg() -> Pretraining:
+def crossl_eegmat_vicreg() -> Recipe:
     """VICReg on scalp regions and ECG: altered views of all streams, fused."""
     return _instead(crossl_eegmat_pretraining(), "vicreg", VicregConfig())
 
 
-def crossl_eegmat_cmc() -> Pretraining:
+def crossl_eegmat_cmc() -> Recipe:
     """CMC on scalp regions and ECG: each pair of a window finds each other."""
     return _instead(crossl_eegmat_pretraining(), "cmc", CrossModalConfig())
 
 
-def crossl_eegmat_cocoa() -> Pretraining:
+def crossl_eegmat_cocoa() -> Recipe:
     """COCOA on scalp regions and ECG."""
     return _instead(crossl_eegmat_pretraining(), "cocoa", CrossModalConfig(form="cocoa"))
 
 
-def crossl_ptb_xl_simclr() -> Pretraining:
+def crossl_ptb_xl_simclr() -> Recipe:
     """SimCLR on lead groups: altered views of all streams, fused."""
     return _instead(crossl_ptb_xl_pretraining(), "simclr", SimClrConfig())
 
 
-def crossl_ptb_xl_vicreg() -> Pretraining:
+def crossl_ptb_xl_vicreg() -> Recipe:
     """VICReg on lead groups: altered views of all streams, fused."""
     return _instead(crossl_ptb_xl_pretraining(), "vicreg", VicregConfig())
 
 
-def crossl_ptb_xl_cmc() -> Pretraining:
+def crossl_ptb_xl_cmc() -> Recipe:
     """CMC on lead groups: each pair of a window finds each other."""
     return _instead(crossl_ptb_xl_pretraining(), "cmc", CrossModalConfig())
 
 
-def crossl_ptb_xl_cocoa() -> Pretraining:
+def crossl_ptb_xl_cocoa() -> Recipe:
     """COCOA on lead groups."""
     return _instead(crossl_ptb_xl_pretraining(), "cocoa", CrossModalConfig(form="cocoa"))
 

@@ -11,13 +11,13 @@ from medts.objectives.masked_reconstruction import abstract_only
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.objectives.settings.dual_loss import DualLossConfig
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
-from medts.recipes.base import Pretraining, Recipe
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 
-def ecg_nat_pretraining() -> Pretraining:
+def ecg_nat_pretraining() -> Recipe:
     """Hides stretches of ECG and has the encoder reconstruct them; any number of corpora."""
-    return Pretraining(
+    return Recipe(
         name="ecg_nat",
         encoder=EcgNatConfig(size="tiny", drop_path=0.0),
         objective=MaskedReconstructionConfig(),
@@ -36,7 +36,7 @@ def ecg_nat_pretraining() -> Pretraining:
     )
 
 
-def ecg_nat_pretraining_paper() -> Pretraining:
+def ecg_nat_pretraining_paper() -> Recipe:
     """What the abstract names and no more: no leads are dropped, every corpus counts alike."""
     base = ecg_nat_pretraining()
     return base.but(
@@ -49,7 +49,7 @@ def ecg_nat_pretraining_paper() -> Pretraining:
     )
 
 
-def ecg_nat_pretraining_test() -> Pretraining:
+def ecg_nat_pretraining_test() -> Recipe:
     """Seconds on one core; for tests."""
     base = ecg_nat_pretraining()
     return base.but(

@@ -6,9 +6,9 @@ whose paper this is (MedSpaformer, arXiv:2503.15578), has recipes of its own.
 
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.objectives.settings.label_matching import LabelMatchingConfig
-from medts.recipes.base import Recipe
 from medts.recipes.ecg_nat import ecg_nat
 from medts.recipes.xresnet1d import xresnet1d, xresnet1d_test
+from medts.training.recipe import Recipe
 
 
 def matching(recipe: Recipe) -> Recipe:

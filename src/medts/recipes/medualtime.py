@@ -14,8 +14,8 @@ from medts.models.settings.medualtime import MedualTimeConfig
 from medts.models.settings.text_linear import TextLinearConfig
 from medts.nn.settings import TextConfig
 from medts.objectives.settings.dual_contrast import DualContrastConfig
-from medts.recipes.base import Pretraining, Recipe
 from medts.signal.preprocess import Preprocessing
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _CLEANED = Preprocessing(reports=ReportSettings())
@@ -250,9 +250,9 @@ def gpt4ts_prompt_small() -> Recipe:
     )
 
 
-def medualtime_pretraining() -> Pretraining:
+def medualtime_pretraining() -> Recipe:
     """Passes agree with noisy views, then with each other; four epochs, as in the paper."""
-    return Pretraining(
+    return Recipe(
         name="medualtime",
         encoder=MedualTimeConfig(),
         objective=DualContrastConfig(),
@@ -264,7 +264,7 @@ def medualtime_pretraining() -> Pretraining:
     )
 
 
-def medualtime_small_pretraining() -> Pretraining:
+def medualtime_small_pretraining() -> Recipe:
     """The same with the sizes and the precision of ``medualtime_small``; reads whole reports."""
     base, small = medualtime_pretraining(), medualtime_small()
     return base.but(
@@ -274,7 +274,7 @@ def medualtime_small_pretraining() -> Pretraining:
     )
 
 
-def medualtime_pretraining_test() -> Pretraining:
+def medualtime_pretraining_test() -> Recipe:
     """Seconds on one core; for tests."""
     base = medualtime_pretraining()
     return base.but(

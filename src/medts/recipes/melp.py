@@ -17,14 +17,14 @@ from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.settings import TextConfig
 from medts.objectives.settings.report_alignment import ReportAlignmentConfig
-from medts.recipes.base import Pretraining, Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 
-def melp() -> Pretraining:
+def melp() -> Recipe:
     """Three levels at half the paper's width, on 100 Hz; hours on one GPU."""
-    return Pretraining(
+    return Recipe(
         name="melp",
         encoder=MelpConfig(
             tower=MelpTowerConfig(
@@ -54,7 +54,7 @@ def melp() -> Pretraining:
     )
 
 
-def melp_paper() -> Pretraining:
+def melp_paper() -> Recipe:
     """The published sizes and settings, for several GPUs of 64 pairs each, with a warm-up."""
     base = melp()
     return base.but(
@@ -73,7 +73,7 @@ def melp_paper() -> Pretraining:
     )
 
 
-def melp_small() -> Pretraining:
+def melp_small() -> Recipe:
     """Three levels in sizes for two cores."""
     base = melp()
     return base.but(
@@ -104,7 +104,7 @@ def melp_small() -> Pretraining:
     )
 
 
-def melp_small_as_written() -> Pretraining:
+def melp_small_as_written() -> Recipe:
     """A control: German and Swedish reports are cleaned and stay what they are."""
     return melp_small().but(
         name="melp_small_as_written",
@@ -112,40 +112,40 @@ def melp_small_as_written() -> Pretraining:
     )
 
 
-def melp_small_rhythm() -> Pretraining:
+def melp_small_rhythm() -> Recipe:
     """One level: the recording and its whole report."""
     return _without(melp_small(), "melp_small_rhythm", beat=0.0, token=0.0)
 
 
-def melp_small_rhythm_beat() -> Pretraining:
+def melp_small_rhythm_beat() -> Recipe:
     """Two levels: whole reports and their sentences."""
     return _without(melp_small(), "melp_small_rhythm_beat", token=0.0)
 
 
-def melp_small_rhythm_token() -> Pretraining:
+def melp_small_rhythm_token() -> Recipe:
     """Two levels: whole reports and their words."""
     return _without(melp_small(), "melp_small_rhythm_token", beat=0.0)
 
 
-def melp_small_whole_reports() -> Pretraining:
+def melp_small_whole_reports() -> Recipe:
     """An ablation: the rhythm level reads whole reports alone, as in the paper."""
     base = melp_small()
     objective = base.objective.but(sentence_hiding=0.0)
     return base.but(name="melp_small_whole_reports", objective=objective)
 
 
-def melp_small_shuffled() -> Pretraining:
+def melp_small_shuffled() -> Recipe:
     """A control: every recording gets the report of another, so that nothing can be learnt."""
     base = melp_small()
     return base.but(name="melp_small_shuffled", objective=base.objective.but(shuffles_pairs=True))
 
 
-def melp_small_ecg_nat() -> Pretraining:
+def melp_small_ecg_nat() -> Recipe:
     """Three levels with ECG-NAT as ECG tower."""
     return _with_tower(melp_small(), "melp_small_ecg_nat", EcgNatConfig(size="tiny"))
 
 
-def melp_small_sparseformer() -> Pretraining:
+def melp_small_sparseformer() -> Recipe:
     """Three levels with Sparseformer as ECG tower."""
     tower = SparseformerConfig(prior_dim=0)
     return _with_tower(melp_small(), "melp_small_sparseformer", tower)
@@ -171,7 +171,7 @@ def melp_small_finetuning() -> Recipe:
     )
 
 
-def melp_test() -> Pretraining:
+def melp_test() -> Recipe:
     """Seconds on one core; for tests."""
     base = melp_small()
     return base.but(
@@ -203,7 +203,7 @@ def melp_test() -> Pretraining:
     )
 
 
-def _without(recipe: Pretraining, name: str, **weights: float) -> Pretraining:
+def _without(recipe: Recipe, name: str, **weights: float) -> Recipe:
     """Switches levels off; without the token level there is no decoder to keep."""
     assert isinstance(recipe.encoder, MelpConfig)
     encoder = recipe.encoder
@@ -213,8 +213,6 @@ def _without(recipe: Pretraining, name: str, **weights: float) -> Pretraining:
     return recipe.but(name=name, encoder=encoder, objective=objective)
 
 
-def _with_tower(
-    recipe: Pretraining, name: str, tower: EcgNatConfig | SparseformerConfig
-) -> Pretraining:
+def _with_tower(recipe: Recipe, name: str, tower: EcgNatConfig | SparseformerConfig) -> Recipe:
     assert isinstance(recipe.encoder, MelpConfig)
     return recipe.but(name=name, encoder=recipe.encoder.but(tower=tower))

@@ -13,7 +13,7 @@ from medts.models.settings.lightts import LightTSConfig
 from medts.models.settings.medformer import MedformerConfig
 from medts.models.settings.mtst import MtstConfig
 from medts.models.settings.timesnet import TimesNetConfig
-from medts.recipes.base import Recipe
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _CROPS = Windowing(window_s=2.5, stride_s=1.25)

@@ -17,8 +17,8 @@ from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.settings import TextConfig, ViewsConfig
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.objectives.settings.label_matching import LabelMatchingConfig
-from medts.recipes.base import Recipe
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 _WHOLE = Windowing(window_s=10.0, stride_s=10.0)

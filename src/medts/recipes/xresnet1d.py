@@ -7,7 +7,7 @@ crops of a record; so do these. It takes their maximum, we take their mean.
 from medts.data.windowing import Windowing
 from medts.models.settings.heads import HeadConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
-from medts.recipes.base import Recipe
+from medts.training.recipe import Recipe
 from medts.training.settings import Training
 
 

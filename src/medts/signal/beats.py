@@ -12,11 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
-from scipy.signal import find_peaks
 
 from medts.core.errors import MedtsError
-from medts.signal.filtering import bandpass
+from medts.signal.filtering import fir_bandpass
+from medts.signal.moving import find_peaks, moving_maximum, moving_mean, moving_median
 from medts.signal.preprocess import fill_gaps
 
 QRS_BAND_HZ = (5.0, 18.0)
@@ -53,7 +52,7 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
     if not len(leads):
         return np.zeros(0, dtype=np.int64)
     slope = np.gradient(leads, axis=1) * sampling_rate
-    energy = uniform_filter1d((slope**2).mean(axis=0), max(1, round(0.12 * sampling_rate)))
+    energy = moving_mean((slope**2).mean(axis=0), max(1, round(0.12 * sampling_rate)))
     found = _select(energy, sampling_rate)
     magnitude = np.sqrt((leads**2).mean(axis=0))
     return np.unique([_summit(magnitude, at, round(0.1 * sampling_rate)) for at in found]).astype(
@@ -69,7 +68,7 @@ def qrs_band(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Float[np
         return filled
     low_hz, high_hz = QRS_BAND_HZ
     filled -= np.median(filled, axis=1, keepdims=True)
-    leads = bandpass(filled, sampling_rate, low_hz=low_hz, high_hz=high_hz)
+    leads = fir_bandpass(filled, sampling_rate, low_hz=low_hz, high_hz=high_hz)
     size = np.quantile(np.abs(leads), 0.98, axis=1, keepdims=True)
     return leads[size[:, 0] > 0] / size[size[:, 0] > 0]
 
@@ -82,12 +81,12 @@ def _select(energy: Float[np.ndarray, "T"], sampling_rate: float) -> list[int]:
     """
     # Every tenth of a second is enough for a level that changes over seconds.
     step = max(1, round(0.1 * sampling_rate))
-    highest = maximum_filter1d(energy, max(1, round(2.0 * sampling_rate)))[::step]
-    usual = np.repeat(median_filter(highest, size=101, mode="nearest"), step)[: len(energy)]
+    highest = moving_maximum(energy, max(1, round(2.0 * sampling_rate)), step)
+    usual = np.repeat(moving_median(highest, 101), step)[: len(energy)]
     # Bordered by zeros, for a recording may begin or stop in the middle of a QRS.
     bordered = np.pad(energy, 1)
     distance = max(1, round(_REFRACTORY_S * sampling_rate))
-    candidates = [int(at) - 1 for at in find_peaks(bordered, distance=distance)[0]]
+    candidates = [int(at) - 1 for at in find_peaks(bordered, distance=distance)]
     accepted: list[int] = []
     for at in candidates:
         if energy[at] < 0.15 * usual[at]:

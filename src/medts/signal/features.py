@@ -10,8 +10,6 @@ Axes: C channels, T samples in time, N beats, P samples of a beat.
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import signal as dsp
-from scipy import stats
 
 from medts.core.montage import guess_modality
 from medts.core.records import Record, Stream
@@ -165,6 +163,8 @@ def channel_features(stream: Stream) -> dict[str, float]:
     ``sd`` and ``log10_power`` are in the unit of the stream and its square; ``skewness`` and
     ``kurtosis`` have none. A band that the sampling rate cannot hold is NaN.
     """
+    from scipy import stats  # slow to import, and read by this control alone
+
     bands = BANDS_HZ.get(stream.modality, OTHER_BANDS_HZ)
     features: dict[str, float] = {}
     for channel, values in zip(stream.channels, stream.signal, strict=True):
@@ -185,6 +185,8 @@ def band_powers(
     bands_hz: tuple[tuple[float, float], ...],
 ) -> list[float]:
     """Returns log10 of the power in each band, by Welch's method on pieces of four seconds."""
+    from scipy import signal as dsp  # slow to import, and read by this control alone
+
     n_piece = min(len(values), round(4 * sampling_rate))
     at_hz, density = dsp.welch(values, fs=sampling_rate, nperseg=n_piece)
     powers = []

@@ -8,27 +8,32 @@ What is not there is zero and said to be absent: a stream that the recording lac
 is missing, flat or not a number, a sample that was never recorded. A flat channel is one that
 keeps a single value throughout the record; it carries no information, whatever the value.
 
-Axes: C channels, T samples in time.
+`prepare_stream` has two parts. `extend_stream` is NumPy on a whole stream: channels, unit, gaps,
+level, rate, and a halo of mirrored samples at both ends. `filter_and_scale` is what an exported
+graph does with a window and its halo: a convolution, a factor, limits, zeros. A window that is
+filtered with its halo equals the same window of the filtered stream, so both ways are one.
+
+Axes: C channels, T samples in time, P taps of a kernel.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.core.montage import STANDARD_12_LEADS, canonical_channel
 from medts.core.records import Record, Stream
 from medts.core.reports import ReportSettings
-from medts.signal.filtering import bandpass, resample
+from medts.signal.filtering import bandpass, convolve_valid, fir_taps, mirror_ends, resample
 
-_ADDED = ("source", "keeps_level")
-"""Fields that came later: unused, they are not written, so older digests stay what they were."""
+PREPROCESSING_VERSION = 2
+"""Version of the arithmetic in this module; `Preprocessing` has the rule."""
 
 
 class StreamPreprocessing(Config):
@@ -55,6 +60,9 @@ class StreamPreprocessing(Config):
     high_hz: float | None = Field(default=None, gt=0)
     """Upper edge of the pass band, Hz; resampling alone removes what is above half the rate."""
 
+    filter: Literal["fir", "butterworth"] = "fir"
+    """A linear-phase FIR after resampling, or a zero-phase Butterworth (IIR) before it."""
+
     keeps_level: bool = False
     """Whether the level stays in, such as gravity in an acceleration; else the median goes."""
 
@@ -75,27 +83,54 @@ class StreamPreprocessing(Config):
             raise ValueError(f"low_hz {self.low_hz} is not below high_hz {self.high_hz}")
         if self.keeps_level and self.low_hz is not None:
             raise ValueError(f"low_hz {self.low_hz} removes the level that keeps_level keeps")
+        if self.low_hz is not None and self.low_hz >= self.sampling_rate / 2:
+            raise ValueError(
+                f"low_hz {self.low_hz} is not below half the sampling_rate {self.sampling_rate}"
+            )
         return self
 
-    @model_serializer(mode="wrap")
-    def _without_unused_additions(self, write: Callable[..., dict[str, Any]]) -> dict[str, Any]:
-        return {k: value for k, value in write(self).items() if value or k not in _ADDED}
+    @property
+    def taps(self) -> Float[np.ndarray, "P"]:
+        """Kernel at the model's rate; a single one where there is nothing left to filter."""
+        if self.filter == "butterworth":
+            return np.ones(1)
+        return fir_taps(self.low_hz, self.high_hz, self.sampling_rate)
+
+    @property
+    def n_halo(self) -> int:
+        """Samples that the kernel reads on either side of a window."""
+        return len(self.taps) // 2
 
 
 class Preprocessing(Config):
-    """What every stream of a record must look like when it reaches the model."""
+    """What every stream of a record must look like when it reaches the model.
+
+    The version is raised by whoever changes this package such that the same settings give other
+    numbers, beyond rounding. Settings written under another version are refused, for weights that
+    were trained on other numbers fit no longer: the remedy is to train again.
+    """
+
+    version: int = PREPROCESSING_VERSION
+    """Version of the arithmetic; settings of another version are refused."""
 
     streams: dict[str, StreamPreprocessing] = Field(
-        default_factory=lambda: {"ecg": StreamPreprocessing()}, min_length=1
+        default_factory=lambda: {"ecg": StreamPreprocessing()}
     )
-    """By stream name; streams of a record that are not named here are not read."""
+    """By stream name; streams of a record that are not named here are not read. None where
+    reports alone are."""
 
     reports: ReportSettings | None = None
     """How reports are cleaned for models that read them; none gives them as they were written."""
 
-    @model_serializer(mode="wrap")
-    def _without_unused_additions(self, write: Callable[..., dict[str, Any]]) -> dict[str, Any]:
-        return {k: value for k, value in write(self).items() if value or k != "reports"}
+    @field_validator("version")
+    @classmethod
+    def _is_this_version(cls, version: int) -> int:
+        if version != PREPROCESSING_VERSION:
+            raise ValueError(
+                f"preprocessing of version {version} is computed differently in this version, "
+                f"{PREPROCESSING_VERSION}: train the model again"
+            )
+        return version
 
 
 @dataclass(frozen=True)
@@ -196,40 +231,148 @@ def _check_overlap(
 
 def prepare_stream(stream: Stream, spec: StreamPreprocessing, *, name: str) -> PreparedStream:
     """Brings one stream to the model's channels, unit, rate, band and scale."""
+    extended = extend_stream(stream, spec, name=name)
+    return PreparedStream(
+        signal=filter_and_scale(extended.signal, spec, is_recorded=extended.is_recorded),
+        is_channel_present=extended.is_channel_present,
+        start_s=extended.start_s,
+        is_recorded=extended.is_recorded,
+    )
+
+
+@dataclass(frozen=True)
+class ExtendedStream:
+    """A stream before its filter: at the model's rate, with a halo of samples at both ends.
+
+    Args:
+        signal: In the unit of the settings; zero where a channel is absent, bridged in gaps.
+        is_channel_present: True for channels with information in them.
+        start_s: Seconds from the start of the record to the first sample after the halo.
+        is_recorded: Without halo; None where no present channel has a gap.
+    """
+
+    signal: Float[np.ndarray, "C T2"]
+    is_channel_present: Bool[np.ndarray, "C"]
+    start_s: float = 0.0
+    is_recorded: Bool[np.ndarray, "C T"] | None = None
+
+
+def extend_stream(stream: Stream, spec: StreamPreprocessing, *, name: str) -> ExtendedStream:
+    """Brings one stream to the model's channels, unit and rate: the part outside of any graph.
+
+    The level goes here, by the median of what was recorded: under a high-pass it would go anyway,
+    but single precision is kept for the signal. A Butterworth filter is applied here too.
+
+    Raises:
+        MedtsError: If the stream has another modality or unit, or is too slow for the pass band.
+    """
     if stream.modality != spec.modality:
         raise MedtsError(
             f"stream {name!r} is {stream.modality}, the model reads {spec.modality}",
             field="modality",
         )
-    stream = stream.to_unit(spec.unit)
+    if spec.low_hz is not None and spec.low_hz >= stream.sampling_rate / 2:
+        raise MedtsError(
+            f"filter edge {spec.low_hz} Hz is not between 0 and {stream.sampling_rate / 2} Hz: "
+            f"stream {name!r} holds nothing that the model reads",
+            remedy="Give a recording with a higher sampling rate",
+        )
+    signal, is_channel_present, is_finite = _pick(stream.to_unit(spec.unit), spec)
+    if spec.filter == "butterworth":
+        high_hz = spec.high_hz
+        if high_hz is not None and high_hz >= stream.sampling_rate / 2:
+            high_hz = None  # the recorder has already removed what is above
+        signal = bandpass(signal, stream.sampling_rate, low_hz=spec.low_hz, high_hz=high_hz)
+    signal = resample(signal, stream.sampling_rate, spec.sampling_rate)
+
+    is_recorded = None
+    if is_finite:
+        ratio = stream.sampling_rate / spec.sampling_rate
+        nearest = np.rint(np.arange(signal.shape[1]) * ratio).astype(int)
+        nearest = nearest.clip(max=stream.n_samples - 1)
+        is_recorded = np.repeat(is_channel_present[:, None], signal.shape[1], axis=1)
+        for row, is_finite_there in is_finite.items():
+            is_recorded[row] &= is_finite_there[nearest]
+        is_channel_present &= is_recorded.any(axis=1)
+        signal[~is_channel_present] = 0.0
+        if is_recorded[is_channel_present].all():
+            is_recorded = None
+    signal = mirror_ends(signal, spec.n_halo)
+    return ExtendedStream(signal, is_channel_present, stream.start_s, is_recorded)
+
+
+def _pick(
+    stream: Stream, spec: StreamPreprocessing
+) -> tuple[Float[np.ndarray, "C T"], Bool[np.ndarray, "C"], dict[int, np.ndarray]]:
+    """Returns the model's channels without gaps and level, which are present, and what is finite.
+
+    The last holds the channels with gaps alone.
+    """
     signal = np.zeros((len(spec.channels), stream.n_samples), dtype=np.float32)
-    is_recorded = np.zeros(signal.shape, dtype=bool)
+    is_finite: dict[int, np.ndarray] = {}
     for row, channel in enumerate(spec.channels):
         if channel in stream.channels:
             values = stream.signal[stream.channels.index(channel)]
-            is_recorded[row] = np.isfinite(values)
             signal[row] = fill_gaps(values)
+            if not np.isfinite(values).all():
+                is_finite[row] = np.isfinite(values)
     # A constant level is a dead electrode, unless it is the level that is measured.
     is_level = spec.keeps_level & signal.any(axis=1)
     is_channel_present = (np.ptp(signal, axis=1) > 0) | is_level
-
     if not spec.keeps_level:
-        signal -= np.median(signal, axis=1, keepdims=True)
-    low_hz, high_hz = spec.low_hz, spec.high_hz
-    if high_hz is not None and high_hz >= stream.sampling_rate / 2:
-        high_hz = None  # the recorder has already removed what is above
-    signal = bandpass(signal, stream.sampling_rate, low_hz=low_hz, high_hz=high_hz)
-    signal = resample(signal, stream.sampling_rate, spec.sampling_rate)
-    signal = np.clip(signal / np.float32(spec.scale), -spec.clip, spec.clip)
+        level = np.median(signal, axis=1, keepdims=True)
+        for row in is_finite.keys() & np.flatnonzero(is_channel_present):
+            level[row] = np.median(signal[row, is_finite[row]])
+        signal -= level
+    signal[~is_channel_present] = 0.0
+    return signal, is_channel_present, is_finite
 
-    is_recorded &= is_channel_present[:, None]
-    at = np.arange(signal.shape[1]) * (stream.sampling_rate / spec.sampling_rate)
-    is_recorded = is_recorded[:, np.rint(at).astype(int).clip(max=stream.n_samples - 1)]
-    signal[~is_recorded] = 0.0
-    is_whole = bool(is_recorded[is_channel_present].all())
-    return PreparedStream(
-        signal, is_channel_present, stream.start_s, None if is_whole else is_recorded
-    )
+
+def filter_and_scale(
+    signal: Float[np.ndarray, "C T2"],
+    spec: StreamPreprocessing,
+    *,
+    is_recorded: Bool[np.ndarray, "C T"] | None = None,
+) -> Float[np.ndarray, "C T"]:
+    """Applies FIR filter, scale and limits to a signal with its halo: what a graph holds.
+
+    Args:
+        signal: With `StreamPreprocessing.n_halo` samples before and after what is wanted.
+        spec: Settings of the stream.
+        is_recorded: Zero results where it is False.
+    """
+    signal = convolve_valid(signal, spec.taps)
+    signal = np.clip(signal / np.float32(spec.scale), -spec.clip, spec.clip)
+    if is_recorded is not None:
+        signal[~is_recorded] = 0.0
+    return signal
+
+
+def window_with_halo(
+    extended: ExtendedStream, spec: StreamPreprocessing, *, first: int, n_samples: int
+) -> tuple[Float[np.ndarray, "C T2"], Bool[np.ndarray, "C T"]]:
+    """Cuts the input of `filter_and_scale` for a window out of a stream; outside of it is nothing.
+
+    Args:
+        extended: From `extend_stream`.
+        spec: Settings of the stream.
+        first: Sample of the stream at which the window starts; may be negative.
+        n_samples: Length of the window without halo.
+    """
+    n_channels, n_extended = extended.signal.shape
+    n_halo, n_stream = spec.n_halo, n_extended - 2 * spec.n_halo
+    signal = np.zeros((n_channels, n_samples + 2 * n_halo), dtype=extended.signal.dtype)
+    is_recorded = np.zeros((n_channels, n_samples), dtype=bool)
+    low, high = max(0, first), min(n_extended, first + n_samples + 2 * n_halo)
+    if low < high:
+        signal[:, low - first : high - first] = extended.signal[:, low:high]
+    low, high = max(0, first), min(n_stream, first + n_samples)
+    if low < high:
+        here = extended.is_channel_present[:, None]
+        if extended.is_recorded is not None:
+            here = extended.is_recorded[:, low:high]
+        is_recorded[:, low - first : high - first] = here
+    return signal, is_recorded
 
 
 def fill_gaps(values: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
@@ -239,5 +382,10 @@ def fill_gaps(values: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
         return values
     if not is_finite.any():
         return np.zeros_like(values)
-    at = np.arange(len(values))
-    return np.interp(at, at[is_finite], values[is_finite]).astype(values.dtype)
+    # Only what borders on a gap is looked up, which spares a long recording its memory.
+    is_border = is_finite.copy()
+    is_border[1:-1] &= ~(is_finite[:-2] & is_finite[2:])
+    borders, missing = np.flatnonzero(is_border), np.flatnonzero(~is_finite)
+    filled = values.copy()
+    filled[missing] = np.interp(missing, borders, values[borders])
+    return filled

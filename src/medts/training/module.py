@@ -1,15 +1,14 @@
-"""The one Lightning module: any objective, any recipe.
+"""The training step of any objective, and the score of an epoch.
 
-It adds nothing to what an objective says: it steps, logs the losses by name, and at the end of
-an epoch scores the validation records. Windows of one record are averaged before scoring; where
+It adds nothing to what an objective says: it computes losses, averages them by name, and at the
+end of a validation scores the records. Windows of one record are averaged before scoring; where
 several label sets are learnt, the score is the mean of theirs.
 
 Axes: B windows in the batch, K classes.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
-import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,85 +16,99 @@ from torch import Tensor
 from medts.core.errors import MedtsError
 from medts.metrics.scores import auroc
 from medts.objectives.base import Objective
-from medts.tensors.batch import Batch, Losses, mean_by_record, move_to
-from medts.training.optimisation import build_optimizer, schedule_factor
+from medts.tensors.batch import Batch, Losses, mean_by_record
 from medts.training.settings import Training
+from medts.training.trouble import too_few_windows
 
 
-class TrainingModule(L.LightningModule):
-    """Wraps an objective for Lightning.
+class TrainingModule:
+    """Steps of an objective, and the running means of its losses.
 
     Args:
         objective: What is optimised.
-        settings: Optimiser and schedule.
+        settings: What is monitored.
+        n_steps: Batches of the whole run.
     """
 
-    def __init__(self, objective: Objective, settings: Training) -> None:
-        super().__init__()
-        self.objective, self.settings, self.n_steps = objective, settings, 0
+    def __init__(self, objective: Objective, settings: Training, *, n_steps: int) -> None:
+        self.objective, self.settings, self.n_steps = objective, settings, n_steps
+        self.global_step, self.current_epoch = 0, 0
+        self.train_means, self.validation_means = Means(), Means()
         self._scored: dict[str, list[tuple[tuple[str, ...], Tensor, Tensor]]] = {}
 
-    def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
-        """Moves every tensor of a batch."""
-        return move_to(batch, device)
-
-    def _checked(self, losses: Losses) -> Losses:
-        """Ends a run whose loss is no longer a number."""
-        if not torch.isfinite(losses.total):
-            raise MedtsError(
-                f"the loss became {float(losses.total)} in epoch {self.current_epoch}",
-                field="training",
-                remedy="Lower --training.learning-rate, or use --training.precision fp32",
-            )
-        return losses
-
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Scores one batch and logs the parts of the loss."""
+        """Computes the loss of one batch and counts its parts."""
         self.objective.progress = self.global_step / max(1, self.n_steps)
-        losses = self._checked(self.objective(batch))
-        n = len(batch)
-        self.log("train_loss", losses.total, on_step=False, on_epoch=True, batch_size=n)
-        for name, part in losses.parts.items():
-            self.log(f"train_{name}", part, on_step=False, on_epoch=True, batch_size=n)
+        losses = self._checked(self.objective(batch), batch)
+        self.train_means.add(losses, len(batch))
         return losses.total
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Logs the loss, and keeps the scores for the end of the epoch."""
+        """Counts the loss, and keeps the scores for the end of the epoch."""
         losses, prediction = self.objective.validate(batch)
-        total = self._checked(losses).total
-        self.log("validation_loss", total, on_epoch=True, batch_size=len(batch))
+        self._checked(losses, batch)
+        self.validation_means.add(Losses(losses.total), len(batch))
         if prediction is not None and batch.target is not None:
             probability = prediction.probability.float().cpu()
             scored = self._scored.setdefault(prediction.label_set.name, [])
             scored.append((batch.record_ids, probability, batch.target.cpu()))
 
-    def on_validation_epoch_end(self) -> None:
-        """Logs macro AUROC over records as ``validation_score``."""
-        if not self._scored:
-            return
+    def end_validation(self) -> dict[str, float]:
+        """Returns the mean loss, and the macro AUROC over records where anything was scored.
+
+        Raises:
+            MedtsError: If what is monitored cannot be measured.
+        """
+        means = self.validation_means.means()
+        row = {f"validation_{name}": value for name, value in means.items()}
         scores = [record_score(windows) for windows in self._scored.values()]
         self._scored.clear()
+        self.validation_means.clear()
         if np.isfinite(scores).any():
-            self.log("validation_score", float(np.nanmean(scores)))
+            row["validation_score"] = float(np.nanmean(scores))
         elif self.settings.monitor == "score":
             raise MedtsError(
-                "no class has both positives and negatives among the validation records",
+                "no class has both positives and negatives among the validation records"
+                if scores
+                else "this objective gives no scores on validation",
                 field="val-folds",
                 remedy="Choose a larger validation part, or --training.monitor loss",
             )
+        return row
 
-    def configure_optimizers(self) -> Any:
-        """AdamW and a schedule over all steps of the run."""
-        optimizer = build_optimizer(self.objective, self.settings)
-        self.n_steps = int(self.trainer.estimated_stepping_batches)
-        factor = schedule_factor(self.settings, self.n_steps)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+    def _checked(self, losses: Losses, batch: Batch) -> Losses:
+        """Ends a run whose loss is no longer a number."""
+        if torch.isfinite(losses.total):
+            return losses
+        if len(batch) == 1 and self.global_step == 0:
+            raise too_few_windows()
+        raise MedtsError(
+            f"the loss became {float(losses.total.detach())} in epoch {self.current_epoch}",
+            field="training",
+            remedy="Lower --training.learning-rate, or use --training.precision fp32",
+        )
+
+
+class Means:
+    """Running means of losses by name, over windows."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, losses: Losses, n_windows: int) -> None:
+        """Counts the losses of one batch."""
+        for name, value in {"loss": losses.total, **losses.parts}.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach()) * n_windows
+            self.counts[name] = self.counts.get(name, 0) + n_windows
+
+    def means(self) -> dict[str, float]:
+        """Returns the mean of every loss so far."""
+        return {name: total / self.counts[name] for name, total in self.sums.items()}
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self.sums, self.counts = {}, {}
 
 
 def record_score(windows: list[tuple[tuple[str, ...], Tensor, Tensor]]) -> float:
@@ -108,3 +121,24 @@ def record_score(windows: list[tuple[tuple[str, ...], Tensor, Tensor]]) -> float
     _, target = mean_by_record(record_ids, torch.cat([t for _, _, t in windows]))
     score = auroc(target.numpy(), probability.double().numpy())
     return float(np.nanmean(score)) if np.isfinite(score).any() else float("nan")
+
+
+def is_better(
+    row: Mapping[str, float], best: Mapping[str, float] | None, settings: Training
+) -> bool:
+    """Whether an epoch replaces the one that is kept; of equal scores the lower loss wins."""
+    return best is None or _rank(row, settings) > _rank(best, settings)
+
+
+def n_waited(rows: list[dict[str, float]], settings: Training) -> int:
+    """Counts the latest validations in a row that did not improve what is monitored."""
+    ranks = [_rank(row, settings)[0] for row in rows if f"validation_{settings.monitor}" in row]
+    return len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
+
+
+def _rank(row: Mapping[str, float], settings: Training) -> tuple[float, ...]:
+    loss = row.get("validation_loss", float("inf"))
+    if settings.monitor == "loss":
+        return (-loss,)
+    # Sums of equal ranks differ in the last digits.
+    return (round(row["validation_score"], 9), -loss)

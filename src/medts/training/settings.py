@@ -3,21 +3,26 @@
 from typing import Literal
 
 from pydantic import Field, model_validator
+from pydantic.config import JsonDict
 
 from medts.core.arithmetic import Precision
-from medts.core.config import Config
+from medts.core.config import NOT_IDENTITY, Config
+
+LENGTH: JsonDict = {**NOT_IDENTITY, "lengthens": True}
+"""The same, of a field whose larger value, or none, makes a run go on that had ended."""
 
 
 class Training(Config):
     """How long, how fast and in which precision an objective is trained."""
 
-    epochs: int = Field(default=40, ge=1)
-    """Passes over the training split."""
+    epochs: int = Field(default=40, ge=1, json_schema_extra=LENGTH)
+    """Passes over the training split. A run may be given more later: it goes on from its last
+    epoch, at the learning rate that the schedule of the new length has there."""
 
     batch_size: int = Field(default=64, ge=1)
     """Windows per step."""
 
-    min_updates: int = Field(default=0, ge=0)
+    min_updates: int = Field(default=0, ge=0, json_schema_extra=LENGTH)
     """Fewest steps of a whole run; small training splits are passed over more often."""
 
     learning_rate: float = Field(default=5e-3, gt=0)
@@ -49,17 +54,19 @@ class Training(Config):
     monitor: Literal["score", "loss"] = "score"
     """What chooses the epoch that is kept: macro AUROC or loss, on validation."""
 
-    patience: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1, json_schema_extra=LENGTH)
     """Epochs without improvement on validation after which training stops; none never stops."""
 
-    max_minutes: float | None = Field(default=None, gt=0)
-    """Time budget; training ends cleanly with the best epoch so far."""
+    max_minutes: float | None = Field(default=None, gt=0, json_schema_extra=LENGTH)
+    """Time budget of the whole run, all its stretches together; when it is over, the model is
+    validated once more and the best one so far is kept. A larger one goes on."""
 
-    device: Literal["auto", "cpu", "gpu"] = "auto"
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", json_schema_extra=NOT_IDENTITY)
     """Where to train; ``auto`` takes a GPU where there is one."""
 
-    n_workers: int = Field(default=0, ge=0)
-    """Processes that prepare batches; 0 prepares them between steps, best for cached records."""
+    n_workers: int = Field(default=0, ge=0, json_schema_extra=NOT_IDENTITY)
+    """Processes that prepare batches; 0 prepares them between steps, best for cached records. The
+    numbers of a run are the same for any."""
 
     @model_validator(mode="after")
     def _constant_rate_has_no_shape(self) -> "Training":

@@ -6,12 +6,10 @@ label tables that searched for ``VB`` in ``1AVB`` hold hundreds of false positiv
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from medts.core.errors import ReadError
 from medts.core.montage import STANDARD_12_LEADS
@@ -22,7 +20,6 @@ from medts.data.sources.physionet import hashed_fold, list_headers, spell_out_se
 SYSTEM = "snomed-ct"
 
 _COMMENT = re.compile(r"^#[ \t]*(\w+)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
-_WORDY_DATE = re.compile(r"\A(\S+ \d+ \d+ \d+) +\d\d?-[A-Za-z]{3}-\d{4}[^\n]*")
 _OLDEST_CREDIBLE = 120
 
 Labels = dict[str, tuple[str, ...] | None]
@@ -99,7 +96,9 @@ def load_recording(header: Path, comments: HeaderComments) -> Record:
     Raises:
         ReadError: If it cannot be read.
     """
-    record = in_standard_order(_read(header))
+    from medts.formats import read  # its readers load slowly, and listing needs none of them
+
+    record = in_standard_order(read(header))
     facts: dict[str, Fact] = {**spell_out_sex(record.facts), **comments.facts}
     age = facts.get("age")
     if isinstance(age, int | float) and not 0 <= age <= _OLDEST_CREDIBLE:
@@ -110,24 +109,6 @@ def load_recording(header: Path, comments: HeaderComments) -> Record:
         statements=tuple(Statement(code, SYSTEM) for code in comments.codes),
         facts=facts,
     )
-
-
-def _read(header: Path) -> Record:
-    """Reads a recording, also where the header's date is spelt out, which is not valid WFDB."""
-    from medts.formats import read  # its readers load slowly, and listing needs none of them
-
-    text = header.read_text(encoding="latin-1")
-    valid = _WORDY_DATE.sub(r"\1", text, count=1)
-    if valid == text:
-        return read(header)
-    with TemporaryDirectory() as folder:
-        for name in {line.split()[0] for line in valid.splitlines()[1:] if line[:1].isalnum()}:
-            if not (header.parent / name).is_file():
-                raise ReadError("no such file", path=header.parent / name, remedy="Download it")
-            shutil.copy(header.parent / name, folder)
-        copy = Path(folder, header.name)
-        copy.write_text(valid, encoding="latin-1")
-        return read(copy)
 
 
 def in_standard_order(record: Record) -> Record:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from medts.core.config import NOT_IDENTITY
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings
 from medts.nn.settings import TextConfig
@@ -82,7 +83,7 @@ class MedualTimeConfig(EncoderSettings):
     is_trunk_trained: bool = False
     """A control: whether the trunk is trained too, with all its weights in the checkpoint."""
 
-    cache_mib: float = Field(default=512.0, ge=0.0)
+    cache_mib: float = Field(default=512.0, ge=0.0, json_schema_extra=NOT_IDENTITY)
     """Memory for reports as they are below the first adapter; 0 computes them at every step."""
 
     @field_validator("conv_kernels")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from medts.core.config import NOT_IDENTITY
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings
 from medts.nn.settings import TextConfig
@@ -27,7 +28,7 @@ class TextLinearConfig(EncoderSettings):
     channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
     """Channels of that stream, which are not read either."""
 
-    cache_mib: float = Field(default=512.0, ge=0.0)
+    cache_mib: float = Field(default=512.0, ge=0.0, json_schema_extra=NOT_IDENTITY)
     """Memory for reports that were read."""
 
     def build(self) -> "medts.models.base.Encoder":

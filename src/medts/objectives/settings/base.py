@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import medts.objectives.base
 
 
+LearnsFrom = Literal["labels", "signals", "pairs", "reports"]
+"""What a run reads: labelled records, signals alone, signals with reports, or reports alone."""
+
+
 class ObjectiveSettings(Registered):
     """Weights and choices of an objective, and what it learns from."""
 
@@ -22,8 +26,8 @@ class ObjectiveSettings(Registered):
     home: ClassVar[str] = "medts.objectives.settings"
     group: ClassVar[str] = "medts.objectives"
 
-    learns_from: ClassVar[Literal["labels", "signals", "reports"]] = "signals"
-    """``labels``: needs label sets and a head. ``signals`` and ``reports``: self-supervised."""
+    learns_from: ClassVar[LearnsFrom] = "signals"
+    """``labels`` needs label sets and trains a head; the others are self-supervised."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """Abilities that the encoder must offer; see `EncoderSettings.offers`."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from medts.objectives.settings.base import ObjectiveSettings
+from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 if TYPE_CHECKING:
     import medts.objectives.base
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class ClassificationConfig(ObjectiveSettings):
     """How labels become a loss."""
 
-    learns_from: ClassVar[Literal["labels", "signals", "reports"]] = "labels"
+    learns_from: ClassVar[LearnsFrom] = "labels"
 
     kind: Literal["classification"] = "classification"
     """Name of the objective in the registry."""

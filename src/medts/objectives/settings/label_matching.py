@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from medts.nn.settings import ViewsConfig
-from medts.objectives.settings.base import ObjectiveSettings
+from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 if TYPE_CHECKING:
     import medts.objectives.base
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class LabelMatchingConfig(ObjectiveSettings):
     """How several datasets are mixed, and how labels become a loss."""
 
-    learns_from: ClassVar[Literal["labels", "signals", "reports"]] = "labels"
+    learns_from: ClassVar[LearnsFrom] = "labels"
 
     kind: Literal["label_matching"] = "label_matching"
     """Name of the objective in the registry."""

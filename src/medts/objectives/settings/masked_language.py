@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.objectives.settings.base import ObjectiveSettings
+from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 if TYPE_CHECKING:
     import medts.objectives.base
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class MaskedLanguageConfig(ObjectiveSettings):
     """How many tokens are hidden, and how; BERT's numbers."""
 
-    learns_from: ClassVar[Literal["labels", "signals", "reports"]] = "reports"
+    learns_from: ClassVar[LearnsFrom] = "reports"
     needs: ClassVar[frozenset[str]] = frozenset({"masked_language"})
 
     kind: Literal["masked_language"] = "masked_language"

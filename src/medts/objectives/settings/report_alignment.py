@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.objectives.settings.base import ObjectiveSettings
+from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 if TYPE_CHECKING:
     import medts.objectives.base
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class ReportAlignmentConfig(ObjectiveSettings):
     """Weights and temperatures of the three levels; the paper's, but where it says so."""
 
-    learns_from: ClassVar[Literal["labels", "signals", "reports"]] = "reports"
+    learns_from: ClassVar[LearnsFrom] = "pairs"
     needs: ClassVar[frozenset[str]] = frozenset({"report_alignment"})
 
     kind: Literal["report_alignment"] = "report_alignment"

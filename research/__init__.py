@@ -1,0 +1,1 @@
+"""The laboratory behind the tables of the papers; it imports medts, and nothing imports it."""

@@ -1,0 +1,234 @@
+"""Classifier: a recipe behind the interface of scikit-learn.
+
+Records, a store or arrays go through the same split, loop and bundle as the command line; nothing
+is a second implementation. Validation records are taken from the training data by subject.
+
+Axes: n records, C channels, T samples in time, K classes.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from medts.core.errors import ConfigError
+from medts.core.labels import LabelSet
+from medts.core.montage import guess_modality
+from medts.core.records import Record, Stream
+from medts.data.in_memory import RecordsInMemory
+from medts.data.recordings import Recordings
+from medts.data.splits import Split
+from medts.inference.predictor import load
+from medts.inference.stored import predict_store
+from medts.recipes import find_recipe
+from medts.training.recipe import Recipe
+from medts.training.train import train
+
+
+class Classifier(ClassifierMixin, BaseEstimator):
+    """Fits a recipe and predicts, as estimators of scikit-learn do.
+
+    >>> model = medts.Classifier("xresnet1d", sampling_rate=500, channels=leads, unit="mV")
+    ... # doctest: +SKIP
+    >>> model.fit(signals, labels, groups=subjects).predict_proba(others)  # doctest: +SKIP
+
+    Args:
+        recipe: Name of a recipe, or a recipe.
+        sampling_rate: Of arrays, Hz.
+        channels: Of arrays: one name per row.
+        unit: Of arrays, such as ``mV``.
+        validation_ratio: Share of subjects that choose the epoch and the thresholds.
+        folder: Where the run is kept; a temporary folder if none.
+        seed: Of everything random.
+    """
+
+    def __init__(
+        self,
+        recipe: str | Recipe = "xresnet1d",
+        *,
+        sampling_rate: float | None = None,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+        validation_ratio: float = 0.2,
+        folder: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.recipe = recipe
+        self.sampling_rate = sampling_rate
+        self.channels = channels
+        self.unit = unit
+        self.validation_ratio = validation_ratio
+        self.folder = folder
+        self.seed = seed
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        groups: Sequence[Any] | None = None,
+        label_set: str | None = None,
+        train_folds: Sequence[str] = ("train",),
+        val_folds: Sequence[str] = ("validation",),
+        sampling_rate: float | None = None,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+    ) -> "Classifier":
+        """Trains on records, on arrays, or on folds of a store.
+
+        Args:
+            X: Records, an array ``(n, C, T)``, or a `Store`.
+            y: One label per record; or rows of zeros and ones, or lists of labels, where several
+                may hold. Not given for a store.
+            groups: Subject of each record; the records' own subjects if not given.
+            label_set: Label set of a store.
+            train_folds: Folds of a store that train.
+            val_folds: Folds of a store that choose.
+            sampling_rate: Of arrays, Hz; in place of the constructor's.
+            channels: Of arrays; in place of the constructor's.
+            unit: Of arrays; in place of the constructor's.
+
+        Raises:
+            MedtsError: If data and labels do not fit each other or the recipe.
+        """
+        given = {"sampling_rate": sampling_rate, "channels": channels, "unit": unit}
+        self._hints = {k: getattr(self, k) if v is None else v for k, v in given.items()}
+        recipe = find_recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        if isinstance(X, Recordings):
+            if label_set is None:
+                raise ConfigError(
+                    "a store needs label_set=", remedy=f"It has {', '.join(X.label_sets)}"
+                )
+            data, split = X, Split(train=tuple(train_folds), validation=tuple(val_folds))
+        else:
+            data, label_set = self._held(self._records(X), y, groups), "memory/labels"
+            split = Split(train=("train",), validation=("validation",))
+        with tempfile.TemporaryDirectory() as temporary:
+            bundle = train(
+                recipe,
+                data,
+                labels=label_set,
+                split=split,
+                out=Path(temporary if self.folder is None else self.folder),
+                seed=self.seed,
+                show_progress=False,
+            )
+            self.predictor_ = load(bundle)
+        names = np.array(self.predictor_.classes)
+        kept = getattr(self, "_values", None)
+        self.classes_ = names if kept is None or isinstance(X, Recordings) else np.array(kept)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Returns the probability of each class, in the order of ``classes_``."""
+        check_is_fitted(self, "predictor_")
+        if isinstance(X, Recordings):
+            return predict_store(self.predictor_.bundle, X, list(range(len(X))))
+        return self.predictor_.predict_proba(self._records(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Returns the likeliest class, or rows of zeros and ones where several may hold."""
+        probability = self.predict_proba(X)
+        bundle = self.predictor_.bundle
+        if bundle.label_set.kind == "single":
+            return self.classes_[probability.argmax(axis=1)]
+        found = bundle.thresholds()
+        thresholds = [found.get(name, np.inf) for name in bundle.label_set.classes]
+        return (probability >= np.array(thresholds)).astype(int)
+
+    def _records(self, X: Any) -> list[Record]:
+        if isinstance(X, Record):
+            return [X]
+        if not isinstance(X, np.ndarray):
+            records = list(X)
+            if all(isinstance(each, Record) for each in records):
+                return records
+            X = np.asarray(records)
+        missing = [name for name, value in self._hints.items() if value is None]
+        if X.ndim != 3 or missing:
+            what = f"needs {', '.join(missing)}" if missing else f"has shape {X.shape}"
+            raise ConfigError(
+                f"an array {what}",
+                field="X",
+                remedy="Give (n, C, T) with sampling_rate=, channels= and unit=, or records",
+            )
+        modality = guess_modality(self._hints["channels"][0])
+        return [
+            Record(
+                record_id=f"{number:06d}",
+                streams={
+                    modality: Stream(
+                        signal=np.asarray(signal, dtype=np.float32),
+                        channels=tuple(self._hints["channels"]),
+                        sampling_rate=float(self._hints["sampling_rate"]),
+                        modality=modality,
+                        unit=self._hints["unit"],
+                    )
+                },
+            )
+            for number, signal in enumerate(X)
+        ]
+
+    def _held(self, records: list[Record], y: Any, groups: Sequence[Any] | None) -> RecordsInMemory:
+        """Returns records with their labels, and with validation subjects apart."""
+        if y is None or len(y) != len(records):
+            given = "no labels" if y is None else f"{len(y)} labels"
+            raise ConfigError(f"{len(records)} records but {given}", field="y")
+        if groups is not None and len(groups) != len(records):
+            raise ConfigError(f"{len(records)} records but {len(groups)} groups", field="groups")
+        labels, label_set = self._labels(y)
+        if groups is None:
+            groups = [each.subject_id or number for number, each in enumerate(records)]
+        subjects = [str(group) for group in groups]
+        owned = [
+            replace(record, subject_id=subject)
+            for record, subject in zip(records, subjects, strict=True)
+        ]
+        folds = self._folds(subjects)
+        return RecordsInMemory(owned, folds=folds, label_set=label_set, labels=labels)
+
+    def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
+        """Reads labels of either kind, and remembers the caller's own values."""
+        if isinstance(y[0], (list, tuple, set)) and not _is_indicator(y):
+            self._values = sorted({name for names in y for name in names})
+            labels = [tuple(str(name) for name in names) for names in y]
+            kind = "multi"
+        elif _is_indicator(y):
+            rows = np.asarray(y)
+            self._values = list(range(rows.shape[1]))
+            labels = [tuple(str(k) for k in np.flatnonzero(row)) for row in rows]
+            kind = "multi"
+        else:
+            self._values = sorted(set(np.asarray(y).tolist()))
+            labels = [(str(label),) for label in np.asarray(y).tolist()]
+            kind = "single"
+        classes = tuple(str(value) for value in self._values)
+        return labels, LabelSet(name="memory/labels", classes=classes, kind=kind)
+
+    def _folds(self, subjects: list[str]) -> list[str]:
+        people = sorted(set(subjects))
+        if len(people) < 2:
+            raise ConfigError(
+                "validation needs subjects of its own, and there is only one",
+                field="groups",
+                remedy="Give records of at least two subjects",
+            )
+        order = np.random.default_rng(self.seed).permutation(people)
+        n_validation = min(len(people) - 1, max(1, round(self.validation_ratio * len(people))))
+        chosen = set(order[:n_validation])
+        return ["validation" if subject in chosen else "train" for subject in subjects]
+
+
+def _is_indicator(y: Any) -> bool:
+    """True for rows of zeros and ones."""
+    if isinstance(y[0], (str, bytes)) or not hasattr(y[0], "__len__"):
+        return False
+    if any(isinstance(each, str) for row in y for each in row):
+        return False
+    rows = np.asarray(y)
+    return rows.ndim == 2 and bool(np.isin(rows, (0, 1)).all())

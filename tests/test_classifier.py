@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+import medts
+from medts.core.errors import ConfigError
+from medts.data.sources.synthetic import synthetic_record
+from medts.inference.bundle import load_bundle
+from medts.recipes import find_recipe
+from medts.training.settings import Training
+
+RECIPE = find_recipe("xresnet1d_test").but(
+    training=Training(epochs=20, batch_size=16, monitor="loss")
+)
+
+
+@pytest.fixture(scope="module")
+def records():
+    return [
+        synthetic_record(rhythm=rhythm, duration_s=5.0, seed=seed, subject_id=f"{rhythm}-{seed}")
+        for seed in range(24)
+        for rhythm in ("SBRAD", "STACH")
+    ]
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return ["slow", "fast"] * 24
+
+
+def test_records_are_learnt_and_predicted(records, labels):
+    model = medts.Classifier(RECIPE).fit(records, labels)
+    assert model.classes_.tolist() == ["fast", "slow"]
+    probability = model.predict_proba(records)
+    assert probability.shape == (48, 2)
+    assert np.allclose(probability.sum(axis=1), 1.0, atol=1e-6)
+    assert model.score(records, labels) > 0.9
+
+
+def test_arrays_give_what_their_records_give(records, labels):
+    stream = records[0].streams["ecg"]
+    arrays = np.stack([np.nan_to_num(record.streams["ecg"].signal) for record in records])
+    model = medts.Classifier(
+        RECIPE, sampling_rate=stream.sampling_rate, channels=stream.channels, unit="mV"
+    )
+    groups = [record.subject_id for record in records]
+    assert model.fit(arrays, labels, groups=groups).score(arrays, labels) > 0.9
+    in_uv = medts.Classifier(RECIPE).fit(
+        arrays * 1000, labels, groups=groups,
+        sampling_rate=stream.sampling_rate, channels=stream.channels, unit="uV",
+    )  # fmt: skip
+    assert np.allclose(
+        model.predict_proba(arrays[:3]), in_uv.predict_proba(arrays[:3] * 1000), atol=1e-3
+    )
+
+
+def test_several_labels_may_hold(records):
+    rows = np.array([[1, 0], [0, 1]] * 24)
+    model = medts.Classifier(RECIPE).fit(records, rows)
+    assert model.predict(records).shape == (48, 2)
+    assert set(np.unique(model.predict(records))) <= {0, 1}
+    named = medts.Classifier(RECIPE).fit(records, [["slow"], ["fast", "regular"]] * 24)
+    assert named.classes_.tolist() == ["fast", "regular", "slow"]
+
+
+def test_a_store_is_learnt_by_its_folds(synthetic_store):
+    model = medts.Classifier("xresnet1d_test").fit(
+        synthetic_store, label_set="synthetic/rhythm",
+        train_folds=["1", "2", "3"], val_folds=["8", "9"],
+    )  # fmt: skip
+    assert model.predict_proba(synthetic_store).shape == (100, 6)
+    with pytest.raises(ConfigError, match="needs label_set="):
+        medts.Classifier("xresnet1d_test").fit(synthetic_store)
+
+
+def test_no_subject_both_trains_and_chooses(records, labels, tmp_path):
+    groups = [number // 4 for number in range(48)]
+    medts.Classifier(RECIPE, folder=tmp_path).fit(records, labels, groups=groups)
+    splits = load_bundle(tmp_path).provenance.splits
+    parts = [splits[name] for name in ("train", "validation")]
+    assert sum(part["n_subjects"] for part in parts) == 12
+    assert [part["n_records"] for part in parts] == [4 * part["n_subjects"] for part in parts]
+
+
+def test_what_is_missing_or_does_not_fit_is_named(records, labels):
+    arrays = np.zeros((48, 12, 500))
+    with pytest.raises(ConfigError, match="needs sampling_rate, channels, unit"):
+        medts.Classifier(RECIPE).fit(arrays, labels)
+    with pytest.raises(ConfigError, match="48 records but 3 labels"):
+        medts.Classifier(RECIPE).fit(records, labels[:3])
+    with pytest.raises(ConfigError, match="there is only one"):
+        medts.Classifier(RECIPE).fit(records, labels, groups=["one"] * 48)
+
+
+def test_it_has_the_parameters_that_scikit_learn_clones():
+    from sklearn.base import clone
+
+    model = clone(medts.Classifier("xresnet1d_test", seed=4))
+    assert model.get_params()["seed"] == 4
