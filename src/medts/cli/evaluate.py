@@ -15,6 +15,7 @@ from rich.table import Table
 
 from medts.api import evaluate
 from medts.cli.console import make_console
+from medts.cli.flags import Computing, DeviceFlags
 from medts.data.splits import parse_folds
 from medts.data.store import Store
 from medts.evaluation import PROTOCOLS, settings_kind
@@ -61,12 +62,19 @@ class Evaluate:
     allow_leak: bool = False
     """Go on although the model has seen test records; the report is stamped."""
 
+    allow_unchecked: bool = False
+    """Go on although leaks cannot be checked, because the site key of the training is not here."""
+
+    compute: Computing = field(default_factory=DeviceFlags)
+
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and evaluates."""
     name = protocol_name(arguments)
     kind = with_settings_of(name)
     asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
+    from medts.inference.stored import Compute
+
     result = evaluate(
         asked.model,
         Store(*asked.data),
@@ -79,6 +87,12 @@ def run(arguments: Sequence[str]) -> None:
         val_folds=parse_folds(asked.val_folds) if asked.val_folds else (),
         seed=asked.seed,
         allow_leak=asked.allow_leak,
+        allow_unchecked=asked.allow_unchecked,
+        compute=Compute(
+            device=asked.compute.device,
+            precision=asked.compute.precision,
+            n_workers=asked.compute.workers,
+        ),
         command=f"medts evaluate {shlex.join(arguments)}",
     )
     show(result)

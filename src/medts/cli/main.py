@@ -35,6 +35,8 @@ its `run`."""
 EXTRAS = {
     "aeon": "bench",
     "lightning": "train",
+    "onnx": "export",
+    "onnxscript": "export",
     "tensorboard": "train",
     "transformers": "text",
 }
