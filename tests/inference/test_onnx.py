@@ -166,3 +166,31 @@ def test_a_graph_that_differs_from_torch_is_not_kept(tiny_run, tmp_path, monkeyp
         export_onnx(load_bundle(folder), folder)
     assert not (folder / "model.onnx").exists()
     assert set(read_manifest(folder).artifacts) == {"safetensors"}
+
+
+def test_a_network_that_cannot_be_translated_is_refused_by_its_first_cause(
+    tiny_run, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(tiny_run / "bundle", tmp_path / "bundle")
+
+    def fail(*_, **__):
+        try:
+            raise ValueError("no operator for this\nand more")
+        except ValueError as error:
+            raise RuntimeError("step 1 of 3") from error
+
+    monkeypatch.setattr("torch.onnx.export", fail)
+    with pytest.raises(ConfigError, match=r"a xresnet1d .*: no operator for this\. Predict with"):
+        export_onnx(load_bundle(folder), folder)
+
+
+def test_a_graph_of_one_number_of_windows_is_not_kept(tiny_run, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_run / "bundle", tmp_path / "bundle")
+
+    def refuse(*_):
+        raise RuntimeError("Got invalid dimensions for input")
+
+    monkeypatch.setattr(OnnxBackend, "_run", refuse)
+    with pytest.raises(ConfigError, match="one number of windows alone"):
+        export_onnx(load_bundle(folder), folder)
+    assert not (folder / "model.onnx").exists()

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from medts.core.errors import ConfigError, MedtsError
+from medts.core.errors import BundleError, ConfigError
 from medts.core.files import write_whole
 from medts.data.windows import collate
 from medts.inference.bundle import Bundle
@@ -103,8 +103,7 @@ def export_onnx(bundle: Bundle, folder: str | Path) -> Path:
                 verbose=False,
             )
     except Exception as error:  # whatever the exporter meets in a network it cannot translate
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise _not_exported(kind, reason) from error
+        raise _not_exported(kind, _first_cause(error)) from error
     assert program is not None
     with write_whole(folder / GRAPH) as target:
         program.save(str(target))
@@ -112,7 +111,10 @@ def export_onnx(bundle: Bundle, folder: str | Path) -> Path:
     changed = manifest.but(artifacts={**manifest.artifacts, "onnx": artifact})
     try:
         check_graph(bundle, OnnxBackend(folder, changed))
-    except MedtsError:
+    except BundleError as error:
+        (folder / GRAPH).unlink()
+        raise _not_exported(kind, "its graph takes one number of windows alone") from error
+    except ConfigError:
         (folder / GRAPH).unlink()
         raise
     with write_whole(folder / MANIFEST) as target:
@@ -136,6 +138,14 @@ def check_graph(bundle: Bundle, backend: OnnxBackend, n_windows: int = 5) -> Non
         raise _not_exported(
             bundle.config.encoder.kind, f"the graph differs from torch by {difference:.1e}"
         )
+
+
+def _first_cause(error: BaseException) -> str:
+    """Returns the first line of the error that the exporter's own were raised from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _not_exported(kind: str, reason: str) -> ConfigError:

@@ -64,10 +64,11 @@ class OnnxBackend:
             self.session = onnxruntime.InferenceSession(
                 path.read_bytes(), providers=["CPUExecutionProvider"]
             )
+            windows = seeded_windows(manifest.preprocessing, manifest.model.windowing)
+            found = self._run(windows, LOGITS)
         except Exception as error:  # onnxruntime's own errors share no base class
             raise BundleError(f"malformed: {error}", path=path) from error
-        windows = seeded_windows(manifest.preprocessing, manifest.model.windowing)
-        check_expected(folder, self._run(windows, LOGITS))
+        check_expected(folder, found)
 
     def resolve(self, label_set: str | LabelSet | None) -> LabelSet:
         """Returns the label set of the graph.
