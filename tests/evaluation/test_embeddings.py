@@ -15,7 +15,7 @@ def counted(monkeypatch):
     """Rows that the encoder was asked for, call by call."""
     asked = []
 
-    def counting(model, store, rows):
+    def counting(model, store, rows, **settings):
         asked.append(list(rows))
         return embed_store(model, store, rows)
 

@@ -279,7 +279,7 @@ def _measure(
     own = model.resolve(
         scored.label_set.name if scored.label_set.name in model.label_sets else None
     )
-    answered, probability, reason = _predict(model, own, store, rows, perturbation, seed)
+    answered, probability, reason = _predict(model, store, rows, perturbation, seed, own)
     subjects = store.subject_ids[rows[answered]]
     if len(set(subjects)) < 2:
         return reason or "fewer than two subjects could be scored"
@@ -306,13 +306,14 @@ def _measure(
 
 def _predict(
     model: Bundle,
-    own: LabelSet,
     store: Store,
     rows: Int[np.ndarray, "n"],
     perturbation: Perturbation,
     seed: int,
+    label_set: LabelSet | None = None,
 ) -> tuple[Int[np.ndarray, "a"], Float[np.ndarray, "a K"], str]:
     """Predicts the changed records; returns which could be read, and why the others not."""
+    own = model.resolve(label_set)
     answered, reason = [], ""
     waiting: list[Example] = []
     record_ids: list[str] = []
