@@ -29,7 +29,7 @@ def picture_of_prediction(bundle: str | Path, folder: str | Path) -> Path:
     )
     model = medts.load(bundle)
     said = model.predict(record)
-    thresholds = model.bundle.thresholds
+    thresholds = model.bundle.thresholds()
 
     paper = draw_record(record)
     height = paper.height + _BARS_MM

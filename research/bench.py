@@ -14,6 +14,7 @@ from pathlib import Path
 from medts.core.errors import MedtsError
 from medts.core.processes import end_with_parent
 from medts.data.store import Store
+from medts.inference.folder import holds_bundle
 from research.job_models import shared_folders
 from research.jobs import Outcome, run_job
 from research.ledger import Bench, write_ledger
@@ -139,7 +140,7 @@ def _run(
 def _next(waiting: list[Job], running: dict[Future[str], Job], models: Path) -> Job | None:
     """Takes the next job whose tuning has ended, never two that would train the same model."""
     busy = {path for job in running.values() for path in shared_folders(job, models)}
-    busy = {path for path in busy if not (path / "bundle" / "config.json").is_file()}
+    busy = {path for path in busy if not holds_bundle(path)}
     tuning = [job for job in (*running.values(), *waiting) if job.rate_factor is not None]
     for index, job in enumerate(waiting):
         is_tuned = job.rate_factor is not None or not any(

@@ -27,7 +27,8 @@ from medts.evaluation.missing_modalities import answers_without, missing_sets
 from medts.evaluation.result import Condition, Measures, Result
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task, make_task
-from medts.inference.predictor import predict_record, predict_store
+from medts.inference.stored import predict_store
+from medts.inference.torch_backend import predictor_of
 from medts.metrics.thresholds import choose_thresholds
 from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
 from research.job_models import finetuned, fused_sides, job_recipe
@@ -79,7 +80,7 @@ def _finetuned(job: Job, question: Question, store: Store, out: Path, factor: fl
     recipe, task = job_recipe(job, job.method.recipe, factor), task_of(question, store)
     with finetuned(job, question, recipe, store, out) as model:
         task.check(model)
-        prevalence = model.provenance.prevalence
+        prevalence, predictor = model.prevalence(), predictor_of(model)
         scored = Scored(
             store=store,
             label_set=task.label_set,
@@ -93,7 +94,7 @@ def _finetuned(job: Job, question: Question, store: Store, out: Path, factor: fl
             validation=model.provenance.selection.get("score", np.nan),
             n_labelled=model.provenance.splits["train"]["n_records"],
             settings=recipe.model_dump_json(),
-            latency_ms=_latency_ms(task, lambda record: predict_record(model, record)),
+            latency_ms=_latency_ms(task, predictor.predict),
         )
         if job.method.protocol == "missing_modalities":
             names = missing_sets(tuple(model.preprocessing.streams))

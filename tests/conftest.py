@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: real recordings where they are, and small synthetic stores."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,17 @@ from running import run
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def site_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A site key of the tests' own: they must not make one in the user's folder."""
+    before, path = os.environ.get("MEDTS_SITE_KEY"), tmp_path_factory.mktemp("key") / "site.key"
+    os.environ["MEDTS_SITE_KEY"] = str(path)
+    yield path
+    os.environ.pop("MEDTS_SITE_KEY")
+    if before is not None:
+        os.environ["MEDTS_SITE_KEY"] = before
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from medts.evaluation.files import details_of
 from medts.evaluation.result import Result
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
+from medts.inference.stored import Compute
 from medts.report.files import write_result
 from medts.report.reconstructions import page_of
 from medts.training.recipe import Recipe
@@ -64,6 +65,8 @@ def evaluate(
     val_folds: Sequence[str] = (),
     seed: int = 0,
     allow_leak: bool = False,
+    allow_unchecked: bool = False,
+    compute: Compute | None = None,
     command: str = "",
 ) -> Result:
     """Measures a model by a protocol and writes its report.
@@ -80,6 +83,8 @@ def evaluate(
         val_folds: On which a protocol chooses.
         seed: Of whatever the protocol samples.
         allow_leak: Goes on in spite of a leak, with a note in the result.
+        allow_unchecked: Goes on where leaks cannot be checked for want of the site key.
+        compute: Device, arithmetic and workers.
         command: Command line to print in the report.
 
     Raises:
@@ -89,8 +94,6 @@ def evaluate(
     """
     measure = find_protocol(protocol).run
     bundle = load_bundle(model)
-    if labels in bundle.label_sets:
-        bundle = bundle.answering(labels)
     task = make_task(
         store,
         labels or bundle.label_set.name,
@@ -98,6 +101,8 @@ def evaluate(
         train_folds=train_folds,
         val_folds=val_folds,
         allow_leak=allow_leak,
+        allow_unchecked=allow_unchecked,
+        compute=compute,
         out=Path(out),
     )
     result = measure(bundle, task, settings, seed=seed)

@@ -23,7 +23,8 @@ from medts.core.records import Record, Stream
 from medts.data.in_memory import RecordsInMemory
 from medts.data.recordings import Recordings
 from medts.data.splits import Split
-from medts.inference.predictor import load, predict_store
+from medts.inference.predictor import load
+from medts.inference.stored import predict_store
 from medts.recipes import find_recipe
 from medts.training.recipe import Recipe
 from medts.training.train import train
@@ -136,7 +137,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         bundle = self.predictor_.bundle
         if bundle.label_set.kind == "single":
             return self.classes_[probability.argmax(axis=1)]
-        thresholds = [bundle.thresholds[name] for name in bundle.label_set.classes]
+        found = bundle.thresholds()
+        thresholds = [found.get(name, np.inf) for name in bundle.label_set.classes]
         return (probability >= np.array(thresholds)).astype(int)
 
     def _records(self, X: Any) -> list[Record]:

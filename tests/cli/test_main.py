@@ -50,7 +50,7 @@ def test_importing_the_package_imports_nothing_heavy():
         (["ingest", "ptbxl", ".", "store"], "unknown source 'ptbxl'. Did you mean 'ptb-xl'"),
         (["ingest", "ptb-xl", "nowhere", "store"], "nowhere"),
         (["info", "nowhere"], "nowhere"),
-        (["predict", "nowhere", "file.hea"], "no bundle here"),
+        (["predict", "./nowhere", "file.hea"], "no bundle here"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_traceback(arguments, said, capsys, tmp_path, monkeypatch):

@@ -52,5 +52,5 @@ def test_each_of_them_can_be_asked_about_a_recording(joint_run, synthetic_store,
     FORMATS["npy"].write(record, tmp_path / "one.npz")
     asked = ["predict", str(joint_run), str(tmp_path / "one.npz"), "--json", "--labels", MORPHOLOGY]
     assert main(asked) == 0
-    found = json.loads(capsys.readouterr().out)["probability"]
+    found = json.loads(capsys.readouterr().out)["classes"]
     assert found.keys() == set(synthetic_store.label_set(MORPHOLOGY).classes)

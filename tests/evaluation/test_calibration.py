@@ -12,7 +12,7 @@ from medts.evaluation.calibration import (
 )
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 from medts.metrics.calibration import calibration_error, fit_temperature
 from medts.metrics.conformal import fit_labels
 

@@ -1,6 +1,5 @@
 """Coarse to fine: rare classes are left out by name, the rest is few-shot."""
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from medts.evaluation import coarse_to_fine, few_shot
 from medts.evaluation.coarse_to_fine import CoarseToFineConfig, restrict
 from medts.evaluation.few_shot import FewShotConfig
 from medts.evaluation.task import make_task
+from medts.evaluation.text import without_words_of
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,9 @@ def test_the_label_set_that_was_taught_is_no_finer_one(model, task, fine):
 def test_a_model_of_redacted_reports_is_not_told_the_finer_classes_either(model, fine):
     coarse = LabelSet(name="synthetic/coarse", classes=("a", "b"), kind="multi")
     reports = ReportSettings(is_redacted=True, hidden_classes_of=(coarse,))
-    redacted = copy.copy(model)
-    redacted.preprocessing = model.preprocessing.but(reports=reports)
-    told = redacted.not_told(fine.label_set).preprocessing.reports
+    redacted = model.with_preprocessing(model.preprocessing.but(reports=reports))
+    told = without_words_of(redacted, fine.label_set).preprocessing.reports
     assert told is not None
     assert [each.name for each in told.hidden_classes_of] == [coarse.name, fine.label_set.name]
     assert redacted.preprocessing.reports == reports
-    assert model.not_told(fine.label_set) is model
+    assert without_words_of(model, fine.label_set) is model

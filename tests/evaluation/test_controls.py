@@ -4,7 +4,7 @@ import torch
 from medts.evaluation.controls import CONTROLS, random_encoder, simple_features
 from medts.evaluation.embeddings import embed, encoder_digest
 from medts.evaluation.leaks import find_leaks
-from medts.inference.bundle import bundle_digest
+from medts.inference.folder import bundle_digest
 from medts.report.wording import control_definition
 from medts.signal.features import signal_features
 

@@ -7,7 +7,7 @@ from medts.core.reports import ReportSettings
 from medts.evaluation import embeddings
 from medts.evaluation.embeddings import embed, encoder_digest, record_keys, remember
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def counted(monkeypatch):
     """Rows that the encoder was asked for, call by call."""
     asked = []
 
-    def counting(model, store, rows):
+    def counting(model, store, rows, **settings):
         asked.append(list(rows))
         return embed_store(model, store, rows)
 

@@ -13,7 +13,7 @@ from medts.core.errors import ConfigError
 from medts.evaluation import draws
 from medts.evaluation.linear_probe import LinearProbeConfig, run
 from medts.evaluation.task import make_task
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 
 
 def test_the_numbers_are_those_of_sklearn_on_the_same_embeddings(model, task, plain):
@@ -102,7 +102,7 @@ def test_classes_without_two_kinds_of_example_are_listed(model, task, plain):
 def test_the_encoder_is_asked_once_for_all_parts(model, task, plain, monkeypatch):
     asked = []
 
-    def counting(model, store, rows, folder):
+    def counting(model, store, rows, folder, **settings):
         asked.append(rows)
         return np.random.default_rng(0).normal(size=(len(rows), 3))
 

@@ -13,8 +13,8 @@ from medts.core.errors import ConfigError, LeakError
 from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
 from medts.data.ingest import ingest
+from medts.data.seen import Seen, key_id_of, make_site_key, subject_tokens
 from medts.data.sources.memory import Memory
-from medts.data.splits import subject_tokens
 from medts.data.store import Store
 from medts.data.windowing import Windowing, windows_of
 from medts.data.windows import collate
@@ -247,11 +247,14 @@ def test_a_head_is_measured_as_it_is_and_the_report_draws_the_curve(model, task,
 
 
 def test_a_model_that_has_met_the_records_is_refused(model, task):
+    key = make_site_key()
+    tokens = subject_tokens(["memory/s1"], key)
+    seen = Seen(corpus="memory", key_id=key_id_of(key), subjects=tokens)
     met = Bundle(
         model.config,
         preprocessing=model.preprocessing,
         labels=Labels(),
-        provenance=Provenance(recipe="x", seen_subjects=tuple(subject_tokens(["memory/s1"]))),
+        provenance=Provenance(recipe="x", seen=(seen,)),
     )
     with pytest.raises(LeakError):
         run(met, task, PROBE)

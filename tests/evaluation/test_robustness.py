@@ -9,7 +9,7 @@ from medts.evaluation.robustness import RobustnessConfig, perturbations
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.inference.predictor import predict_record
+from medts.inference.torch_backend import predictor_of
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.signal.perturb import change_streams, swap_electrodes
 from medts.signal.preprocess import Preprocessing, StreamPreprocessing
@@ -95,18 +95,18 @@ def test_a_condition_is_scored_like_the_clean_records_at_the_same_thresholds(res
         changed = change_streams(
             task.store.record(int(row)), lambda stream: swap_electrodes(stream, "RA", "LA")
         )
-        by_name = predict_record(model, changed).probability
+        by_name = predictor_of(model).predict(changed).probability
         rows.append([by_name[name] for name in classes])
     probability, target = np.array(rows), task.test.target
     kept = [k for k, name in enumerate(classes) if name not in result.excluded_classes]
     expected = roc_auc_score(target[:, kept], probability[:, kept], average="macro")
     assert found.metrics["macro_auroc"].value == pytest.approx(expected, abs=1e-6)
-    stated = probability >= np.array([model.thresholds[name] for name in classes])
+    stated = probability >= np.array([model.thresholds()[name] for name in classes])
     expected = f1_score(target[:, kept], stated[:, kept], average="macro", zero_division=0)
     assert found.metrics["macro_f1"].value == pytest.approx(expected, abs=1e-6)
     difference = found.metrics["macro_auroc"].value - result.metrics["macro_auroc"].value
     assert found.metrics["macro_auroc_difference"].value == pytest.approx(difference)
-    assert result.thresholds == pytest.approx(model.thresholds)
+    assert result.thresholds == pytest.approx(model.thresholds())
 
 
 def test_heavy_noise_costs_score_and_the_interval_says_so(result):

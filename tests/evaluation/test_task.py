@@ -7,8 +7,9 @@ from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import take_part
 from medts.evaluation.answers import head_origin
 from medts.evaluation.linear_probe import LinearProbeConfig, run
-from medts.evaluation.task import Task, make_task, model_digest, origin_of
-from medts.inference.bundle import bundle_digest, load_bundle
+from medts.evaluation.task import Task, make_task, origin_of
+from medts.inference.bundle import load_bundle
+from medts.inference.folder import bundle_digest
 
 LABELS = "synthetic/findings"
 TRAIN = [str(fold) for fold in range(1, 8)]
@@ -53,7 +54,7 @@ def test_a_model_that_met_the_test_subjects_is_refused_or_stamped(synthetic_stor
 
 
 def test_the_digest_in_memory_is_that_of_the_files(tiny_run):
-    assert model_digest(load_bundle(tiny_run)) == bundle_digest(tiny_run)
+    assert load_bundle(tiny_run).digest() == bundle_digest(tiny_run)
 
 
 def test_the_origin_names_the_parts_of_the_task(synthetic_store, tiny_run):

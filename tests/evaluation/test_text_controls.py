@@ -18,7 +18,7 @@ from medts.evaluation.text_controls import (
     with_change,
 )
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 
 SUPER = LabelSet(
     name="ptb-xl/super-two",

@@ -14,7 +14,7 @@ from medts.evaluation import transfer
 from medts.evaluation.task import Task, make_task
 from medts.evaluation.transfer import TransferConfig, carry_over, class_map
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 
 SUB = LabelSet(
     name="ptb-xl/sub", classes=("AMI", "IMI", "CRBBB", "NORM"), kind="multi", system="scp-ecg"
@@ -71,7 +71,7 @@ def test_a_model_is_scored_on_another_corpus_by_name(model, elsewhere):
         is_positive = elsewhere.test.target[:, elsewhere.label_set.classes.index(name)]
         expected = roc_auc_score(is_positive, p[:, own.index(name)])
         assert found.per_class[name]["auroc"].value == pytest.approx(expected)
-        assert found.thresholds[name] == model.thresholds[name]
+        assert found.thresholds[name] == model.thresholds()[name]
     assert any("without counterpart in synthetic/findings: PACE" in n for n in found.notes)
     assert any("not used: " in note and "SBRAD" in note for note in found.notes)
 
@@ -85,7 +85,7 @@ def test_a_mapping_of_the_caller_takes_the_strictest_threshold(model, elsewhere)
     settings = TransferConfig(mapping={"PVC": ("PVC", "BIGU"), "NORM": ("NORM",)})
     found = transfer.run(model, elsewhere, settings)
     assert set(found.per_class) == {"PVC", "NORM"}
-    expected = max(model.thresholds["PVC"], model.thresholds["BIGU"])
+    expected = max(model.thresholds()["PVC"], model.thresholds()["BIGU"])
     assert found.thresholds["PVC"] == pytest.approx(expected)
     assert found.settings["used_mapping"]["PVC"] == ("PVC", "BIGU")
 

@@ -12,7 +12,7 @@ from medts.evaluation.few_shot import FewShotConfig
 from medts.evaluation.task import make_task
 from medts.evaluation.zero_shot import ZeroShotConfig
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 
 FINDINGS = "synthetic/findings"
 
@@ -51,8 +51,12 @@ def test_the_phrases_reported_are_those_that_were_read(result, synthetic_store):
 def test_the_scores_are_those_of_the_model_asked_about_that_set(bundle, synthetic_store, tmp_path):
     task = make_task(synthetic_store, FINDINGS, test_folds=["9"], out=tmp_path)
     zero_shot.run(bundle, task, ZeroShotConfig(n_shuffles=1))
-    view = bundle.answering(synthetic_store.label_set(FINDINGS), allow_new=True)
-    expected = predict_store(view, synthetic_store, task.test.rows.tolist())
+    expected = predict_store(
+        bundle,
+        synthetic_store,
+        task.test.rows.tolist(),
+        label_set=synthetic_store.label_set(FINDINGS),
+    )
     written = pq.read_table(tmp_path / "predictions.parquet")
     names = [f"probability:{name}" for name in task.label_set.classes]
     found = np.column_stack([written[name].to_numpy() for name in names])

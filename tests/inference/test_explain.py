@@ -14,6 +14,7 @@ from medts.inference.bundle import Bundle
 from medts.inference.explain import cut_record, explain_record, probabilities, relevance_of
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.base import Encoder
+from medts.models.heads import Head
 from medts.models.settings.heads import HeadConfig
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
@@ -24,6 +25,7 @@ SPARSEFORMER = SparseformerConfig(
     dim=16, n_heads=2, tokens_per_block=(8, 4), cap_ratios=(0.5, 0.25), mlp_ratio=2.0, hidden=16
 )
 LEADS = ("I", "II", "V1", "V5")
+HEAD = HeadConfig(hidden=0, dropout=0.0, normalise=False)
 
 
 def make_bundle(encoder=SPARSEFORMER, kind="multi"):
@@ -33,7 +35,7 @@ def make_bundle(encoder=SPARSEFORMER, kind="multi"):
     return Bundle(
         ModelConfig(
             encoder=encoder,
-            head=HeadConfig(hidden=0, dropout=0.0, normalise=False),
+            head=HEAD,
             windowing=Windowing(window_s=4.0, stride_s=2.0),
         ),
         preprocessing=Preprocessing(),
@@ -70,9 +72,9 @@ def test_gradient_times_input_is_the_share_of_every_sample_in_a_weighted_sum():
     _, batch = cut_record(bundle, make_record())
     weight = torch.randn(2, 12, 400)
     bundle.encoder = Weighted(weight)
-    bundle.head = torch.nn.Linear(2, 3)
+    bundle.head = Head(HEAD, dim=2, label_set=bundle.label_set)
     relevance, _ = relevance_of(bundle, batch, class_index=1, method="gradient")
-    combined = torch.einsum("d,dct->ct", bundle.head.weight[1].detach(), weight)
+    combined = torch.einsum("d,dct->ct", bundle.head.layers[-1].weight[1].detach(), weight)
     expected = (combined * batch.streams["ecg"].signal).abs()
     expected = expected / expected.sum(dim=(1, 2), keepdim=True)
     torch.testing.assert_close(relevance["ecg"], expected, atol=1e-6, rtol=1e-4)

@@ -9,7 +9,10 @@ import medts
 from medts.cli.main import main
 from medts.core.errors import MedtsError
 from medts.formats import FORMATS
-from medts.inference.predictor import predict_store
+from medts.inference.bundle import load_bundle
+from medts.inference.folder import bundle_digest
+from medts.inference.stored import Compute, embed_store, predict_store
+from medts.inference.torch_backend import predictor_of
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,10 @@ def test_a_file_a_record_and_the_command_line_give_identical_numbers(
     from_record = model.predict(record).probability
     from_file = model.predict(tmp_path / "ecg.hea").probability
     assert main(["predict", str(tiny_run / "bundle"), str(tmp_path / "ecg.hea"), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)["probability"]
+    printed = {
+        name: each["probability"]
+        for name, each in json.loads(capsys.readouterr().out)["classes"].items()
+    }
     assert from_file == from_record == printed
 
 
@@ -57,7 +63,7 @@ def test_missing_leads_are_named_and_do_not_stop_the_prediction(model, synthetic
 
 def test_statements_are_the_classes_at_or_above_their_operating_point(model, synthetic_store):
     prediction = model.predict(synthetic_store.record(0))
-    thresholds = model.bundle.thresholds
+    thresholds = model.bundle.thresholds()
     expected = {name for name, p in prediction.probability.items() if p >= thresholds[name]}
     assert set(prediction.stated) == expected
 
@@ -83,7 +89,10 @@ def test_one_unreadable_file_does_not_stop_the_others(tiny_run, synthetic_store,
 def test_real_records_are_predicted_alike_from_file_and_python(tiny_run, real_data, capsys):
     file = sorted((real_data / "ptb-xl" / "records500").glob("*/*_hr.hea"))[0]
     assert main(["predict", str(tiny_run), str(file), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)["probability"]
+    printed = {
+        name: each["probability"]
+        for name, each in json.loads(capsys.readouterr().out)["classes"].items()
+    }
     assert medts.load(tiny_run).predict(medts.read(file)).probability == printed
 
 
@@ -100,3 +109,60 @@ def test_faster_arithmetic_is_asked_for_and_near_the_exact_one(
     np.testing.assert_allclose(list(found.values()), list(exact.values()), atol=0.03)
     if precision == "bf16":
         assert found != exact
+
+
+def test_a_class_that_no_training_record_held_is_named_and_never_stated(tiny_run, synthetic_store):
+    bundle = load_bundle(tiny_run)
+    name = bundle.label_set.classes[0]
+    bundle.provenance = bundle.provenance.but(
+        prevalence={**bundle.provenance.prevalence, name: 0.0}
+    )
+    points = {k: v for k, v in bundle.labels.operating_points.items() if k != name}
+    bundle.labels = bundle.labels.but(operating_points=points)
+    answer = predictor_of(bundle).predict(synthetic_store.record(0))
+    assert answer.not_judged == (f"{name}: no training record holds it",)
+    assert answer.classes[name].decision is None
+
+
+def test_embeddings_and_many_recordings_are_those_of_each(model, synthetic_store):
+    records = [synthetic_store.record(row) for row in (3, 1)]
+    expected = embed_store(model.bundle, synthetic_store, [3, 1])
+    np.testing.assert_allclose([model.embed(each) for each in records], expected, atol=1e-5)
+    assert model.predict_many(records) == [model.predict(each) for each in records]
+    assert model.predict_proba([]).shape == (0, len(model.classes))
+
+
+def test_an_answer_says_what_was_given_and_which_model_was_applied(
+    model, tiny_run, synthetic_store
+):
+    answer = model.predict(synthetic_store.record(0))
+    ecg = answer.recording.streams["ecg"]
+    stream = synthetic_store.record(0).streams["ecg"]
+    assert (ecg.channels, ecg.sampling_rate) == (stream.channels, stream.sampling_rate)
+    assert ecg.duration_s == stream.duration_s
+    assert answer.model.digest == bundle_digest(tiny_run)
+    assert answer.label_set == "synthetic/findings"
+    assert answer.warnings == model.warnings
+    assert "synthetic" in answer.warnings[0]
+    assert (answer.quality, answer.measurements, answer.is_usable) == ((), (), True)
+    assert "What it reads" in model.card
+
+
+def test_workers_batches_and_device_change_no_number(model, synthetic_store):
+    rows = [7, 2, 40]
+    plain = predict_store(model.bundle, synthetic_store, rows)
+    compute = Compute(device="auto", n_workers=2, batch_size=2)
+    found = predict_store(model.bundle, synthetic_store, rows, compute=compute)
+    np.testing.assert_allclose(found, plain, atol=1e-6)
+    faster = predict_store(model.bundle, synthetic_store, rows, compute=Compute(precision="bf16"))
+    np.testing.assert_allclose(faster, plain, atol=0.03)
+    assert (faster != plain).any()
+
+
+def test_a_recording_of_many_windows_is_computed_a_few_at_a_time(
+    model, synthetic_store, monkeypatch
+):
+    record = synthetic_store.record(3)
+    whole = model.predict(record).probability
+    monkeypatch.setattr("medts.inference.torch_backend._AT_A_TIME", 1)
+    assert model.predict(record).probability == pytest.approx(whole, abs=1e-6)

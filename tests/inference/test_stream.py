@@ -13,8 +13,8 @@ from medts.data.windowing import Windowing, cut_window
 from medts.formats import FORMATS
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels
-from medts.inference.predictor import Predictor
 from medts.inference.stream import StreamPredictor
+from medts.inference.torch_backend import predictor_of
 from medts.signal.preprocess import preprocess
 
 
@@ -35,7 +35,7 @@ def follow(model, stream, **changes):
         "unit": stream.unit,
         "stride_s": 0.7,
     }
-    return StreamPredictor(model.bundle, **{**asked, **changes})
+    return StreamPredictor(model, **{**asked, **changes})
 
 
 def push_all(live, signal, size):
@@ -236,10 +236,10 @@ def test_models_that_cannot_be_streamed_are_refused(model, ecg):
             provenance=bundle.provenance,
         )
 
-    two = Predictor(variant({"ecg": spec, "ppg": spec}))
+    two = predictor_of(variant({"ecg": spec, "ppg": spec}))
     with pytest.raises(ConfigError, match="reads ecg, ppg; streaming takes one"):
         follow(two, ecg)
-    headless = Predictor(variant(head=None, labels=Labels()))
+    headless = predictor_of(variant(head=None, labels=Labels()))
     with pytest.raises(BundleError, match="encoder without a head"):
         follow(headless, ecg)
 
@@ -259,8 +259,9 @@ def test_the_command_line_replays_a_file(tiny_run, model, synthetic_store, tmp_p
     windows = follow(model, stream, stride_s=None).push(stream.signal)
     assert [line["start_s"] for line in lines] == [window.start_s for window in windows]
     assert [round(line["start_s"], 2) for line in lines] == [0.0, 1.25, 2.5]
-    assert [line["prediction"]["probability"] for line in lines] == [
-        window.prediction.probability for window in windows
+    assert [line["prediction"] for line in lines] == [
+        {**window.prediction.as_json(), "record_id": line["prediction"]["record_id"]}
+        for window, line in zip(windows, lines, strict=True)
     ]
     assert main([*asked, "--stride-s", "2.5"]) == 0
     printed = capsys.readouterr().out

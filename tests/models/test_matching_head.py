@@ -4,15 +4,14 @@ import torch
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
+from medts.models.heads import Head
 from medts.models.matching_head import (
     MatchingHead,
-    encode,
     exchanged,
     read_texts,
-    takes_prior,
     texts_of,
 )
-from medts.models.settings.heads import MatchingHeadConfig
+from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.nn.text import FrozenText, random_language_model
 from medts.tensors.batch import Batch, Encoded
 
@@ -36,6 +35,11 @@ def make_head(**changes):
     return head
 
 
+def logits(head, pooled, label_set):
+    tokens, is_valid = torch.zeros(len(pooled), 1, 1), torch.ones(len(pooled), 1).bool()
+    return head.logits(Encoded(tokens, is_valid, pooled), label_set)
+
+
 @pytest.fixture
 def pooled():
     return torch.randn(5, 16, generator=torch.Generator().manual_seed(1))
@@ -50,31 +54,33 @@ def test_texts_are_those_of_classes_then_descriptions_each_once():
 def test_a_logit_is_the_inner_product_of_signal_and_class(pooled):
     head = make_head()
     expected = head.projector(pooled) @ head.label_encoder(head.vectors[:3]).T
-    torch.testing.assert_close(head(pooled, RHYTHM), expected)
+    torch.testing.assert_close(logits(head, pooled, RHYTHM), expected)
 
 
 def test_the_paper_compares_the_embedding_as_it_is(pooled):
     head = make_head(dim=None)
-    torch.testing.assert_close(head(pooled, RHYTHM), pooled @ head.classes(RHYTHM).T)
+    torch.testing.assert_close(logits(head, pooled, RHYTHM), pooled @ head.classes(RHYTHM).T)
 
 
 def test_classes_of_a_multi_set_share_one_bias_and_those_of_a_single_set_have_none(pooled):
     head = make_head()
-    before = {each.name: head(pooled, each) for each in (RHYTHM, FINDINGS)}
+    before = {each.name: logits(head, pooled, each) for each in (RHYTHM, FINDINGS)}
     head.bias.data.fill_(-3.0)
-    assert torch.equal(head(pooled, RHYTHM), before[RHYTHM.name])
-    torch.testing.assert_close(head(pooled, FINDINGS), before[FINDINGS.name] - 3.0)
+    assert torch.equal(logits(head, pooled, RHYTHM), before[RHYTHM.name])
+    torch.testing.assert_close(logits(head, pooled, FINDINGS), before[FINDINGS.name] - 3.0)
 
 
 def test_a_cosine_does_not_depend_on_the_length_of_the_embedding(pooled):
     head = make_head(similarity="cosine", dim=None)
-    torch.testing.assert_close(head(pooled, RHYTHM), head(3 * pooled, RHYTHM))
-    assert head(pooled, RHYTHM).abs().max() <= 10.0
+    torch.testing.assert_close(logits(head, pooled, RHYTHM), logits(head, 3 * pooled, RHYTHM))
+    assert logits(head, pooled, RHYTHM).abs().max() <= 10.0
 
 
 def test_another_order_of_the_classes_permutes_the_logits(pooled):
     head, turned = make_head(), RHYTHM.but(classes=("ST", "SR", "AF"))
-    torch.testing.assert_close(head(pooled, turned), head(pooled, RHYTHM)[:, [2, 0, 1]])
+    torch.testing.assert_close(
+        logits(head, pooled, turned), logits(head, pooled, RHYTHM)[:, [2, 0, 1]]
+    )
 
 
 def test_a_further_class_leaves_the_other_logits_as_they_are_and_needs_no_weights(pooled):
@@ -83,13 +89,13 @@ def test_a_further_class_leaves_the_other_logits_as_they_are_and_needs_no_weight
     assert head.missing(more) == ["fast"]
     head.learn(["fast"], read_texts(MatchingHeadConfig(words="random"), ["fast"]).vectors)
     assert head.missing(more) == []
-    torch.testing.assert_close(head(pooled, more)[:, :3], head(pooled, RHYTHM))
+    torch.testing.assert_close(logits(head, pooled, more)[:, :3], logits(head, pooled, RHYTHM))
     assert head.state_dict().keys() == before
 
 
 def test_gradients_reach_every_parameter_and_no_vector_of_a_text(pooled):
     head = make_head(similarity="cosine")
-    (head(pooled, RHYTHM).sum() + head(pooled, FINDINGS).sum()).backward()
+    (logits(head, pooled, RHYTHM).sum() + logits(head, pooled, FINDINGS).sum()).backward()
     assert all(each.grad is not None for each in head.parameters())
     assert not head.vectors.requires_grad
     assert "vectors" in dict(head.named_buffers())
@@ -102,7 +108,9 @@ def test_shuffled_words_are_those_of_another_class_and_always_the_same(pooled):
     assert all(k != other for k, other in enumerate(order))
     assert sorted(order) == [0, 1, 2]
     assert order == exchanged(RHYTHM)
-    torch.testing.assert_close(shuffled(pooled, RHYTHM), head(pooled, RHYTHM)[:, order])
+    torch.testing.assert_close(
+        logits(shuffled, pooled, RHYTHM), logits(head, pooled, RHYTHM)[:, order]
+    )
 
 
 def test_random_words_are_the_same_for_the_same_text_and_unrelated_otherwise():
@@ -122,7 +130,7 @@ def test_random_words_that_two_label_sets_share_tell_one_nothing_of_the_other(po
     assert torch.equal(own, make_head(words="random")._vectors_of(RHYTHM.texts(), RHYTHM))
     torch.testing.assert_close(own @ own.T, theirs @ theirs.T)
     meant = make_head()
-    assert torch.equal(meant(pooled, RHYTHM), meant(pooled, other))
+    assert torch.equal(logits(meant, pooled, RHYTHM), logits(meant, pooled, other))
 
 
 def test_random_words_of_a_class_stay_its_own_in_another_order_or_a_larger_set(pooled):
@@ -133,8 +141,10 @@ def test_random_words_of_a_class_stay_its_own_in_another_order_or_a_larger_set(p
             classes=("SR", "AF"), phrases={"SR": ("sinus rhythm",), "AF": ("atrial fibrillation",)}
         ),
     )
-    torch.testing.assert_close(head(pooled, turned), head(pooled, RHYTHM)[:, [2, 0, 1]])
-    torch.testing.assert_close(head(pooled, fewer), head(pooled, RHYTHM)[:, :2])
+    torch.testing.assert_close(
+        logits(head, pooled, turned), logits(head, pooled, RHYTHM)[:, [2, 0, 1]]
+    )
+    torch.testing.assert_close(logits(head, pooled, fewer), logits(head, pooled, RHYTHM)[:, :2])
 
 
 def test_classes_with_the_same_words_are_refused_by_name():
@@ -148,32 +158,48 @@ def test_a_label_set_without_classes_cannot_be_made():
         LabelSet(name="made-up/empty", classes=(), kind="single")
 
 
-class Told(Encoder):
-    """Gives back what it was told about the dataset."""
+class Conditioned(Encoder):
+    """Gives back the prior."""
 
-    dim = 4
+    dim, takes_prior = 4, True
 
     def forward(self, batch, prior=None):
         value = torch.zeros(()) if prior is None else prior.sum()
         return Encoded(torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool), value.expand(1, 4))
 
 
-class Untold(Encoder):
+class Unconditioned(Encoder):
     dim = 4
 
     def forward(self, batch):
         return Encoded(torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 4))
 
 
-def test_an_encoder_is_told_about_the_dataset_only_if_it_listens():
+def test_an_encoder_is_conditioned_on_the_description_only_if_it_takes_a_prior():
     head = make_head()
     batch = Batch(streams={}, record_ids=("a",), subject_ids=("a",), text=(None,))
-    assert takes_prior(Told())
-    assert not takes_prior(Untold())
-    told = encode(Told(), head, batch, RHYTHM).pooled
-    torch.testing.assert_close(told[0, 0], head.vectors[-1].sum())
-    assert encode(Told(), head, batch, FINDINGS).pooled.sum() == 0
-    assert encode(Untold(), head, batch, RHYTHM).pooled.sum() == 4
+    conditioned = head.encode(Conditioned(), batch, RHYTHM).pooled
+    torch.testing.assert_close(conditioned[0, 0], head.vectors[-1].sum())
+    assert head.encode(Conditioned(), batch, FINDINGS).pooled.sum() == 0
+    assert head.encode(Unconditioned(), batch, RHYTHM).pooled.sum() == 4
+
+
+def test_a_linear_head_has_no_prior_and_refuses_a_label_set_it_was_not_built_for(pooled):
+    head = Head(HeadConfig(hidden=0, dropout=0.0), dim=16, label_set=FINDINGS).eval()
+    assert head.prior(FINDINGS) is None
+    torch.testing.assert_close(logits(head, pooled, FINDINGS), head.layers(pooled))
+    other_words = FINDINGS.but(phrases={"MI": ("heart attack",)})
+    assert torch.equal(logits(head, pooled, other_words), logits(head, pooled, FINDINGS))
+    for other in (
+        RHYTHM,
+        FINDINGS.but(classes=("MI", "AF")),
+        FINDINGS.but(kind="single"),
+        FINDINGS.but(name="made-up/other"),
+    ):
+        with pytest.raises(
+            ConfigError, match=r"its classes are fixed: made-up/findings \(AF, MI\)"
+        ):
+            logits(head, pooled, other)
 
 
 def test_texts_are_read_by_the_language_model_that_the_head_names(monkeypatch):

@@ -78,7 +78,8 @@ def test_the_recipe_of_the_paper_trains_907_145_parameters_and_saves_nothing_els
     assert sum(map(count, norms)) == 4_608
     assert encoder.text_adapter.gate is encoder.signal_adapter.gate
     assert encoder.signal_adapter.gate.numel() == 132
-    head = Head(recipe.head, dim=encoder.dim, n_classes=5)
+    five = LabelSet(name="a/five", classes=tuple("vwxyz"), kind="multi")
+    head = Head(recipe.head, dim=encoder.dim, label_set=five)
     assert count(encoder) == 903_300
     assert count(encoder) + count(head) == 907_145
     of_the_trunk = sum(each.numel() for each in encoder.trunk.model.parameters())
@@ -310,7 +311,7 @@ def test_a_trained_trunk_learns_slowly_and_what_is_new_around_it_does_not():
     recipe = find_recipe("medualtime_small_trained_trunk")
     encoder = build(is_trunk_trained=True)
     labels = LabelSet(name="a/b", classes=("x", "y"), kind="multi")
-    head = Head(recipe.head, dim=encoder.dim, n_classes=2)
+    head = Head(recipe.head, dim=encoder.dim, label_set=labels)
     model = Classification(
         ClassificationConfig(),
         encoder=encoder,

@@ -28,7 +28,7 @@ def build(make_encoder):
         return objective(
             config,
             encoder=encoder,
-            head=Head(head, dim=encoder.dim, n_classes=3),
+            head=Head(head, dim=encoder.dim, label_set=batch.label_set),
             label_set=batch.label_set,
             prevalence=torch.tensor([0.5, 0.3, 0.2]),
         )
@@ -78,7 +78,7 @@ def test_the_parts_are_weighted_and_averaged_over_two_views(build, make_batch, k
     batch = make_batch(target=target, kind=kind)
     objective = build(DualLoss, DualLossConfig(contrast=0.25), batch)
     seen = []
-    objective.head.register_forward_hook(lambda _, __, logits: seen.append(logits))
+    objective.head.layers.register_forward_hook(lambda _, __, logits: seen.append(logits))
     losses = objective(batch)
     assert len(seen) == 2
     assert not torch.allclose(seen[0], seen[1])

@@ -14,7 +14,7 @@ from medts.evaluation.missing_modalities import run as measure_missing
 from medts.evaluation.robustness import RobustnessConfig
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import predict_record
+from medts.inference.torch_backend import predictor_of
 from medts.models.settings.crossl import CrosslConfig
 from medts.objectives.settings.cross_modal import CrossModalConfig
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
@@ -57,7 +57,7 @@ def test_a_tuned_bundle_answers_recordings_that_lack_lead_groups(tuned, syntheti
     ecg = record.streams["ecg"]
     others = [name for name in ecg.channels if name not in ("I", "II", "III")]
     limb_only = Record("limb", {"ecg": drop_channels(ecg, others)})
-    found = predict_record(bundle, limb_only)
+    found = predictor_of(bundle).predict(limb_only)
     assert set(found.probability) == set(bundle.label_set.classes)
     windows = windows_of(limb_only, bundle.preprocessing, bundle.config.windowing)
     encoded = bundle.encode(collate(windows, bundle.preprocessing))

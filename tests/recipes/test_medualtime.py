@@ -47,9 +47,9 @@ def test_a_bundle_holds_adapters_and_the_digest_of_the_trunk(medualtime_run):
 def with_trunk(run, name, copy):
     """Copies a bundle and names another language model in it."""
     shutil.copytree(run / "bundle", copy)
-    content = json.loads((copy / "config.json").read_text())
-    content["encoder"]["trunk"]["name"] = name
-    (copy / "config.json").write_text(json.dumps(content))
+    content = json.loads((copy / "manifest.json").read_text())
+    content["model"]["encoder"]["trunk"]["name"] = name
+    (copy / "manifest.json").write_text(json.dumps(content))
     return copy
 
 

@@ -100,7 +100,7 @@ def test_a_bundle_keeps_both_towers_but_no_frozen_weight(run, model):
     assert "encoder.report.digest" in weights
     assert not any("embeddings" in name for name in weights)
     assert text_side(model) is model.encoder
-    config = json.loads((run / "bundle" / "config.json").read_text())
+    config = json.loads((run / "bundle" / "manifest.json").read_text())["model"]
     assert config["encoder"]["text"]["name"]
 
 
@@ -122,9 +122,9 @@ def test_a_bundle_does_not_load_with_another_language_model(run, tmp_path):
     other.tokenizer.save_pretrained(tmp_path / "bert")
     folder = tmp_path / "bundle"
     shutil.copytree(run / "bundle", folder)
-    content = json.loads((folder / "config.json").read_text())
-    content["encoder"]["text"]["name"] = str(tmp_path / "bert")
-    (folder / "config.json").write_text(json.dumps(content))
+    content = json.loads((folder / "manifest.json").read_text())
+    content["model"]["encoder"]["text"]["name"] = str(tmp_path / "bert")
+    (folder / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(ConfigError, match="another language model"):
         load_bundle(folder)
 

@@ -5,7 +5,8 @@ import pytest
 from medts.recipes.report_modelling import seen_by
 
 from medts.core.errors import UnknownNameError
-from medts.inference.bundle import bundle_digest, load_bundle
+from medts.inference.bundle import load_bundle
+from medts.inference.folder import bundle_digest
 from research.job_models import job_recipe, shared_folders
 from research.jobs import Outcome, run_job
 from research.suites import Job, Method, Question, Taught
@@ -62,7 +63,7 @@ def test_pretraining_is_made_anew_for_every_round(run, tmp_path):
     run(job)
     folders = shared_folders(job, tmp_path)
     assert len(set(folders)) == 3
-    assert all((folder / "bundle" / "config.json").is_file() for folder in folders)
+    assert all((folder / "bundle" / "manifest.json").is_file() for folder in folders)
     assert sorted(path.name for path in (tmp_path / "pretrained").iterdir()) == sorted(
         folder.name for folder in folders
     )
@@ -201,7 +202,7 @@ def test_a_language_model_may_read_reports_first_and_what_was_noted_is_kept(run,
     assert len(folders) == 2
     bundle, reader = (load_bundle(folders[0]), seen_by(folders[1] / "model"))
     assert bundle.config.encoder.text.name == str((folders[1] / "model").resolve())
-    assert set(reader.seen_subjects) <= set(bundle.provenance.seen_subjects)
+    assert set(reader.seen[0].subjects) <= set(bundle.provenance.seen[0].subjects)
 
 
 def test_draws_of_a_protocol_with_episodes_share_none_of_them(run):

@@ -1,15 +1,17 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import running
 
-from medts.core.errors import BundleError, ConfigError, LeakError, MedtsError, UnknownNameError
+from medts.core.errors import ConfigError, LeakError, MedtsError, UnknownNameError
 from medts.core.labels import LabelSet
 from medts.data.splits import Split, Subsample
-from medts.inference.bundle import bundle_digest, load_bundle
-from medts.inference.manifest import Labels, ModelConfig
-from medts.inference.predictor import load, predict_store
+from medts.inference.bundle import load_bundle
+from medts.inference.folder import bundle_digest
+from medts.inference.predictor import load
+from medts.inference.stored import predict_store
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.recipes import find_recipe
 from medts.recipes.label_matching import matching
@@ -29,29 +31,22 @@ def bundle(joint_run):
     return load_bundle(joint_run)
 
 
-def test_one_bundle_answers_every_label_set(bundle, synthetic_store):
+def test_one_bundle_predicts_every_label_set(bundle, synthetic_store):
     assert tuple(bundle.label_sets) == (RHYTHM, MORPHOLOGY)
     assert bundle.label_set.name == RHYTHM
     rhythm = predict_store(bundle, synthetic_store, [0, 1])
-    morphology = predict_store(bundle.answering(MORPHOLOGY), synthetic_store, [0, 1])
+    morphology = predict_store(bundle, synthetic_store, [0, 1], label_set=MORPHOLOGY)
     assert rhythm.shape == (2, len(bundle.label_sets[RHYTHM]))
     np.testing.assert_allclose(rhythm.sum(axis=1), 1, atol=1e-5)
     assert morphology.shape == (2, len(bundle.label_sets[MORPHOLOGY]))
 
 
 def test_every_label_set_has_its_own_operating_points_and_shares(bundle):
-    view = bundle.answering(MORPHOLOGY)
-    assert bundle.thresholds == {}
-    assert view.thresholds.keys() == set(view.label_set.classes)
-    assert view.provenance.prevalence.keys() == set(view.label_set.classes)
-    assert bundle.provenance.prevalence.keys() == set(bundle.label_set.classes)
-
-
-def test_a_view_has_the_same_weights_and_the_same_digest(bundle, joint_run):
-    from medts.evaluation.task import model_digest
-
-    assert model_digest(bundle.answering(MORPHOLOGY)) == bundle_digest(joint_run)
-    assert bundle.label_set.name == RHYTHM
+    morphology = bundle.label_sets[MORPHOLOGY]
+    assert bundle.thresholds() == bundle.thresholds(RHYTHM) == {}
+    assert bundle.thresholds(MORPHOLOGY).keys() == set(morphology.classes)
+    assert bundle.prevalence(MORPHOLOGY).keys() == set(morphology.classes)
+    assert bundle.prevalence().keys() == set(bundle.label_set.classes)
 
 
 def test_the_bundle_says_its_language_model_and_keeps_the_vectors(bundle):
@@ -62,62 +57,72 @@ def test_the_bundle_says_its_language_model_and_keeps_the_vectors(bundle):
     assert bundle.head.vectors.norm(dim=1).min() > 0.99
 
 
-def test_it_loads_to_the_same_answers_and_saves_to_the_same_files(bundle, joint_run, tmp_path):
-    bundle.answering(MORPHOLOGY).save(tmp_path / "again")
-    assert bundle_digest(tmp_path / "again") == bundle_digest(joint_run)
+def test_what_was_predicted_before_saving_changes_no_file(bundle, joint_run, tmp_path):
+    bundle.resolve(NEW)
+    bundle.save(tmp_path / "again")
+    assert bundle.digest() == bundle_digest(tmp_path / "again") == bundle_digest(joint_run)
     loaded = load_bundle(tmp_path / "again")
     assert loaded.label_set.name == RHYTHM
     assert loaded.provenance == bundle.provenance
 
 
-def test_new_classes_are_answered_by_their_words_on_request_only(bundle, synthetic_store):
+def test_new_classes_are_predicted_by_their_words_when_given_as_a_value(bundle, synthetic_store):
     with pytest.raises(UnknownNameError, match="label set of this model 'my/question'"):
-        bundle.answering(NEW)
-    view = bundle.answering(NEW, allow_new=True)
-    assert predict_store(view, synthetic_store, [0]).shape == (1, 2)
-    assert view.thresholds == {}
+        bundle.resolve(NEW.name)
+    assert predict_store(bundle, synthetic_store, [0], label_set=NEW).shape == (1, 2)
+    assert bundle.thresholds(NEW) == bundle.prevalence(NEW) == {}
 
 
 def test_a_set_of_the_same_name_with_other_classes_is_another_one(bundle):
     other = bundle.label_set.but(classes=("SR", "VT"), phrases={})
-    with pytest.raises(ConfigError, match="'SR, VT' are not the classes that were learnt"):
-        bundle.answering(other)
-    view = bundle.answering(other, allow_new=True)
-    assert view.label_set == other
-    assert view.thresholds == {}
+    assert bundle.resolve(other) == other
+    assert bundle.thresholds(other) == bundle.prevalence(other) == {}
 
 
-def test_in_python_a_model_is_asked_another_question(joint_run, synthetic_store):
+def test_a_set_with_the_classes_of_training_is_read_with_the_words_of_training(bundle):
+    other_words = bundle.label_set.but(phrases={}, description="elsewhere")
+    assert bundle.resolve(other_words) == bundle.label_set
+
+
+def test_in_python_any_label_set_is_an_argument(joint_run, synthetic_store):
     model, record = load(joint_run), synthetic_store.record(0)
-    assert model.answering(NEW).predict(record).probability.keys() == {"slow", "fast"}
-    multi = NEW.but(name="my/multi", kind="multi")
-    assert model.answering(multi).predict(record).stated == ()
+    answer = model.predict(record, NEW)
+    assert answer.probability.keys() == {"slow", "fast"}
+    assert len(answer.stated) == 1
+    found = model.predict(record, NEW.but(name="my/multi", kind="multi"))
+    assert found.stated == ()
+    assert {each.decision for each in found.classes.values()} == {None}
+    assert model.predict(record).label_set == RHYTHM
 
 
-def test_a_model_with_a_fixed_list_of_classes_answers_no_other(tiny_run):
+def test_one_model_serves_threads_with_different_label_sets(joint_run, synthetic_store):
+    records = [synthetic_store.record(row) for row in range(6)]
+    new = [NEW.but(name=f"my/set-{k}", classes=(f"one {k}", f"two {k}")) for k in range(8)]
+    label_sets = [RHYTHM, MORPHOLOGY, *new] * 2
+    model, alone = load(joint_run), load(joint_run)
+    expected = [[alone.predict(r, each).classes for r in records] for each in label_sets]
+
+    def predict(label_set):
+        return [model.predict(record, label_set).classes for record in records]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(predict, label_sets)) == expected
+
+
+def test_a_model_with_a_fixed_list_of_classes_predicts_no_other(tiny_run):
     bundle = load_bundle(tiny_run)
-    assert bundle.answering("synthetic/findings").label_set == bundle.label_set
-    with pytest.raises(BundleError, match="its classes are fixed"):
-        bundle.answering(NEW, allow_new=True)
-    renamed = bundle.label_set.but(classes=bundle.label_set.classes[::-1])
-    with pytest.raises(BundleError, match="its classes are fixed"):
-        bundle.answering(renamed, allow_new=True)
+    assert bundle.resolve("synthetic/findings") == bundle.label_set
+    with pytest.raises(ConfigError, match="its classes are fixed"):
+        bundle.resolve(NEW)
+    turned = bundle.label_set.but(classes=bundle.label_set.classes[::-1])
+    with pytest.raises(ConfigError, match="its classes are fixed"):
+        bundle.resolve(turned)
 
 
 def test_another_language_model_than_in_training_is_refused(bundle):
     bundle.config = bundle.config.but(text=bundle.config.text.but(digest="f" * 64))
     with pytest.raises(MedtsError, match="other weights than in training"):
-        bundle.answering(NEW, allow_new=True)
-
-
-def test_what_came_later_is_not_written_where_it_is_unused(tiny_run):
-    config = load_bundle(tiny_run).config
-    assert "text" not in json.loads(config.model_dump_json())
-    labels = load_bundle(tiny_run).labels.model_dump_json()
-    assert "further" not in json.loads(labels)
-    assert "description" not in labels
-    assert ModelConfig.model_validate_json(config.model_dump_json()) == config
-    assert Labels.model_validate_json(labels).further == ()
+        bundle.resolve(NEW)
 
 
 def test_training_moved_the_weights_and_chose_by_the_mean_score_of_the_sets(bundle, joint_run):

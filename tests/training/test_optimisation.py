@@ -46,11 +46,12 @@ def test_frozen_parameters_are_left_out():
 
 def test_the_first_layers_of_an_encoder_learn_slowest():
     encoder = EcgNat(EcgNatConfig(size="nano"))
+    labels = LabelSet(name="a/b", classes=("x", "y"), kind="multi")
     model = Classification(
         ClassificationConfig(),
         encoder=encoder,
-        head=Head(HeadConfig(), dim=encoder.dim, n_classes=2),
-        label_set=LabelSet(name="a/b", classes=("x", "y"), kind="multi"),
+        head=Head(HeadConfig(), dim=encoder.dim, label_set=labels),
+        label_set=labels,
         prevalence=torch.tensor([0.5, 0.5]),
     )
     settings = Training(learning_rate=1.0, layer_decay=0.5)

@@ -4,7 +4,7 @@ import running
 
 from medts.core.errors import ConfigError, LeakError
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 from medts.recipes import find_recipe
 from medts.training.material import balanced_weight
 from medts.training.settings import Training
@@ -35,8 +35,8 @@ def test_fine_tuning_starts_from_it_and_remembers_whom_it_saw(
         recipe, synthetic_store, labels="synthetic/rhythm", out=tmp_path / "run",
         init=pretrained, train_folds=["4"], val_folds=["9"],
     )  # fmt: skip
-    seen = set(load_bundle(tuned).provenance.seen_subjects)
-    assert set(load_bundle(pretrained).provenance.seen_subjects) < seen
+    seen = set(load_bundle(tuned).provenance.seen[0].subjects)
+    assert set(load_bundle(pretrained).provenance.seen[0].subjects) < seen
 
 
 def test_no_label_is_needed_and_none_is_looked_at(pretrained):

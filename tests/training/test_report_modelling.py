@@ -5,7 +5,7 @@ from running import run
 
 from medts.cli.main import main
 from medts.core.errors import ConfigError, LeakError, StoreError
-from medts.data.splits import subject_tokens, take_part
+from medts.data.splits import take_part
 from medts.nn.settings import TextConfig
 from medts.nn.text import FrozenText, load_language_model, random_language_model
 from medts.recipes import find_recipe
@@ -50,7 +50,7 @@ def test_it_says_whose_reports_it_has_seen_and_how_well_it_foresees_others(
 ):
     provenance = seen_by(trained)
     rows = synthetic_store.select(["1", "2", "3", "8"])
-    assert list(provenance.seen_subjects) == subject_tokens(synthetic_store.subject_ids[rows])
+    assert provenance.seen[0].subjects == tuple(sorted(set(synthetic_store.subject_ids[rows])))
     chosen = provenance.selection
     assert chosen["perplexity_after"] < chosen["perplexity_before"]
     assert chosen["perplexity_before"] == pytest.approx(128, rel=0.15)
@@ -77,10 +77,10 @@ def test_who_a_text_encoder_has_read_of_counts_as_seen_by_what_is_built_on_it(
 ):
     fold_4, fold_5 = (take_part(synthetic_store, "synthetic/rhythm", [f]) for f in ("4", "5"))
     melp = find_recipe("melp_test")
-    plain = trace(synthetic_store, fold_4, fold_5, melp)["seen_subjects"]
+    plain = trace(synthetic_store, fold_4, fold_5, melp)["seen"][0].subjects
     reads = melp.but(encoder=melp.encoder.but(text=TextConfig(name=str(trained))))
-    seen = trace(synthetic_store, fold_4, fold_5, reads)["seen_subjects"]
-    assert set(seen) == {*plain, *seen_by(trained).seen_subjects}
+    seen = trace(synthetic_store, fold_4, fold_5, reads)["seen"][0].subjects
+    assert set(seen) == {*plain, *seen_by(trained).seen[0].subjects}
     assert len(seen) > len(plain)
 
 

@@ -8,7 +8,8 @@ import torch
 
 from medts.core.errors import ConfigError, LeakError, MedtsError
 from medts.data.splits import Split, Subsample
-from medts.inference.bundle import bundle_digest, load_bundle
+from medts.inference.bundle import load_bundle
+from medts.inference.folder import bundle_digest
 from medts.recipes import find_recipe
 from medts.training.material import find_material
 from medts.training.module import TrainingModule
@@ -180,8 +181,8 @@ def test_a_run_may_start_from_a_bundle_of_the_same_shape_only(tiny_run, syntheti
     given = load_bundle(tiny_run).encoder.state_dict()
     name = "stem.0.conv.weight"
     assert torch.allclose(weights[name], given[name], atol=1e-4)
-    assert set(load_bundle(tiny_run).provenance.seen_subjects) <= set(
-        load_bundle(started).provenance.seen_subjects
+    assert set(load_bundle(tiny_run).provenance.seen[0].subjects) <= set(
+        load_bundle(started).provenance.seen[0].subjects
     )
     other = recipe.but(encoder=recipe.encoder.but(width=32))
     with pytest.raises(ConfigError, match="another shape"):

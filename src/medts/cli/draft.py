@@ -3,18 +3,19 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
 from medts.cli.console import make_console
+from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
 
 if TYPE_CHECKING:
-    from medts.inference.bundle import Bundle
+    import medts.inference.bundle
 
 MARK = "DRAFT by a model, not a report"
 """Stands before everything that is drafted."""
@@ -27,8 +28,8 @@ class Draft:
     A draft is the likeliest wording of its training reports. It can be fluent and wrong.
     """
 
-    bundle: tyro.conf.Positional[Path]
-    """Bundle, or the run folder that holds one."""
+    bundle: tyro.conf.Positional[str]
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings, in any format that `medts list formats` shows."""
@@ -45,11 +46,9 @@ class Draft:
     json: bool = False
     """Print JSON, one object per recording."""
 
-    sampling_rate: float | None = None
-    """Samples per second, Hz, where a file does not say."""
+    compute: Computing = field(default_factory=DeviceFlags)
 
-    unit: str | None = None
-    """Unit of the values, where a file does not say."""
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -61,24 +60,28 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(
             "a given text is only drawn, never drafted", field="--report", remedy="Give --drawing"
         )
+    from medts.core.arithmetic import arithmetic
     from medts.data.windowing import windows_of
     from medts.data.windows import collate
     from medts.evaluation.drafting import writer_of
     from medts.formats import read
-    from medts.inference.bundle import load_bundle
+    from medts.inference.predictor import load
+    from medts.tensors.batch import move_to
 
-    model = load_bundle(asked.bundle)
+    hints, precision = asked.reading.hints(), asked.compute.precision
+    model = load(asked.bundle, device=asked.compute.device, precision=precision).bundle
     encoder = writer_of(model) if asked.report is None else None
     failures = 0
     for file in asked.files:
         try:
-            record = read(file, sampling_rate=asked.sampling_rate, unit=asked.unit)
+            record = read(file, **hints)
             window = windows_of(record, model.preprocessing, model.config.windowing)[:1]
             if encoder is None:
                 written = given_text(asked.report or "", model)
             else:
-                batch = collate(window, model.preprocessing)
-                (written,) = encoder.draft(batch, max_tokens=asked.max_tokens)
+                batch = move_to(collate(window, model.preprocessing), model.device)
+                with arithmetic(precision, model.device.type):
+                    (written,) = encoder.draft(batch, max_tokens=asked.max_tokens)
             if asked.drawing is not None and file == asked.files[0]:
                 from medts.evaluation.attention import attended_stream, attention_of
                 from medts.report.page import write_page
@@ -112,7 +115,7 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
 
 
-def given_text(text: str, model: "Bundle") -> str:
+def given_text(text: str, model: "medts.inference.bundle.Bundle") -> str:
     """Returns a text as the model reads reports: cleaned, and in English where it was so trained.
 
     Raises:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.cli.flags import Computing, DeviceFlags
 from medts.evaluation import PROTOCOLS, settings_kind
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class Evaluate:
     allow_leak: bool = False
     """Go on although the model has seen test records; the report is stamped."""
 
+    allow_unchecked: bool = False
+    """Go on although leaks cannot be checked, because the site key of the training is not here."""
+
+    compute: Computing = field(default_factory=DeviceFlags)
+
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and evaluates."""
@@ -72,6 +78,7 @@ def run(arguments: Sequence[str]) -> None:
     from medts.api import evaluate
     from medts.data.splits import parse_folds
     from medts.data.store import Store
+    from medts.inference.stored import Compute
 
     result = evaluate(
         asked.model,
@@ -85,6 +92,12 @@ def run(arguments: Sequence[str]) -> None:
         val_folds=parse_folds(asked.val_folds) if asked.val_folds else (),
         seed=asked.seed,
         allow_leak=asked.allow_leak,
+        allow_unchecked=asked.allow_unchecked,
+        compute=Compute(
+            device=asked.compute.device,
+            precision=asked.compute.precision,
+            n_workers=asked.compute.workers,
+        ),
         command=f"medts evaluate {shlex.join(arguments)}",
     )
     show(result)

@@ -1,7 +1,7 @@
 """`medts explain BUNDLE FILE`: which samples and channels an answer rests on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,17 +9,19 @@ import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
+from medts.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from medts.inference.explain import Explanation
+    import medts.inference.explain
 
 
 @dataclass(frozen=True)
 class Explain:
     """Draw which samples and channels an answer rests on, and measure how far that is true."""
 
-    bundle: tyro.conf.Positional[Path]
-    """Bundle, or the run folder that holds one."""
+    bundle: tyro.conf.Positional[str]
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     file: tyro.conf.Positional[Path]
     """Recording, in any format that `medts list formats` shows."""
@@ -28,7 +30,7 @@ class Explain:
     """Folder for explanation.html and explanation.json."""
 
     labels: str | None = None
-    """Label set to answer, where the bundle answers several; its first one if not given."""
+    """Label set to predict, where the bundle has several; its first one if not given."""
 
     label: str | None = None
     """Class to explain; the likeliest if not given."""
@@ -48,11 +50,9 @@ class Explain:
     seed: int = 0
     """Seed of the random orders."""
 
-    sampling_rate: float | None = None
-    """Samples per second, Hz, where the file does not say."""
+    compute: Computing = field(default_factory=DeviceFlags)
 
-    unit: str | None = None
-    """Unit of the values, where the file does not say."""
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -67,18 +67,22 @@ def run(arguments: Sequence[str]) -> None:
     from medts.inference.predictor import load
     from medts.report.explanation import write_explanation
 
-    bundle = load(asked.bundle).bundle
-    bundle = bundle.answering(asked.labels) if asked.labels else bundle
-    record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
-    found = explain_record(bundle, record, label=asked.label, method=asked.method)
-    k = bundle.label_set.classes.index(found.label)
+    if asked.compute.precision != "fp32":
+        raise ConfigError("gradients are taken in fp32", field="--precision", remedy="Leave it out")
+    bundle = load(asked.bundle, device=asked.compute.device).bundle
+    label_set = bundle.resolve(asked.labels)
+    record = read(asked.file, **asked.reading.hints())
+    found = explain_record(
+        bundle, record, label=asked.label, method=asked.method, label_set=label_set
+    )
+    k = label_set.classes.index(found.label)
     relevances = {found.method: found.relevance}
     if found.method != "gradient":
         relevances["gradient"], _ = relevance_of(
-            bundle, found.batch, class_index=k, method="gradient"
+            bundle, found.batch, class_index=k, method="gradient", label_set=label_set
         )
     curves = compare_orders(
-        lambda batch: probabilities(bundle, batch)[:, k],
+        lambda batch: probabilities(bundle, batch, label_set)[:, k],
         found.batch,
         relevances,
         n_steps=asked.steps,
@@ -91,7 +95,9 @@ def run(arguments: Sequence[str]) -> None:
     _show(found, scores, written)
 
 
-def _show(found: "Explanation", scores: dict[str, float], written: Sequence[Path]) -> None:
+def _show(
+    found: "medts.inference.explain.Explanation", scores: dict[str, float], written: Sequence[Path]
+) -> None:
     console = make_console()
     words = f"{found.record_id}: {found.label}, probability {found.probability:.3f}"
     console.print(words, markup=False)

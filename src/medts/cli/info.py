@@ -16,22 +16,27 @@ from medts.cli.console import make_console
 class Info:
     """Say what a store, a bundle, a run or a recording holds."""
 
-    thing: tyro.conf.Positional[Path]
-    """Folder of a store, a bundle or a run, or a recording in any known format."""
+    thing: tyro.conf.Positional[str]
+    """Folder of a store, a bundle or a run, a recording in any known format, or the name of a
+    shipped bundle."""
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and looks."""
     thing = tyro.cli(Info, prog="medts info", args=arguments).thing
-    console = make_console()
-    if any((folder / "config.json").is_file() for folder in (thing, thing / "bundle")):
+    from medts.inference.folder import is_bundle, is_name, shipped_bundles
+
+    console, path = make_console(), Path(thing)
+    if not path.exists() and is_name(thing) and thing in shipped_bundles():
         _show_bundle(thing, console)
-    elif thing.is_dir() and (
-        next(thing.glob("*/corpus.json"), None) or next(thing.glob("*.partial"), None)
+    elif is_bundle(path):
+        _show_bundle(path, console)
+    elif path.is_dir() and (
+        next(path.glob("*/corpus.json"), None) or next(path.glob("*.partial"), None)
     ):
-        _show_store(thing, console)
+        _show_store(path, console)
     else:
-        _show_recording(thing, console)
+        _show_recording(path, console)
 
 
 def _show_store(path: Path, console: Console) -> None:
@@ -60,12 +65,12 @@ def _show_store(path: Path, console: Console) -> None:
         console.print(table)
 
 
-def _show_bundle(path: Path, console: Console) -> None:
-    from medts.inference.bundle import bundle_digest, find_bundle, load_bundle
+def _show_bundle(path: str | Path, console: Console) -> None:
+    from medts.inference.predictor import load
 
-    load_bundle(path)
-    console.print((find_bundle(path) / "README.md").read_text(encoding="utf-8"), markup=False)
-    console.print(f"digest {bundle_digest(path)[:16]}; gives its expected output")
+    model = load(path, device="cpu")
+    console.print(model.card, markup=False)
+    console.print(f"digest {model.facts.digest[:16]}; gives its expected output")
 
 
 def _show_recording(path: Path, console: Console) -> None:

@@ -3,45 +3,39 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
-from medts.core.arithmetic import Precision
+from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
+from medts.core.answer import Answer
 from medts.core.errors import MedtsError
-
-if TYPE_CHECKING:
-    from medts.inference.predictor import Predictor, RecordPrediction
+from medts.core.labels import LabelSet
 
 
 @dataclass(frozen=True)
 class Predict:
     """Apply a bundle to recordings, in any format that `medts list formats` shows."""
 
-    bundle: tyro.conf.Positional[Path]
-    """Bundle, or the run folder that holds one."""
+    bundle: tyro.conf.Positional[str]
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings."""
 
     labels: str | None = None
-    """Label set to answer, where the bundle answers several; its first one if not given."""
+    """Label set to predict, where the bundle has several; its first one if not given."""
 
     json: bool = False
     """Print JSON, one object per recording."""
 
-    precision: Precision = "fp32"
-    """Arithmetic; the faster kinds are not exact."""
+    compute: Computing = field(default_factory=DeviceFlags)
 
-    sampling_rate: float | None = None
-    """Samples per second, Hz, where a file does not say."""
-
-    unit: str | None = None
-    """Unit of the values, where a file does not say."""
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -51,37 +45,45 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError("no recording given", remedy="medts predict BUNDLE FILE ...")
     from medts.inference.predictor import load
 
-    model = load(asked.bundle, precision=asked.precision)
-    model = model.answering(asked.labels) if asked.labels else model
-    failures = 0
-    for file in asked.files:
+    hints = asked.reading.hints()
+    model = load(asked.bundle, device=asked.compute.device, precision=asked.compute.precision)
+    label_set = model.backend.resolve(asked.labels)
+
+    def predict(file: Path) -> Answer | MedtsError:
         try:
-            prediction = model.predict(file, sampling_rate=asked.sampling_rate, unit=asked.unit)
+            return model.predict(file, label_set, **hints)
         except MedtsError as error:
-            failures += 1
-            print(f"medts: {error}", file=sys.stderr)
-            continue
-        if asked.json:
-            print(json.dumps({"file": str(file), **asdict(prediction)}, ensure_ascii=False))
-        else:
-            _show(file, prediction, model)
+            return error
+
+    failures = 0
+    # Threads, since reading and the network release the interpreter's lock.
+    with ThreadPoolExecutor(max(1, asked.compute.workers)) as pool:
+        for file, found in zip(asked.files, pool.map(predict, asked.files), strict=True):
+            if isinstance(found, MedtsError):
+                failures += 1
+                print(f"medts: {found}", file=sys.stderr)
+            elif asked.json:
+                print(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
+            else:
+                _show(file, found, label_set)
     if failures:
         raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
 
 
-def _show(file: Path, prediction: "RecordPrediction", model: "Predictor") -> None:
-    label_set, thresholds = model.bundle.label_set, model.bundle.thresholds
+def _show(file: Path, answer: Answer, label_set: LabelSet) -> None:
     unset = "likeliest" if label_set.kind == "single" else "–"
     table = Table(title=f"{file} · {label_set.name}", title_justify="left")
     for heading in ("class", "meaning", "probability", "operating point", "stated"):
         table.add_column(heading, justify="right" if "p" in heading[:2] else "left")
-    for name, value in prediction.probability.items():
-        threshold = f"{thresholds[name]:.3f}" if name in thresholds else unset
-        stated = "yes" if name in prediction.stated else ""
-        table.add_row(name, label_set.phrase(name), f"{value:.4f}", threshold, stated)
+    for name, each in answer.classes.items():
+        threshold = unset if each.threshold is None else f"{each.threshold:.3f}"
+        stated = "yes" if each.decision == "yes" else ""
+        table.add_row(name, label_set.phrase(name), f"{each.probability:.4f}", threshold, stated)
     console = make_console()
     console.print(table)
-    if prediction.missing_channels:
-        console.print(f"not in the recording: {', '.join(prediction.missing_channels)}")
-    if model.bundle.provenance.synthetic:
-        console.print("[yellow]trained on synthetic recordings: says nothing about patients[/]")
+    if answer.missing_channels:
+        console.print(f"not in the recording: {', '.join(answer.missing_channels)}")
+    for reason in answer.not_judged:
+        console.print(f"not judged: {reason}", markup=False)
+    for warning in answer.warnings:
+        console.print(f"[yellow]{warning}[/]")

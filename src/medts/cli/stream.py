@@ -2,34 +2,35 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
 from medts.cli.console import make_console
+from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import ConfigError
+from medts.core.records import Stream
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from medts.core.records import Stream
-    from medts.inference.stream import WindowPrediction
+    import medts.inference.stream
 
 
 @dataclass(frozen=True)
 class Replay:
     """Replay a recording piece by piece, and print a prediction at every stride."""
 
-    bundle: tyro.conf.Positional[Path]
-    """Bundle, or the run folder that holds one."""
+    bundle: tyro.conf.Positional[str]
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     file: tyro.conf.Positional[Path]
     """Recording in any format that `medts list formats` shows."""
 
     labels: str | None = None
-    """Label set to answer, where the bundle answers several; its first one if not given."""
+    """Label set to predict, where the bundle has several; its first one if not given."""
 
     chunk_s: float = 0.5
     """Seconds of signal that arrive at a time; any size gives the same predictions."""
@@ -40,11 +41,9 @@ class Replay:
     json: bool = False
     """Print JSON, one object per prediction."""
 
-    sampling_rate: float | None = None
-    """Samples per second, Hz, where the file does not say."""
+    compute: Computing = field(default_factory=DeviceFlags)
 
-    unit: str | None = None
-    """Unit of the values, where the file does not say."""
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -56,10 +55,9 @@ def run(arguments: Sequence[str]) -> None:
     from medts.inference.predictor import load
     from medts.inference.stream import StreamPredictor
 
-    model = load(asked.bundle)
-    model = model.answering(asked.labels) if asked.labels else model
-    record = read(asked.file, sampling_rate=asked.sampling_rate, unit=asked.unit)
-    wanted, spec = next(iter(model.bundle.preprocessing.streams.items()))
+    model = load(asked.bundle, device=asked.compute.device, precision=asked.compute.precision)
+    record = read(asked.file, **asked.reading.hints())
+    wanted, spec = next(iter(model.manifest.preprocessing.streams.items()))
     wanted = spec.source or wanted
     if wanted not in record.streams:
         raise ConfigError(
@@ -67,24 +65,25 @@ def run(arguments: Sequence[str]) -> None:
         )
     stream = record.streams[wanted]
     live = StreamPredictor(
-        model.bundle,
+        model,
         channels=stream.channels,
         sampling_rate=stream.sampling_rate,
         unit=stream.unit,
+        label_set=asked.labels,
         stride_s=asked.stride_s,
         name=record.record_id,
     )
     console = make_console()
     if not asked.json:
         console.print(
-            f"{asked.file} · {model.bundle.label_set.name}: windows of {live.window_s:g} s, "
+            f"{asked.file} · {live.label_set.name}: windows of {live.window_s:g} s, "
             f"a prediction every {live.stride_s:g} s with the last sample of its window"
         )
     latencies = []
     for piece in pieces_of(stream, asked.chunk_s):
         for window in live.push(piece):
             latencies.append(1e3 * window.latency_s)
-            line = json.dumps(asdict(window)) if asked.json else _in_one_line(window)
+            line = json.dumps(window.as_json()) if asked.json else _in_one_line(window)
             console.print(line, markup=False, soft_wrap=True)
     if not latencies:
         raise ConfigError(
@@ -113,7 +112,7 @@ def pieces_of(stream: "Stream", chunk_s: float) -> "Iterator[np.ndarray]":
         yield stream.signal[:, start : start + size]
 
 
-def _in_one_line(window: "WindowPrediction") -> str:
+def _in_one_line(window: "medts.inference.stream.WindowPrediction") -> str:
     span = f"{window.start_s:8.2f} - {window.end_s:8.2f} s"
     if window.prediction is None:
         return f"{span}  too little recorded, or flat"

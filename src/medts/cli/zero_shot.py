@@ -4,7 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,12 @@ import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import MedtsError
 from medts.data.prompts import TEMPLATES, read_prompts
 
 if TYPE_CHECKING:
-    from medts.evaluation.prompting import PromptScore
+    import medts.evaluation.prompting
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class ZeroShot:
     Scores rank prompts for a recording, and recordings for a prompt; they are no probabilities.
     """
 
-    bundle: tyro.conf.Positional[Path]
-    """Bundle, or the run folder that holds one."""
+    bundle: tyro.conf.Positional[str]
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings, in any format that `medts list formats` shows."""
@@ -47,11 +48,9 @@ class ZeroShot:
     json: bool = False
     """Print JSON, one object per recording."""
 
-    sampling_rate: float | None = None
-    """Samples per second, Hz, where a file does not say."""
+    compute: Computing = field(default_factory=DeviceFlags)
 
-    unit: str | None = None
-    """Unit of the values, where a file does not say."""
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -61,19 +60,22 @@ def run(arguments: Sequence[str]) -> None:
         raise MedtsError(
             "no recording given", remedy='medts zero-shot BUNDLE FILE --prompts "normal ECG"'
         )
+    prompts = collect(asked.prompts, asked.prompt_file)
+    from medts.core.arithmetic import arithmetic
     from medts.evaluation.prompting import score_prompts
     from medts.evaluation.zero_shot import ZeroShotConfig
     from medts.formats import read
-    from medts.inference.bundle import load_bundle
+    from medts.inference.predictor import load
 
-    prompts = collect(asked.prompts, asked.prompt_file)
-    settings = ZeroShotConfig(templates=asked.templates)
-    model = load_bundle(asked.bundle)
+    settings, hints = ZeroShotConfig(templates=asked.templates), asked.reading.hints()
+    precision = asked.compute.precision
+    model = load(asked.bundle, device=asked.compute.device, precision=precision).bundle
     failures = 0
     for file in asked.files:
         try:
-            record = read(file, sampling_rate=asked.sampling_rate, unit=asked.unit)
-            scores = score_prompts(model, record, prompts, settings)
+            record = read(file, **hints)
+            with arithmetic(precision, model.device.type):
+                scores = score_prompts(model, record, prompts, settings)
         except MedtsError as error:
             failures += 1
             print(f"medts: {error}", file=sys.stderr)
@@ -110,7 +112,9 @@ def collect(prompts: Sequence[str], file: Path | None) -> dict[str, tuple[str, .
     return found
 
 
-def _show(file: Path, scores: "Sequence[PromptScore]", *, is_synthetic: bool) -> None:
+def _show(
+    file: Path, scores: Sequence["medts.evaluation.prompting.PromptScore"], *, is_synthetic: bool
+) -> None:
     table = Table(title=f"{file} · ranks only, no probabilities", title_justify="left")
     table.add_column("prompt")
     for heading in ("cosine", "score"):

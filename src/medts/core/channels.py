@@ -139,3 +139,12 @@ def _known(text: str) -> str | None:
     region, position = match.groups()
     region = "Fp" if region.lower() == "fp" else region.upper()
     return _OLD_ELECTRODES.get(region + position, region + position.lower())
+
+
+def aliases_of(channel: str) -> tuple[str, ...]:
+    """Returns older names under which a channel is found as well, besides other spellings.
+
+    >>> aliases_of("T7"), aliases_of("V1")
+    (('T3',), ())
+    """
+    return tuple(old for old, name in _OLD_ELECTRODES.items() if name == channel)

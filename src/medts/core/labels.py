@@ -99,6 +99,11 @@ class LabelSet(Config):
         return {key: value for key, value in write(self).items() if value or key != "description"}
 
 
+def same_classes(one: LabelSet, other: LabelSet) -> bool:
+    """Whether two label sets have the same classes in the same order, whatever their words."""
+    return one.classes == other.classes and one.kind == other.kind
+
+
 class OperatingPoint(Config):
     """The threshold at which a probability becomes a statement, and where it came from."""
 

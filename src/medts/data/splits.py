@@ -6,9 +6,8 @@ drawn is only how many of the training records may show their labels.
 Axes: R records, n records, K classes.
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -163,15 +162,6 @@ def check_disjoint(store: Recordings, **parts: Int[np.ndarray, "_"]) -> None:
                     field="subject_id",
                     remedy="Choose folds that share no subject",
                 )
-
-
-def subject_tokens(subject_ids: Iterable[str]) -> list[str]:
-    """Returns short one-way tokens of subjects, sorted, that a bundle may carry.
-
-    They tell whether a subject was trained on without naming anyone; ids of small corpora can be
-    guessed, so this is a seal against mistakes, not anonymisation.
-    """
-    return sorted({hashlib.sha256(each.encode()).hexdigest()[:16] for each in subject_ids})
 
 
 def stratified_order(target: Float[np.ndarray, "R K"], seed: int) -> Int[np.ndarray, "R"]:

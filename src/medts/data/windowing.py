@@ -6,9 +6,10 @@ and the padding is marked. Every window names every stream that the model reads;
 lacks, that does not reach into the window, or that has nothing but gaps there is zero and marked
 absent. Batches of tensors are made in `medts.data.windows`.
 
-Axes: C channels, T samples in time, K classes.
+Axes: B windows in the batch, C channels, T samples in time, K classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 
 from medts.core.config import Config
+from medts.core.errors import MedtsError
 from medts.core.records import Record
 from medts.data.reports import as_read
 from medts.signal.preprocess import PreparedStream, Preprocessing, preprocess, regroup
@@ -72,6 +74,58 @@ class Example:
     subject_id: str
     text: str | None = None
     target: Float[np.ndarray, "K"] | None = None
+
+
+@dataclass(frozen=True)
+class StreamArrays:
+    """Windows of one stream, one above the other; shorter ones are padded at their end.
+
+    Args:
+        signal: Zero wherever one of the others is False.
+        is_valid: True for real samples.
+        is_channel_present: True for channels that were recorded.
+    """
+
+    signal: Float[np.ndarray, "B C T"]
+    is_valid: Bool[np.ndarray, "B T"]
+    is_channel_present: Bool[np.ndarray, "B C"]
+
+
+def stack_windows(examples: Sequence[Example], config: Preprocessing) -> dict[str, StreamArrays]:
+    """Stacks windows into one array per stream (collation); an absent stream is zero and marked.
+
+    Raises:
+        MedtsError: If no stream is present in one of the windows.
+    """
+    empty = next((each for each in examples if not holds_signal(each.streams)), None)
+    if empty is not None:
+        raise MedtsError(
+            f"a window of record {empty.record_id!r} has none of the streams "
+            f"{', '.join(config.streams)}",
+            field="streams",
+            remedy="Leave the window out; a model must not take zeros for a recording",
+        )
+    return {
+        name: _stack([example.streams.get(name) for example in examples], len(spec.channels))
+        for name, spec in config.streams.items()
+        if any(name in example.streams for example in examples)
+    }
+
+
+def _stack(windows: Sequence[WindowStream | None], n_channels: int) -> StreamArrays:
+    n_samples = max(window.signal.shape[1] for window in windows if window is not None)
+    stacked = StreamArrays(
+        signal=np.zeros((len(windows), n_channels, n_samples), np.float32),
+        is_valid=np.zeros((len(windows), n_samples), bool),
+        is_channel_present=np.zeros((len(windows), n_channels), bool),
+    )
+    for b, window in enumerate(windows):
+        if window is not None and window.is_present:
+            length = window.signal.shape[1]
+            stacked.signal[b, :, :length] = window.signal
+            stacked.is_valid[b, :length] = window.is_valid
+            stacked.is_channel_present[b] = window.is_channel_present
+    return stacked
 
 
 def duration_of(streams: dict[str, PreparedStream], config: Preprocessing) -> float:

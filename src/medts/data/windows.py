@@ -25,6 +25,7 @@ from medts.data.windowing import (
     cut_window,
     duration_of,
     holds_signal,
+    stack_windows,
     window_starts,
 )
 from medts.signal.preprocess import PreparedStream, Preprocessing, preprocess
@@ -39,18 +40,17 @@ def collate(
     Raises:
         MedtsError: If no stream is present in one of the windows.
     """
-    empty = next((each for each in examples if not holds_signal(each.streams)), None)
-    if empty is not None:
-        raise MedtsError(
-            f"a window of record {empty.record_id!r} has none of the streams "
-            f"{', '.join(config.streams)}",
-            field="streams",
-            remedy="Leave the window out; a model must not take zeros for a recording",
-        )
     streams = {
-        name: _stack([example.streams.get(name) for example in examples], config, name)
-        for name in config.streams
-        if any(name in example.streams for example in examples)
+        name: StreamBatch(
+            signal=torch.from_numpy(arrays.signal),
+            is_valid=torch.from_numpy(arrays.is_valid),
+            is_channel_present=torch.from_numpy(arrays.is_channel_present),
+            is_present=torch.from_numpy(arrays.is_channel_present.any(axis=1)),
+            channels=config.streams[name].channels,
+            sampling_rate=config.streams[name].sampling_rate,
+            modality=config.streams[name].modality,
+        )
+        for name, arrays in stack_windows(examples, config).items()
     }
     target = is_labelled = None
     if label_set is not None:
@@ -66,29 +66,6 @@ def collate(
         target=target,
         is_labelled=is_labelled,
         label_set=label_set,
-    )
-
-
-def _stack(windows: list[WindowStream | None], config: Preprocessing, name: str) -> StreamBatch:
-    spec = config.streams[name]
-    n_samples = max(window.signal.shape[1] for window in windows if window is not None)
-    shape = (len(windows), len(spec.channels), n_samples)
-    signal, is_valid = np.zeros(shape, np.float32), np.zeros((shape[0], n_samples), bool)
-    is_channel_present = np.zeros(shape[:2], bool)
-    for b, window in enumerate(windows):
-        if window is not None and window.is_present:
-            length = window.signal.shape[1]
-            signal[b, :, :length] = window.signal
-            is_valid[b, :length] = window.is_valid
-            is_channel_present[b] = window.is_channel_present
-    return StreamBatch(
-        signal=torch.from_numpy(signal),
-        is_valid=torch.from_numpy(is_valid),
-        is_channel_present=torch.from_numpy(is_channel_present),
-        is_present=torch.from_numpy(is_channel_present.any(axis=1)),
-        channels=spec.channels,
-        sampling_rate=spec.sampling_rate,
-        modality=spec.modality,
     )
 
 

@@ -13,14 +13,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
 from medts.core.versions import versions
 from medts.data.splits import describe
 from medts.evaluation.result import Measure, Measures, Result, Splits
 from medts.evaluation.scoring import Origin, Scored
 from medts.evaluation.task import Task, origin_of
 from medts.inference.bundle import Bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 from medts.metrics.comparison import Comparison
+
+NEVER = 2.0
+"""Threshold of a class that has none, because no training record held it: never stated."""
 
 
 def answer(model: Bundle, task: Task) -> Scored:
@@ -29,7 +33,7 @@ def answer(model: Bundle, task: Task) -> Scored:
     Raises:
         MedtsError: If the model answers other classes than the task asks.
     """
-    label_set, own = task.label_set, model.label_set
+    label_set, own = task.label_set, own_set(model, task)
     if set(own.classes) != set(label_set.classes) or own.kind != label_set.kind:
         raise MedtsError(
             f"the model answers {own.name} ({', '.join(own.classes)}), not {label_set.name}",
@@ -38,6 +42,7 @@ def answer(model: Bundle, task: Task) -> Scored:
         )
     columns = [own.classes.index(name) for name in label_set.classes]
     is_single = label_set.kind == "single"
+    thresholds, shares = model.thresholds(own), model.prevalence(own)
     return Scored(
         store=task.store,
         label_set=label_set,
@@ -45,14 +50,26 @@ def answer(model: Bundle, task: Task) -> Scored:
         probability=probabilities(model, task, task.test.rows)[:, columns],
         thresholds=None
         if is_single
-        else np.array([model.thresholds[name] for name in label_set.classes]),
-        prevalence=np.array([model.provenance.prevalence[name] for name in label_set.classes]),
+        else np.array([thresholds.get(name, NEVER) for name in label_set.classes]),
+        prevalence=np.array([shares[name] for name in label_set.classes]),
     )
+
+
+def own_set(model: Bundle, task: Task) -> LabelSet:
+    """Returns the model's own label set of the task's name; its leading one if it has none.
+
+    Raises:
+        BundleError: If the model has no head.
+    """
+    return model.resolve(task.label_set.name if task.label_set.name in model.label_sets else None)
 
 
 def probabilities(model: Bundle, task: Task, rows: np.ndarray) -> Float[np.ndarray, "R K"]:
     """Predicts rows of a task's store, in the order of the model's own classes."""
-    return predict_store(model, task.store, rows.tolist()).astype(np.float64)
+    found = predict_store(
+        model, task.store, rows.tolist(), label_set=own_set(model, task), compute=task.compute
+    )
+    return found.astype(np.float64)
 
 
 def head_origin(
@@ -62,7 +79,7 @@ def head_origin(
 
     A class of which training held no example is named in the notes.
     """
-    learnt = model.provenance.prevalence
+    learnt = model.prevalence(own_set(model, task)) if model.head is not None else {}
     unseen = [name for name in task.label_set.classes if learnt.get(name) == 0]
     if unseen:
         notes += (f"no training record holds {', '.join(unseen)}: the model cannot know them",)

@@ -26,7 +26,7 @@ from scipy.stats import norm
 
 from medts.core.config import Config
 from medts.data.splits import Part
-from medts.evaluation.answers import answer, head_origin, probabilities
+from medts.evaluation.answers import answer, head_origin, own_set, probabilities
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Condition, Measure, Measures, Result
 from medts.evaluation.scoring import Scored, score
@@ -91,7 +91,8 @@ def run(
     scored, kind = answer(model, task), task.label_set.kind
     if task.out is not None:
         write_predictions(task.out, "calibration", [("test", 0, scored)])
-    columns = [model.label_set.classes.index(name) for name in task.label_set.classes]
+    own = own_set(model, task)
+    columns = [own.classes.index(name) for name in task.label_set.classes]
     known = probabilities(model, task, chosen.rows)[:, columns]
     temperature = fit_temperature(chosen.target, logits_of(known, kind), kind)
     answers = {

@@ -75,14 +75,15 @@ def random_encoder(model: Bundle, seed: int) -> Bundle:
     untrained = {"recipe": f"{model.provenance.recipe} (untrained)", "init_digest": ""}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Bundle(
+        untrained_model = Bundle(
             model.config,
             preprocessing=model.preprocessing,
             labels=model.labels,
             provenance=model.provenance.but(
-                **untrained, seed=seed, splits={}, seen_subjects=(), data_digest="", selection={}
+                **untrained, seed=seed, splits={}, seen=(), data_digest="", selection={}
             ),
         )
+    return untrained_model.to(model.device)
 
 
 def simple_features(

@@ -79,7 +79,7 @@ def run(
 
         return [answer(fold) for fold in tasks]
 
-    answered = probed(embed(model, store, rows, settings.cache))
+    answered = probed(embed(model, store, rows, settings.cache, compute=task.compute))
     ranked, stated = pool(answered)
     if task.out is not None:
         write_predictions(task.out, "cross_validation", [("all folds", 0, ranked)])

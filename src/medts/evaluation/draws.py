@@ -21,6 +21,7 @@ from pydantic import field_validator
 
 from medts.core.errors import unknown_name
 from medts.core.files import write_whole
+from medts.core.labels import LabelSet
 from medts.data.splits import Part
 from medts.evaluation.averages import average
 from medts.evaluation.controls import CONTROLS
@@ -110,6 +111,7 @@ def measure_draws(
     protocol: str,
     seed: int,
     fit: Fit | None = None,
+    label_set: LabelSet | None = None,
 ) -> Result:
     """Trains and measures a probe per draw, and the same with every control.
 
@@ -124,6 +126,7 @@ def measure_draws(
         protocol: Name of the protocol.
         seed: Of the run and of the random encoder.
         fit: Trains a probe; the default is that of the settings.
+        label_set: Whose description an encoder is conditioned on, where it takes a prior.
 
     Raises:
         LeakError: If the encoder has met test subjects.
@@ -137,7 +140,14 @@ def measure_draws(
         return [_answer(task, vectors, draw, train_with) for draw in chosen]
 
     def embedded(rows: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n D"]:
-        return embed(model, task.store, rows, settings.cache)
+        return embed(
+            model,
+            task.store,
+            rows,
+            settings.cache,
+            label_set=label_set,
+            compute=task.compute,
+        )
 
     answered = answers(represent(task, embedded), draws)
     groups: dict[str, list[Answered]] = {}

@@ -19,18 +19,25 @@ from safetensors.torch import save
 
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
+from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.data.reports import as_read
 from medts.data.store import Store
 from medts.inference.bundle import Bundle
-from medts.inference.predictor import embed_store
+from medts.inference.stored import Compute, embed_store
 
 _SHORT = 32
 """Hexadecimal digits of a digest that names a record or a folder."""
 
 
 def embed(
-    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None = None
+    model: Bundle,
+    store: Store,
+    rows: Int[np.ndarray, "n"],
+    folder: Path | None = None,
+    *,
+    label_set: str | LabelSet | None = None,
+    compute: Compute | None = None,
 ) -> Float[np.ndarray, "n D"]:
     """Returns one embedding per row of a store, computing only those that are not kept yet.
 
@@ -39,16 +46,18 @@ def embed(
         store: Where the records are.
         rows: Which records.
         folder: Where embeddings are kept between calls; none keeps nothing.
+        label_set: Whose description an encoder is conditioned on, where it takes a prior.
+        compute: Device, arithmetic and workers.
 
     Raises:
         MedtsError: If an embedding is not finite, or a kept file is damaged.
     """
 
-    def compute(missing: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m D"]:
-        return embed_store(model, store, missing.tolist())
+    def run_encoder(missing: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m D"]:
+        return embed_store(model, store, missing.tolist(), label_set=label_set, compute=compute)
 
-    place = folder / encoder_digest(model)[:_SHORT] if folder else None
-    values = remember(compute, store, rows, place, model.preprocessing.reports)
+    place = folder / encoder_digest(model, label_set)[:_SHORT] if folder else None
+    values = remember(run_encoder, store, rows, place, model.preprocessing.reports)
     n_bad = int((~np.isfinite(values)).any(axis=1).sum())
     if n_bad:
         raise MedtsError(
@@ -59,16 +68,16 @@ def embed(
     return values
 
 
-def encoder_digest(model: Bundle) -> str:
+def encoder_digest(model: Bundle, label_set: str | LabelSet | None = None) -> str:
     """Returns the SHA-256 of all that an embedding depends on besides the record."""
-    weights = {k: v for k, v in model.state_dict().items() if k.startswith("encoder.")}
+    weights = {k: v for k, v in model.weights().items() if k.startswith("encoder.")}
     digest = hashlib.sha256(save(weights))
     parts = (model.config.encoder, model.config.windowing, model.preprocessing)
     for part in parts:
         digest.update(part.model_dump_json().encode())
-    prior = model.prior()
+    prior = model.prior(label_set)
     if prior is not None:
-        digest.update(prior.detach().numpy().tobytes())
+        digest.update(prior.detach().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

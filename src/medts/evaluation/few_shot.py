@@ -23,9 +23,10 @@ from medts.data.splits import draw_shots
 from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
 from medts.evaluation.result import Result
 from medts.evaluation.task import Task
+from medts.evaluation.text import without_words_of
 from medts.inference.bundle import Bundle
 from medts.metrics.scores import Kind
-from medts.models.matching_head import MatchingHead, takes_prior
+from medts.models.matching_head import MatchingHead
 from medts.training.probe import Labelled, Probe, fit_probe
 
 
@@ -63,9 +64,10 @@ def run(
         LeakError: If the encoder has met test subjects.
         ConfigError: If the task lacks a part.
     """
-    settings, model = settings or FewShotConfig(), model.not_told(task.label_set)
-    if isinstance(model.head, MatchingHead) and takes_prior(model.encoder):
-        model = model.answering(in_words(task.store, task.label_set.name), allow_new=True)
+    settings, model = settings or FewShotConfig(), without_words_of(model, task.label_set)
+    described = None
+    if isinstance(model.head, MatchingHead) and model.encoder.takes_prior:
+        described = in_words(task.store, task.label_set.name)
     kind, classes = task.label_set.kind, np.array(task.label_set.classes)
     train = task.training()
     chooses = task.choosing() if settings.validation == "k-shot" else None
@@ -97,7 +99,9 @@ def run(
             return nearest_centroid(train, kind)
         return fit_probe(train, validation, kind, settings, seed=draw.seed)
 
-    return measure_draws(model, task, draws, settings, protocol="few_shot", seed=seed, fit=fit)
+    return measure_draws(
+        model, task, draws, settings, protocol="few_shot", seed=seed, fit=fit, label_set=described
+    )
 
 
 def nearest_centroid(train: Labelled, kind: Kind) -> Probe:

@@ -19,7 +19,7 @@ from medts.evaluation.details import Details, Example
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored
 from medts.evaluation.task import Task, only_classes
-from medts.inference.bundle import find_bundle
+from medts.inference.folder import find_bundle
 
 PREDICTIONS = "predictions.parquet"
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.config import Config
-from medts.evaluation.answers import answer, head_origin
+from medts.evaluation.answers import NEVER, answer, head_origin
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import score
@@ -51,4 +51,5 @@ def thresholds_of(bundle: Bundle) -> Float[np.ndarray, "K"] | None:
     """Returns the bundle's operating points in the order of its classes."""
     if bundle.label_set.kind == "single":
         return None
-    return np.array([bundle.thresholds[name] for name in bundle.label_set.classes])
+    thresholds = bundle.thresholds()
+    return np.array([thresholds.get(name, NEVER) for name in bundle.label_set.classes])

@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
-from medts.evaluation.answers import answer, head_origin, probabilities
+from medts.evaluation.answers import answer, head_origin, own_set, probabilities
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task
@@ -126,7 +126,8 @@ def fuse(models: Sequence[Bundle], task: Task) -> tuple[Scored, Fusion]:
     found = [answer(model, task) for model in models]
     known = []
     for model in models:
-        columns = [model.label_set.classes.index(name) for name in label_set.classes]
+        own = own_set(model, task)
+        columns = [own.classes.index(name) for name in label_set.classes]
         known.append(probabilities(model, task, validation.rows)[:, columns])
     subjects = task.store.subject_ids[validation.rows].tolist()
     fusion = fit_fusion(known, validation.target, subjects, label_set)

@@ -33,12 +33,13 @@ from torch.utils.data import DataLoader
 
 from medts.core.config import Config
 from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
 from medts.data.label_table import LabelTable, rows_in_file_order
 from medts.data.splits import Part
 from medts.data.store import Store
 from medts.data.windowing import Windowing
 from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.evaluation.answers import answer, head_origin
+from medts.evaluation.answers import answer, head_origin, own_set
 from medts.evaluation.calibration import logits_of
 from medts.evaluation.result import Condition, Measure, Result
 from medts.evaluation.scoring import Scored, score
@@ -202,7 +203,7 @@ def run(
     if settings.style == "merl":
         found, quirks = _merl(scored, settings)
     else:
-        found, quirks = _helme(model, scored, settings, seed)
+        found, quirks = _helme(model, scored, settings, seed, own_set(model, task))
     result = score(scored, head_origin(model, task, "legacy", seed=seed), seconds=0.0)
     right = Condition(
         name="this package: by name, whole records, undefined classes left out",
@@ -271,11 +272,11 @@ def _same_records(
 
 
 def _helme(
-    model: Bundle, scored: Scored, settings: LegacyConfig, seed: int
+    model: Bundle, scored: Scored, settings: LegacyConfig, seed: int, own: LabelSet
 ) -> tuple[list[Condition], list[str]]:
     target = scored.test.target
-    columns = [model.label_set.classes.index(name) for name in scored.label_set.classes]
-    crops = crop_probabilities(model, scored.store, scored.test.rows)
+    columns = [own.classes.index(name) for name in scored.label_set.classes]
+    crops = crop_probabilities(model, scored.store, scored.test.rows, own)
     largest = np.stack([each.max(axis=0) for each in crops])[:, columns]
     mean = np.stack([each.mean(axis=0) for each in crops])[:, columns]
     defined = (target.sum(axis=0) > 0) & (target.sum(axis=0) < len(target))
@@ -296,7 +297,10 @@ def _helme(
 
 
 def crop_probabilities(
-    model: Bundle, store: Store, rows: Int[np.ndarray, "R"]
+    model: Bundle,
+    store: Store,
+    rows: Int[np.ndarray, "R"],
+    label_set: LabelSet | None = None,
 ) -> list[Float[np.ndarray, "W K"]]:
     """Returns the probabilities of every crop of 2.5 s of each record; crops overlap by half."""
     records = PreparedRecords(store, rows.tolist(), model.preprocessing, cache_gib=0.5)
@@ -306,9 +310,10 @@ def crop_probabilities(
         batch_size=64,
         collate_fn=partial(collate, config=model.preprocessing),
     )
+    own = model.resolve(label_set)
     found: dict[str, list[torch.Tensor]] = {record: [] for record in store.record_ids[rows]}
     for batch in loader:
-        probability = Prediction(model.logits(batch), model.label_set).probability.double()
+        probability = Prediction(model.logits(batch, own).cpu(), own).probability.double()
         for record, each in zip(batch.record_ids, probability, strict=True):
             found[record].append(each)
     return [torch.stack(each).numpy() for each in found.values()]

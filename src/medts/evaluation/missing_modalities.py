@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from medts.core.errors import ConfigError
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.evaluation.answers import answer, head_origin
+from medts.evaluation.answers import answer, head_origin, own_set
 from medts.evaluation.files import write_predictions
 from medts.evaluation.missing_curve import Judged, Missing, missing_conditions
 from medts.evaluation.result import Condition, Result
@@ -224,10 +224,11 @@ def answers_without(
         scored: What it answers with nothing missing.
         sets: Names of streams that are taken away together.
     """
-    columns = [model.label_set.classes.index(name) for name in scored.label_set.classes]
+    own = own_set(model, task)
+    columns = [own.classes.index(name) for name in scored.label_set.classes]
 
     def compute(batch: Batch) -> Float[Tensor, "B K"]:
-        return Prediction(model.logits(batch), model.label_set).probability[:, columns]
+        return Prediction(model.logits(batch, own).cpu(), own).probability[:, columns]
 
     found = over_sets(model, task.store, task.test.rows, sets, compute)
     return {
@@ -247,7 +248,9 @@ def _by_probe(
     everything: list[Missing] = [(), *sets]
 
     def embedded(rows: Int[np.ndarray, "R"]) -> list[tuple[np.ndarray, np.ndarray]]:
-        return over_sets(model, task.store, rows, everything, lambda b: model.encode(b).pooled)
+        return over_sets(
+            model, task.store, rows, everything, lambda b: model.encode(b).pooled.cpu()
+        )
 
     parts = [embedded(part.rows) for part in (train, choosing, task.test)]
     prevalence = train.target.mean(axis=0, dtype=np.float64)

@@ -20,6 +20,7 @@ from medts.data.windows import collate
 from medts.evaluation.text import read_like_prompts, require_text, unit_length
 from medts.evaluation.zero_shot import ZeroShotConfig, embed_classes
 from medts.inference.bundle import Bundle
+from medts.tensors.batch import move_to
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def score_prompts(
         )
     windows = windows_of(record, model.preprocessing, model.config.windowing)
     with torch.inference_mode():
-        found = aligned.embed_batch(collate(windows, model.preprocessing)).double()
+        batch = move_to(collate(windows, model.preprocessing), model.device)
+        found = aligned.embed_batch(batch).cpu().double()
     whole = unit_length(F.normalize(found, dim=1).mean(dim=0, keepdim=True).cpu().numpy())
     read = {name: read_like_prompts(model, words) for name, words in prompts.items()}
     cosine = (whole @ embed_classes(aligned, read, settings).T)[0]

@@ -26,6 +26,7 @@ from pydantic import Field
 
 from medts.core.config import Config
 from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES
 from medts.core.records import Record
 from medts.data.store import Store
@@ -275,12 +276,15 @@ def _measure(
 ) -> Condition | str:
     """Scores a condition, or says why no two subjects could be."""
     store, rows = scored.store, scored.test.rows[chosen]
-    answered, probability, reason = _predict(model, store, rows, perturbation, seed)
+    own = model.resolve(
+        scored.label_set.name if scored.label_set.name in model.label_sets else None
+    )
+    answered, probability, reason = _predict(model, store, rows, perturbation, seed, own)
     subjects = store.subject_ids[rows[answered]]
     if len(set(subjects)) < 2:
         return reason or "fewer than two subjects could be scored"
     chosen = chosen[answered]
-    columns = [model.label_set.classes.index(name) for name in scored.label_set.classes]
+    columns = [own.classes.index(name) for name in scored.label_set.classes]
     worse = replace(scored, test=scored.test.take(chosen), probability=probability[:, columns])
     target, thresholds, kind = worse.test.target, scored.thresholds, scored.label_set.kind
     compared = paired_bootstrap(
@@ -301,9 +305,15 @@ def _measure(
 
 
 def _predict(
-    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], perturbation: Perturbation, seed: int
+    model: Bundle,
+    store: Store,
+    rows: Int[np.ndarray, "n"],
+    perturbation: Perturbation,
+    seed: int,
+    label_set: LabelSet | None = None,
 ) -> tuple[Int[np.ndarray, "a"], Float[np.ndarray, "a K"], str]:
     """Predicts the changed records; returns which could be read, and why the others not."""
+    own = model.resolve(label_set)
     answered, reason = [], ""
     waiting: list[Example] = []
     record_ids: list[str] = []
@@ -313,7 +323,7 @@ def _predict(
         if waiting:
             batch = collate(waiting, model.preprocessing)
             record_ids.extend(batch.record_ids)
-            values.append(Prediction(model.logits(batch), model.label_set).probability)
+            values.append(Prediction(model.logits(batch, own).cpu(), own).probability)
             waiting.clear()
 
     for position, row in enumerate(rows):
@@ -330,6 +340,6 @@ def _predict(
             flush()
     flush()
     if not answered:
-        return np.zeros(0, np.int64), np.zeros((0, len(model.label_set))), reason
+        return np.zeros(0, np.int64), np.zeros((0, len(own))), reason
     probability = mean_by_record(record_ids, torch.cat(values))[1]
     return np.array(answered), probability.numpy().astype(np.float64), reason

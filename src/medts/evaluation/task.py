@@ -8,13 +8,11 @@ A task cannot be made with a subject in two of its parts, so no protocol can cho
 records, and `Task.check` refuses a model that has met them.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
@@ -23,6 +21,7 @@ from medts.data.store import Store
 from medts.evaluation.leaks import refuse_leaks
 from medts.evaluation.scoring import Origin
 from medts.inference.bundle import Bundle
+from medts.inference.stored import Compute
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class Task:
         train: Labelled records that a probe may be trained on.
         validation: Records on which thresholds and strengths are chosen.
         allow_leak: True goes on with a model that has seen test subjects, and says so.
+        allow_unchecked: True goes on where leaks cannot be checked, and says so.
+        compute: Device, arithmetic and workers of predictions and embeddings.
         out: Folder for files beside the result, such as predictions; none writes none.
 
     Raises:
@@ -48,6 +49,8 @@ class Task:
     train: Part | None = None
     validation: Part | None = None
     allow_leak: bool = False
+    allow_unchecked: bool = False
+    compute: Compute | None = None
     out: Path | None = None
 
     def __post_init__(self) -> None:
@@ -58,7 +61,8 @@ class Task:
         """Returns the notes for the report on what the model has met.
 
         Raises:
-            LeakError: If it has met test subjects and that was not allowed.
+            LeakError: If it has met test subjects, or that cannot be checked, and it was not
+                allowed.
         """
         return refuse_leaks(
             model.provenance,
@@ -66,6 +70,7 @@ class Task:
             self.test.rows,
             self.test.folds,
             allow_leak=self.allow_leak,
+            allow_unchecked=self.allow_unchecked,
         )
 
     def training(self) -> Part:
@@ -93,6 +98,8 @@ def make_task(
     train_folds: Sequence[str] = (),
     val_folds: Sequence[str] = (),
     allow_leak: bool = False,
+    allow_unchecked: bool = False,
+    compute: Compute | None = None,
     out: Path | None = None,
 ) -> Task:
     """Composes a task from folds.
@@ -104,6 +111,8 @@ def make_task(
         train_folds: Folds that a probe is trained on; none for protocols that train nothing.
         val_folds: Folds on which everything is chosen.
         allow_leak: True goes on with a model that has seen test subjects.
+        allow_unchecked: True goes on where leaks cannot be checked for want of the site key.
+        compute: Device, arithmetic and workers.
         out: Folder for files beside the result.
 
     Raises:
@@ -121,6 +130,8 @@ def make_task(
         train=part(train_folds),
         validation=part(val_folds),
         allow_leak=allow_leak,
+        allow_unchecked=allow_unchecked,
+        compute=compute,
         out=out,
     )
 
@@ -135,21 +146,11 @@ def origin_of(
         protocol=protocol,
         recipe=model.provenance.recipe,
         seed=seed,
-        bundle_digest=model_digest(model),
+        bundle_digest=model.digest(),
         splits={name: describe(task.store, part) for name, part in parts.items() if part},
         tuning_trials=settings.get("tuning_trials", 0),
         notes=tuple(notes),
     )
-
-
-def model_digest(model: Bundle) -> str:
-    """Returns what `medts.inference.bundle.bundle_digest` gives once the bundle is on disk."""
-    digest = hashlib.sha256()
-    digest.update(hashlib.sha256(save(model.state_dict())).digest())
-    for part in (model.config, model.preprocessing, model.labels):
-        content = part.model_dump_json(indent=1).encode()
-        digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()
 
 
 def _required(part: Part | None, name: str) -> Part:

@@ -17,11 +17,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
 from medts.data.reports import as_read
 from medts.data.store import Store
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
-from medts.tensors.batch import Batch, mean_by_record
+from medts.tensors.batch import Batch, mean_by_record, move_to
 
 
 @runtime_checkable
@@ -62,6 +63,17 @@ def require_text(model: Bundle) -> TextAligned:
     return aligned
 
 
+def without_words_of(model: Bundle, label_set: LabelSet) -> Bundle:
+    """Returns the same network, from whose redacted reports further classes are removed.
+
+    A model that reads no redacted reports is returned as it is.
+    """
+    reports = model.preprocessing.reports
+    if reports is None or not reports.is_redacted:
+        return model
+    return model.with_preprocessing(model.preprocessing.but(reports=reports.hiding([label_set])))
+
+
 def read_like_reports(model: Bundle, texts: Sequence[str]) -> tuple[str | None, ...]:
     """Returns texts as the model reads reports: cleaned, and in English where it was so trained.
 
@@ -91,8 +103,8 @@ def unit_length(embedding: Float[np.ndarray, "R D"]) -> Float[np.ndarray, "R D"]
 def embed_texts(model: TextAligned, texts: Sequence[str]) -> Float[np.ndarray, "K D"]:
     """Returns an embedding of length one per text."""
     with torch.inference_mode():
-        found = model.embed_text(list(texts))
-    return unit_length(found.double().cpu().numpy())
+        found = model.embed_text(list(texts)).cpu()
+    return unit_length(found.double().numpy())
 
 
 def embed_records(
@@ -111,7 +123,7 @@ def embed_records(
     with torch.inference_mode():
         for batch in loader:
             record_ids += batch.record_ids
-            found = aligned.embed_batch(batch).double()
+            found = aligned.embed_batch(move_to(batch, model.device)).cpu().double()
             values.append(torch.nn.functional.normalize(found, dim=1))
     order, mean = mean_by_record(record_ids, torch.cat(values))
     position = {record: row for row, record in enumerate(order)}

@@ -13,7 +13,6 @@ measured. A model trained on redacted reports is a run of its own: see
 Axes: R records, K classes.
 """
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -210,9 +209,7 @@ class Changed(Encoder):
 
 def with_change(model: Bundle, change: Change) -> Bundle:
     """Returns a bundle with the same weights that sees batches after a change; never save it."""
-    changed = copy.copy(model)
-    changed.encoder = Changed(model.encoder, change).eval()
-    return changed
+    return model.with_encoder(Changed(model.encoder, change).eval())
 
 
 def _difference(other: Scored, full: Scored) -> Measures:

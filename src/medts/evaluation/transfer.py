@@ -22,7 +22,7 @@ from medts.core.errors import MedtsError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.ontology import map_labels
 from medts.data.splits import Part
-from medts.evaluation.answers import head_origin, probabilities
+from medts.evaluation.answers import NEVER, head_origin, own_set, probabilities
 from medts.evaluation.files import write_predictions
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored, score
@@ -52,7 +52,7 @@ def run(
     """
     started, settings = time.monotonic(), settings or TransferConfig()
     notes = task.check(model)
-    source, target = model.label_set, task.label_set
+    source, target = own_set(model, task), task.label_set
     mapping = check_mapping(settings.mapping, source, target) or class_map(source, target)
     if not mapping:
         raise MedtsError(
@@ -66,8 +66,9 @@ def run(
     )
     test, n_outside = _only_mapped(task.test, target, label_set)
     answers = probabilities(model, replace(task, test=test), test.rows)
-    thresholds, note = _thresholds(model, mapping, label_set)
-    prevalence = np.array([[model.provenance.prevalence[name] for name in source.classes]])
+    thresholds, note = _thresholds(model, source, mapping, label_set)
+    shares = model.prevalence(source)
+    prevalence = np.array([[shares[name] for name in source.classes]])
     scored = Scored(
         store=task.store,
         label_set=label_set,
@@ -160,12 +161,14 @@ def _only_mapped(test: Part, target: LabelSet, kept: LabelSet) -> tuple[Part, in
 
 
 def _thresholds(
-    model: Bundle, mapping: ClassMap, target: LabelSet
+    model: Bundle, source: LabelSet, mapping: ClassMap, target: LabelSet
 ) -> tuple[Float[np.ndarray, "K"] | None, tuple[str, ...]]:
     if target.kind == "single":
         return None, ()
-    if model.label_set.kind == "single":
+    if source.kind == "single":
         note = "the model decides for the likeliest class and has no thresholds: one half is taken"
         return np.full(len(target), 0.5), (note,)
-    own = model.thresholds
-    return np.array([max(own[each] for each in mapping[name]) for name in target.classes]), ()
+    own = model.thresholds(source)
+    return np.array(
+        [max(own.get(each, NEVER) for each in mapping[name]) for name in target.classes]
+    ), ()

@@ -52,7 +52,7 @@ from medts.evaluation.text import (
     unit_length,
 )
 from medts.inference.bundle import Bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 from medts.metrics.bootstrap import derangement
 from medts.metrics.scores import make_scorer
 from medts.metrics.thresholds import choose_thresholds
@@ -182,12 +182,15 @@ def matched(
                 field=name,
                 remedy="Leave it as it is, or give the label set other phrases",
             )
-    view = model.answering(in_words(task.store, task.label_set.name), allow_new=True)
+    label_set = model.resolve(in_words(task.store, task.label_set.name))
 
     def ask(part: Part) -> Float[np.ndarray, "R K"]:
-        return predict_store(view, task.store, part.rows.tolist()).astype(np.float64)
+        found = predict_store(
+            model, task.store, part.rows.tolist(), label_set=label_set, compute=task.compute
+        )
+        return found.astype(np.float64)
 
-    return ask, {name: (view.label_set.phrase(name),) for name in view.label_set.classes}
+    return ask, {name: (label_set.phrase(name),) for name in label_set.classes}
 
 
 def aligned(

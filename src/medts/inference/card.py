@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from medts.inference.manifest import Labels, Provenance, TextModel
-from medts.signal.preprocess import Preprocessing
+from medts.inference.manifest import Labels, Manifest
 
 
-def write_card(
-    path: Path,
-    labels: Labels,
-    provenance: Provenance,
-    preprocessing: Preprocessing,
-    text: TextModel | None = None,
-) -> None:
+def write_card(path: Path, manifest: Manifest) -> None:
     """Writes ``README.md`` of a bundle."""
+    path.write_text(card_of(manifest), encoding="utf-8")
+
+
+def card_of(manifest: Manifest) -> str:
+    """Returns the card of a model as Markdown (a model card)."""
+    labels, text = manifest.labels, manifest.model.text
+    provenance, preprocessing = manifest.provenance, manifest.preprocessing
     lines = [f"# {provenance.recipe}", ""]
     if provenance.synthetic:
         lines += ["> Trained on **synthetic** recordings: it says nothing about patients.", ""]
@@ -37,7 +37,7 @@ def write_card(
         lines += [f"* {part}: folds {folds}, {n_records} records, {facts['n_subjects']} subjects"]
     lines += [f"* seed {provenance.seed}; training data `{provenance.data_digest[:16]}`"]
     lines += [f"* {name} {version}" for name, version in provenance.versions.items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def _answers(labels: Labels) -> list[str]:

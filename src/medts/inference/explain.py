@@ -17,13 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medts.core.errors import ConfigError, unknown_name
+from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.windowing import timed_windows_of
 from medts.data.windows import collate
 from medts.inference.bundle import Bundle
-from medts.models.matching_head import MatchingHead, encode
 from medts.models.sparseformer import Sparseformer
-from medts.tensors.batch import Batch, Prediction
+from medts.tensors.batch import Batch, Prediction, move_to
 
 _AT_A_TIME = 16
 
@@ -71,33 +71,39 @@ class Explanation:
 
 
 def explain_record(
-    bundle: Bundle, record: Record, *, label: str | None = None, method: Method | None = None
+    bundle: Bundle,
+    record: Record,
+    *,
+    label: str | None = None,
+    method: Method | None = None,
+    label_set: str | LabelSet | None = None,
 ) -> Explanation:
     """Explains one class of a record; the likeliest if none is named.
 
     Args:
         bundle: A model with a head.
-        record: What it answers.
+        record: What is predicted.
         label: The class to explain.
         method: ``attention`` where the encoder can be traced, else ``gradient``, if None.
+        label_set: That of the class; the leading one if none.
 
     Raises:
         BundleError: If the bundle has no head.
         UnknownNameError: If there is no such class.
         ConfigError: If ``attention`` is asked of an encoder that cannot be traced.
     """
-    label_set = bundle.label_set
-    if label is not None and label not in label_set.classes:
-        raise unknown_name(f"class of {label_set.name}", label, label_set.classes)
+    found = bundle.resolve(label_set)
+    if label is not None and label not in found.classes:
+        raise unknown_name(f"class of {found.name}", label, found.classes)
     starts_s, batch = cut_record(bundle, record)
-    probability = probabilities(bundle, batch).mean(dim=0)
-    k = int(probability.argmax()) if label is None else label_set.classes.index(label)
+    probability = probabilities(bundle, batch, found).mean(dim=0)
+    k = int(probability.argmax()) if label is None else found.classes.index(label)
     if method is None:
         method = "attention" if isinstance(bundle.encoder, Sparseformer) else "gradient"
-    relevance, n_tokens = relevance_of(bundle, batch, class_index=k, method=method)
+    relevance, n_tokens = relevance_of(bundle, batch, class_index=k, method=method, label_set=found)
     return Explanation(
         record_id=record.record_id,
-        label=label_set.classes[k],
+        label=found.classes[k],
         probability=float(probability[k]),
         method=method,
         batch=batch,
@@ -115,23 +121,29 @@ def cut_record(bundle: Bundle, record: Record) -> tuple[tuple[float, ...], Batch
 
 
 def relevance_of(
-    bundle: Bundle, batch: Batch, *, class_index: int, method: Method
+    bundle: Bundle,
+    batch: Batch,
+    *,
+    class_index: int,
+    method: Method,
+    label_set: str | LabelSet | None = None,
 ) -> tuple[Relevance, dict[str, int]]:
     """Returns the relevance of every sample, and the first window's tokens after each stage.
 
     Windows are taken a few at a time: how tokens came about is large, and a record may be long.
     """
+    resolved = bundle.resolve(label_set)
     pieces = [batch.take(i, i + _AT_A_TIME) for i in range(0, len(batch), _AT_A_TIME)]
-    found = [_relevance_of(bundle, piece, class_index, method) for piece in pieces]
+    found = [_relevance_of(bundle, piece, class_index, method, resolved) for piece in pieces]
     whole = {name: torch.cat([part[name] for part, _ in found]) for name in found[0][0]}
     return whole, found[0][1]
 
 
 def _relevance_of(
-    bundle: Bundle, batch: Batch, class_index: int, method: Method
+    bundle: Bundle, batch: Batch, class_index: int, method: Method, label_set: LabelSet
 ) -> tuple[Relevance, dict[str, int]]:
     if method == "gradient":
-        return normalised(gradient_times_input(bundle, batch, class_index)), {}
+        return normalised(gradient_times_input(bundle, batch, class_index, label_set)), {}
     if not isinstance(bundle.encoder, Sparseformer):
         raise ConfigError(
             f"a {bundle.config.encoder.kind} cannot be traced",
@@ -139,49 +151,47 @@ def _relevance_of(
             remedy="Use the method 'gradient'",
         )
     with torch.no_grad():
-        found = bundle.encoder(batch, prior=bundle.prior(), is_traced=True).intermediates
-    relevance = {name: part.mean(dim=1) for name, part in found["attention"].items()}
+        moved, prior = move_to(batch, bundle.device), bundle.prior(label_set)
+        found = bundle.encoder(moved, prior=prior, is_traced=True).intermediates
+    relevance = {name: part.mean(dim=1).cpu() for name, part in found["attention"].items()}
     return normalised(relevance), {name: int(n[0]) for name, n in found["n_tokens"].items()}
 
 
-def gradient_times_input(bundle: Bundle, batch: Batch, class_index: int) -> Relevance:
+def gradient_times_input(
+    bundle: Bundle, batch: Batch, class_index: int, label_set: LabelSet
+) -> Relevance:
     """Returns the size of gradient times input of a class's logit.
 
     Of a ``single`` set it is the logit less the mean of all, since only differences matter there.
     """
     signals = {
-        name: stream.signal.clone().requires_grad_() for name, stream in batch.streams.items()
+        name: stream.signal.detach().clone().requires_grad_()
+        for name, stream in batch.streams.items()
     }
     streams = {
         name: replace(stream, signal=signals[name]) for name, stream in batch.streams.items()
     }
     with torch.enable_grad():
-        logits = logits_of(bundle, replace(batch, streams=streams))
-        asked = logits[:, class_index]
-        if bundle.label_set.kind == "single":
-            asked = asked - logits.mean(dim=1)
-        gradients = torch.autograd.grad(asked.sum(), list(signals.values()), allow_unused=True)
+        logits = bundle(replace(batch, streams=streams), label_set)
+        target = logits[:, class_index]
+        if label_set.kind == "single":
+            target = target - logits.mean(dim=1)
+        gradients = torch.autograd.grad(target.sum(), list(signals.values()), allow_unused=True)
     return {
         name: torch.zeros_like(signal) if slope is None else (slope * signal).abs().detach()
         for (name, signal), slope in zip(signals.items(), gradients, strict=True)
     }
 
 
-def logits_of(bundle: Bundle, batch: Batch) -> Float[Tensor, "W K"]:
-    """Runs encoder and head as `Bundle.logits` does, but so that it can be differentiated."""
-    assert bundle.head is not None, "a bundle that answers has a head"
-    if isinstance(bundle.head, MatchingHead):
-        pooled = encode(bundle.encoder, bundle.head, batch, bundle.label_set).pooled
-        return bundle.head(pooled, bundle.label_set)
-    return bundle.head(bundle.encoder(batch).pooled)
-
-
 @torch.no_grad()
-def probabilities(bundle: Bundle, batch: Batch) -> Float[Tensor, "W K"]:
-    """Returns the probability of every class in every window."""
+def probabilities(
+    bundle: Bundle, batch: Batch, label_set: str | LabelSet | None = None
+) -> Float[Tensor, "W K"]:
+    """Returns the probability of every class in every window, without calibration."""
+    found = bundle.resolve(label_set)
     pieces = [batch.take(i, i + _AT_A_TIME) for i in range(0, len(batch), _AT_A_TIME)]
-    logits = torch.cat([logits_of(bundle, piece) for piece in pieces])
-    return Prediction(logits, bundle.label_set).probability.double()
+    logits = torch.cat([bundle(piece, found) for piece in pieces])
+    return Prediction(logits.cpu(), found).probability.double()
 
 
 def normalised(relevance: Relevance) -> Relevance:

@@ -1,205 +1,267 @@
-"""From recordings to probabilities, the same way whoever asks.
+"""Predictor: from recordings to answers, the same way through Python, command line and streams.
 
-The command line, Python and every later surface call `predict_record`; evaluation calls
-`predict_store`. A record's probability is the mean over its windows.
+Nothing here imports torch: a bundle that holds an ONNX graph predicts through onnxruntime. Where
+torch weights are there and torch is installed, `medts.inference.torch_backend` computes instead.
+Both get the same windows and both are averaged, calibrated and compared with thresholds here.
 
 Axes: R records, W windows, K classes, D embedding width.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.utils.data import DataLoader
 
-from medts.core.arithmetic import Precision, arithmetic
-from medts.core.errors import MedtsError
+from medts.core.answer import Answer, ModelFacts, RecordingFacts, StreamFacts, decide
+from medts.core.arithmetic import Precision
+from medts.core.errors import BundleError, MedtsError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
-from medts.data.recordings import Recordings
-from medts.data.windowing import windows_of
-from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.inference.bundle import Bundle, load_bundle
-from medts.tensors.batch import Batch, Prediction, mean_by_record
+from medts.data.windowing import Example, windows_of
+from medts.inference.calibrate import record_probability
+from medts.inference.card import card_of
+from medts.inference.folder import find_bundle, has_file, read_manifest
+from medts.inference.manifest import Manifest
+
+if TYPE_CHECKING:
+    import medts.inference.bundle
 
 
-@dataclass(frozen=True)
-class RecordPrediction:
-    """What a model says of one record.
+@runtime_checkable
+class Backend(Protocol):
+    """Computes a network on windows."""
 
-    Args:
-        record_id: The record.
-        probability: Of each class.
-        stated: Classes that reach their operating point, or the likeliest of a ``single`` set.
-        missing_channels: Channels that the model reads and the record lacks; as
-            ``stream/channel`` where it reads several streams.
-    """
+    def resolve(self, label_set: str | LabelSet | None) -> LabelSet:
+        """Returns the label set that is meant, and refuses one without logits."""
+        ...
 
-    record_id: str
-    probability: dict[str, float]
-    stated: tuple[str, ...]
-    missing_channels: tuple[str, ...]
+    def logits(self, windows: Sequence[Example], label_set: LabelSet) -> Float[np.ndarray, "W K"]:
+        """Returns one logit per window and class."""
+        ...
+
+    def pooled(
+        self, windows: Sequence[Example], label_set: LabelSet | None
+    ) -> Float[np.ndarray, "W D"]:
+        """Returns one embedding per window."""
+        ...
 
 
 class Predictor:
-    """A loaded bundle that takes recordings.
+    """A loaded model that takes recordings; may be used from several threads.
 
-    >>> model = medts.load("runs/demo/bundle")  # doctest: +SKIP
+    >>> model = medts.load("runs/demo")  # doctest: +SKIP
     >>> model.predict("ecg.hea").probability  # doctest: +SKIP
     {'NORM': 0.93, 'MI': 0.02, ...}
 
     Args:
-        bundle: The model.
-        precision: Arithmetic of every prediction; the faster kinds are not exact, see
-            `medts.core.arithmetic`.
+        manifest: Everything that the model is but its weights.
+        backend: Computes the network.
+        digest: Of the model.
     """
 
-    def __init__(self, bundle: Bundle, precision: Precision = "fp32") -> None:
-        self.bundle = bundle
-        self.precision: Precision = precision
+    def __init__(self, manifest: Manifest, backend: Backend, digest: str) -> None:
+        self.manifest, self.backend = manifest, backend
+        self.facts = ModelFacts(name=manifest.provenance.recipe, digest=digest)
+
+    @property
+    def label_sets(self) -> dict[str, LabelSet]:
+        """Every label set that the model was trained on, by name; the first one leads."""
+        return self.manifest.labels.label_sets
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of arrays."""
-        return self.bundle.label_set.classes
+        """Classes of the leading label set, in the order of arrays."""
+        return self.manifest.labels.resolve().classes
 
-    def answering(self, label_set: str | LabelSet) -> "Predictor":
-        """Returns the same model answering another label set.
+    @property
+    def card(self) -> str:
+        """Model card, as Markdown."""
+        return card_of(self.manifest)
 
-        A model that knows classes by their words also answers label sets that it was never
-        trained on (zero-shot): its scores then rank recordings, and state nothing of a ``multi``
-        set.
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of every answer must know."""
+        if self.manifest.provenance.synthetic:
+            return ("trained on synthetic recordings: says nothing about patients",)
+        return ()
 
-        Args:
-            label_set: Name of one that the model was trained on, or any label set.
+    @property
+    def bundle(self) -> "medts.inference.bundle.Bundle":
+        """The network, for whatever needs torch.
 
         Raises:
-            MedtsError: If the model cannot answer it.
+            BundleError: If the model is computed by onnxruntime.
         """
-        return Predictor(self.bundle.answering(label_set, allow_new=True), self.precision)
+        bundle = getattr(self.backend, "bundle", None)
+        if bundle is None:
+            raise BundleError(
+                "this model is computed by onnxruntime, which has no gradients and no layers",
+                remedy="Load a bundle with model.safetensors where torch is installed",
+            )
+        return bundle
 
-    def predict(self, recording: Record | str | Path, **hints: Any) -> RecordPrediction:
-        """Returns what the model says of one recording.
+    def predict(
+        self,
+        recording: Record | str | Path,
+        label_set: str | LabelSet | None = None,
+        **hints: Any,
+    ) -> Answer:
+        """Returns the prediction for one recording.
 
         Args:
             recording: A record, or a file in any known format.
-            hints: What the file does not say, as for `medts.read`.
+            label_set: The leading one if none. A model that knows classes by their words also
+                takes one that it was never trained on (zero-shot): its scores then rank
+                recordings, and state nothing of a ``multi`` set.
+            hints: What the file lacks, as for `medts.read`.
 
         Raises:
-            MedtsError: If the file cannot be read or lacks what the model reads.
+            MedtsError: If the file cannot be read or lacks what the model reads, or the model has
+                no logits for the label set.
         """
+        found = self.backend.resolve(label_set)
+        record = self._record(recording, hints)
+        windows = self._windows(record)
+        labels = self.manifest.labels
+        probability = record_probability(
+            self.backend.logits(windows, found), found, labels.of(found).calibration
+        )
+        by_class = dict(zip(found.classes, probability.tolist(), strict=True))
+        return Answer(
+            record_id=record.record_id,
+            label_set=found.name,
+            classes=decide(by_class, found, labels.thresholds(found)),
+            not_judged=self._not_judged(found),
+            warnings=self.warnings,
+            recording=facts_of(record, windows, self.manifest),
+            model=self.facts,
+        )
+
+    def predict_many(
+        self,
+        recordings: Iterable[Record | str | Path],
+        label_set: str | LabelSet | None = None,
+        **hints: Any,
+    ) -> list[Answer]:
+        """Returns the prediction for each of several recordings; see `predict`."""
+        return [self.predict(recording, label_set, **hints) for recording in recordings]
+
+    def predict_proba(
+        self,
+        recordings: Iterable[Record | str | Path],
+        label_set: str | LabelSet | None = None,
+        **hints: Any,
+    ) -> Float[np.ndarray, "R K"]:
+        """Returns one row of probabilities per recording."""
+        answers = self.predict_many(recordings, label_set, **hints)
+        rows = np.array([list(each.probability.values()) for each in answers], dtype=float)
+        return rows.reshape(len(answers), len(self.backend.resolve(label_set)))
+
+    def embed(
+        self,
+        recording: Record | str | Path,
+        label_set: str | LabelSet | None = None,
+        **hints: Any,
+    ) -> Float[np.ndarray, "D"]:
+        """Returns the embedding of one recording, the mean over its windows.
+
+        The label set matters only to an encoder that is conditioned on its description.
+        """
+        found = None if label_set is None else self.backend.resolve(label_set)
+        windows = self._windows(self._record(recording, hints))
+        return self.backend.pooled(windows, found).mean(axis=0, dtype=np.float64)
+
+    def _not_judged(self, label_set: LabelSet) -> tuple[str, ...]:
+        """Names the classes that the model cannot know, for no training record held them."""
+        shares = self.manifest.prevalence(label_set)
+        return tuple(
+            f"{name}: no training record holds it"
+            for name in label_set.classes
+            if shares.get(name) == 0
+        )
+
+    def _record(self, recording: Record | str | Path, hints: Mapping[str, Any]) -> Record:
         from medts.formats import read
 
-        record = recording if isinstance(recording, Record) else read(recording, **hints)
-        with arithmetic(self.precision):
-            return predict_record(self.bundle, record)
+        return recording if isinstance(recording, Record) else read(recording, **hints)
 
-    def predict_proba(self, records: Sequence[Record]) -> Float[np.ndarray, "R K"]:
-        """Returns one row of probabilities per record."""
-        rows = [list(self.predict(record).probability.values()) for record in records]
-        return np.array(rows).reshape(len(records), len(self.classes))
+    def _windows(self, record: Record) -> list[Example]:
+        manifest = self.manifest
+        windows = windows_of(record, manifest.preprocessing, manifest.model.windowing)
+        if not windows:
+            streams = ", ".join(manifest.preprocessing.streams)
+            raise MedtsError(
+                f"record {record.record_id!r} holds no sample of {streams}", field="streams"
+            )
+        return windows
 
 
-def load(path: str | Path, *, precision: Precision = "fp32") -> Predictor:
-    """Loads a bundle, or the bundle of a run folder, ready to predict.
+def load(path: str | Path, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
+    """Loads a model ready to predict: a bundle, the folder of a run, or a shipped one by name.
 
     Args:
-        path: Bundle, or run folder.
-        precision: Arithmetic of every prediction; fp32 unless a faster kind is asked for.
+        path: Folder, or a name without a separator; write ``./name`` for a folder of that name.
+        device: Where torch computes: auto, cpu, gpu, cuda:1 or mps.
+        precision: Arithmetic of every prediction; the faster kinds are not exact.
 
     Raises:
-        BundleError: If it is incomplete, altered or of another version.
+        UnknownNameError: If no bundle of that name is shipped.
+        BundleError: If it is incomplete, altered or of another version, or needs torch.
+        ConfigError: If the device is not there.
     """
-    return Predictor(load_bundle(path), precision)
+    folder = find_bundle(path)
+    manifest = read_manifest(folder)
+    if has_file(folder, manifest, "safetensors") and has_torch():
+        from medts.inference.torch_backend import load_torch
 
+        return load_torch(folder, device=device, precision=precision)
+    if has_file(folder, manifest, "onnx"):
+        from medts.inference.onnx_backend import OnnxBackend
 
-def predict_record(bundle: Bundle, record: Record) -> RecordPrediction:
-    """Returns what a bundle says of one record; see `Predictor.predict`.
-
-    Raises:
-        MedtsError: If nothing was recorded of what the model reads.
-    """
-    label_set = bundle.label_set
-    windows = windows_of(record, bundle.preprocessing, bundle.config.windowing)
-    if not windows:
-        streams = ", ".join(bundle.preprocessing.streams)
-        raise MedtsError(
-            f"record {record.record_id!r} holds no sample of {streams}",
-            field="streams",
+        backend = OnnxBackend(folder, manifest, device=device, precision=precision)
+        return Predictor(manifest, backend, manifest.digest)
+    if has_file(folder, manifest, "safetensors"):
+        raise BundleError(
+            "this bundle holds weights for torch alone, which is not installed",
+            path=folder,
+            remedy="pip install 'medts[train]'",
         )
-    batch = collate(windows, bundle.preprocessing)
-    logits = bundle.logits(batch).float()
-    probability = Prediction(logits, label_set).probability.mean(dim=0).double()
-    by_class = dict(zip(label_set.classes, probability.tolist(), strict=True))
-    is_alone = len(batch.streams) == 1
-    missing = [
-        channel if is_alone else f"{name}/{channel}"
-        for name, stream in batch.streams.items()
-        for channel, is_present in zip(
-            stream.channels, stream.is_channel_present.any(dim=0).tolist(), strict=True
-        )
-        if not is_present
-    ]
-    return RecordPrediction(
-        record.record_id, by_class, stated_classes(bundle, by_class), tuple(missing)
+    raise BundleError(
+        "no file with weights is here", path=folder, remedy="Copy the whole bundle folder"
     )
 
 
-def stated_classes(bundle: Bundle, probability: dict[str, float]) -> tuple[str, ...]:
-    """Returns the classes that a record's probabilities amount to."""
-    if bundle.label_set.kind == "single":
-        return (max(probability, key=probability.__getitem__),)
-    thresholds = bundle.thresholds
-    return tuple(
-        name
-        for name, value in probability.items()
-        if name in thresholds and value >= thresholds[name]
+def has_torch() -> bool:
+    """Whether torch can be imported."""
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except (ImportError, ValueError):  # an import hook, or an entry of None, forbids it
+        return False
+
+
+def facts_of(record: Record, windows: Sequence[Example], manifest: Manifest) -> RecordingFacts:
+    """Returns what a recording holds, and which channels of the model's it lacks."""
+    specs = manifest.preprocessing.streams
+    missing = []
+    for name, spec in specs.items():
+        present = np.any([each.streams[name].is_channel_present for each in windows], axis=0)
+        missing += [
+            channel if len(specs) == 1 else f"{name}/{channel}"
+            for channel, is_present in zip(spec.channels, present.tolist(), strict=True)
+            if not is_present
+        ]
+    return RecordingFacts(
+        streams={
+            name: StreamFacts(
+                modality=stream.modality,
+                channels=stream.channels,
+                sampling_rate=stream.sampling_rate,
+                duration_s=stream.duration_s,
+            )
+            for name, stream in record.streams.items()
+        },
+        missing_channels=tuple(missing),
     )
-
-
-def predict_store(
-    bundle: Bundle, store: Recordings, rows: Sequence[int], *, batch_size: int = 64
-) -> Float[np.ndarray, "R K"]:
-    """Returns probabilities for rows of a store, in their order."""
-    return _over_windows(
-        bundle,
-        store,
-        rows,
-        lambda batch: Prediction(bundle.logits(batch), bundle.label_set).probability,
-        batch_size,
-    )
-
-
-def embed_store(
-    bundle: Bundle, store: Recordings, rows: Sequence[int], *, batch_size: int = 64
-) -> Float[np.ndarray, "R D"]:
-    """Returns pooled embeddings for rows of a store, averaged over windows."""
-    return _over_windows(bundle, store, rows, lambda batch: bundle.encode(batch).pooled, batch_size)
-
-
-def _over_windows(
-    bundle: Bundle,
-    store: Recordings,
-    rows: Sequence[int],
-    compute: Callable[[Batch], Tensor],
-    batch_size: int,
-) -> np.ndarray:
-    records = PreparedRecords(store, rows, bundle.preprocessing, cache_gib=0.5)
-    dataset = WindowDataset(records, bundle.config.windowing)
-    loader = DataLoader(
-        dataset, batch_size=batch_size, collate_fn=partial(collate, config=bundle.preprocessing)
-    )
-    record_ids: list[str] = []
-    values: list[Tensor] = []
-    for batch in loader:
-        record_ids += batch.record_ids
-        values.append(compute(batch).float())
-    order, mean = mean_by_record(record_ids, torch.cat(values))
-    position = {record: row for row, record in enumerate(order)}
-    return mean[[position[record] for record in records.store.record_ids[records.rows]]].numpy()

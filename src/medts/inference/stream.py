@@ -1,7 +1,7 @@
 """Streaming: samples in as they arrive, a prediction out at every stride.
 
 The last window of raw samples is kept, and when a stride is complete that window alone goes the
-way of every recording, `predict_record`. So a prediction equals the offline one of a record that
+way of every recording, `Predictor.predict`. So a prediction equals the offline one of a record that
 holds exactly these samples, bit by bit, filter and resampling included. It is not the same as
 cutting the window out of the whole recording after filtering: a zero-phase filter reads what comes
 after a sample too, which has not arrived yet, so the two differ near the ends of a window, within
@@ -21,14 +21,16 @@ Axes: C channels, T samples in time.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from medts.core.answer import Answer
 from medts.core.errors import ConfigError, MedtsError
+from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
-from medts.inference.bundle import Bundle
-from medts.inference.predictor import RecordPrediction, predict_record
+from medts.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -47,56 +49,63 @@ class WindowPrediction:
     end_s: float
     recorded_ratio: float
     latency_s: float
-    prediction: RecordPrediction | None
+    prediction: Answer | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain dictionaries and numbers, the prediction as `Answer.as_json` gives it."""
+        answer = None if self.prediction is None else self.prediction.as_json()
+        return {**vars(self), "prediction": answer}
 
 
 class StreamPredictor:
     """Takes the samples of one stream in pieces of any size.
 
     >>> live = StreamPredictor(  # doctest: +SKIP
-    ...     model.bundle, channels=("I", "II", "V2"), sampling_rate=500, unit="mV"
+    ...     model, channels=("I", "II", "V2"), sampling_rate=500, unit="mV"
     ... )
     >>> for piece in device:  # doctest: +SKIP
     ...     for window in live.push(piece):
     ...         print(window.end_s, window.prediction.stated)
 
     Args:
-        bundle: Model with a head, which reads one stream of a recording, whole or regrouped.
+        model: One with a head, which reads one stream of a recording, whole or regrouped.
         channels: Name of each row that will be pushed; leads that the model reads and that are
             not among them are missing in every prediction.
         sampling_rate: Samples per second that arrive, Hz.
         unit: Unit of the values that arrive, such as ``mV``.
-        stride_s: Seconds from one prediction to the next; the bundle's own stride if none.
+        label_set: What is predicted; the leading label set if none.
+        stride_s: Seconds from one prediction to the next; the model's own stride if none.
         min_recorded_ratio: Least share of a window's time that must have been recorded.
         name: Put before the time as the record's id in predictions.
 
     Raises:
-        BundleError: If the bundle has no head.
-        ConfigError: If the bundle reads several streams or none of the channels, or the stride is
+        BundleError: If the model has no head.
+        ConfigError: If the model reads several streams or none of the channels, or the stride is
             longer than a window or shorter than a sample.
-        MedtsError: If names, rate or unit make no stream of the bundle's modality.
+        MedtsError: If names, rate or unit make no stream of the model's modality.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
+        model: Predictor,
         *,
         channels: Sequence[str],
         sampling_rate: float,
         unit: str,
+        label_set: str | LabelSet | None = None,
         stride_s: float | None = None,
         min_recorded_ratio: float = 0.5,
         name: str = "stream",
     ) -> None:
-        specs = bundle.preprocessing.streams
+        specs = model.manifest.preprocessing.streams
         sources = list(dict.fromkeys(spec.source or key for key, spec in specs.items()))
         if len(sources) != 1:
             raise ConfigError(
                 f"the model reads {', '.join(sources)}; streaming takes one stream",
-                field="bundle",
+                field="model",
                 remedy="Predict records with medts predict",
             )
-        self.bundle, self.label_set = bundle, bundle.label_set
+        self.model, self.label_set = model, model.backend.resolve(label_set)
         self.name, self.source, self.min_recorded_ratio = name, sources[0], min_recorded_ratio
         spec = next(iter(specs.values()))
         empty = np.zeros((len(channels), 0), dtype=np.float32)
@@ -112,7 +121,7 @@ class StreamPredictor:
                 field="channels",
                 remedy=f"It reads {', '.join(wanted)}",
             )
-        windowing = bundle.config.windowing
+        windowing = model.manifest.model.windowing
         self.window_s = windowing.window_s
         self.stride_s = windowing.stride_s if stride_s is None else stride_s
         if not 1 / sampling_rate <= self.stride_s <= self.window_s:
@@ -235,7 +244,7 @@ class StreamPredictor:
         recorded_ratio = float(np.isfinite(read).any(axis=0).mean())
         prediction = None
         if recorded_ratio >= self.min_recorded_ratio and has_information(read):
-            prediction = predict_record(self.bundle, self.record_of(signal, start_s))
+            prediction = self.model.predict(self.record_of(signal, start_s), self.label_set)
         latency_s = time.perf_counter() - began
         return WindowPrediction(start_s, end_s, recorded_ratio, latency_s, prediction)
 

@@ -48,6 +48,9 @@ class Encoder(nn.Module, ABC):
 
     dim: int
 
+    takes_prior: bool = False
+    """Whether `forward` takes ``prior``, the vector of a dataset's description (conditioning)."""
+
     @abstractmethod
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch on its own."""

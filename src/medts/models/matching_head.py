@@ -6,15 +6,15 @@ answers many label sets, and those that it has never been trained on. The vector
 come from a frozen language model; they are kept beside the weights, so that answering known label
 sets needs no language model at all.
 
-It works with any encoder. One that takes the vector of a dataset's description (Sparseformer's
-prior) is given it by `encode`. Reading new texts is left to `read_texts`.
+It works with any encoder; one that takes a prior (Sparseformer) is conditioned on the vector of the
+label set's description. Reading new texts is left to `read_texts`.
 
 Axes: B windows in the batch, K classes, D embedding width, n texts.
 """
 
 import hashlib
-import inspect
 import math
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,16 +24,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from medts.core.labels import LabelSet
-from medts.models.base import Encoder
+from medts.models.heads import BaseHead
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.nn.label_encoder import LabelEncoder
 from medts.nn.text import frozen_text
-from medts.tensors.batch import Batch, Encoded
+from medts.tensors.batch import Encoded
 
 RANDOM_DIM = 384
 """Width of random vectors, that of ``minilm``."""
 
 _FIRST_SCALE = 10.0
+
+# Of the module and not of a head, because a head is copied and pickled, which a lock cannot be.
+_LEARNING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class ReadTexts:
     n_truncated: int
 
 
-class MatchingHead(nn.Module):
+class MatchingHead(BaseHead):
     """Inner products of the embedding with the vectors of class texts.
 
     Components: *projector* — norm and linear layer — embedding to the space of comparison;
@@ -100,21 +103,28 @@ class MatchingHead(nn.Module):
         return tuple(self._row)
 
     def learn(self, texts: Sequence[str], vectors: Float[Tensor, "n D"]) -> None:
-        """Takes the vectors of texts; those that it was not built for are not saved with it."""
-        for text, vector in zip(texts, vectors, strict=True):
-            if text in self._row:
-                self.vectors[self._row[text]] = vector
-            else:
-                self._further[text] = vector
+        """Takes the vectors of texts; those that it was not built for are not saved with it.
+
+        Texts are only ever added, so threads that use other label sets are not disturbed.
+        """
+        with _LEARNING:
+            for text, vector in zip(texts, vectors, strict=True):
+                if text in self._row:
+                    self.vectors[self._row[text]] = vector
+                else:
+                    self._further[text] = vector
 
     def missing(self, label_set: LabelSet) -> list[str]:
-        """Lists the texts of a label set that have to be learnt before it can be answered."""
-        known = {**self._row, **self._further}
-        return [text for text in texts_of([label_set]) if text not in known]
+        """Lists the texts of a label set whose vectors have to be learnt before its logits."""
+        return [
+            text
+            for text in texts_of([label_set])
+            if text not in self._row and text not in self._further
+        ]
 
-    def forward(self, pooled: Float[Tensor, "B D"], label_set: LabelSet) -> Float[Tensor, "B K"]:
+    def logits(self, encoded: Encoded, label_set: LabelSet) -> Float[Tensor, "B K"]:
         """Returns one logit per class of a label set."""
-        signal, classes = self.projector(pooled), self.classes(label_set)
+        signal, classes = self.projector(encoded.pooled), self.classes(label_set)
         if self.config.similarity == "cosine":
             signal, classes = F.normalize(signal, dim=-1), F.normalize(classes, dim=-1)
             signal = signal * self.log_scale.exp()
@@ -145,18 +155,6 @@ class MatchingHead(nn.Module):
         if self.config.words == "random":
             vectors = vectors[:, reordered(label_set, vectors.shape[1]).to(vectors.device)]
         return vectors
-
-
-def encode(encoder: Encoder, head: MatchingHead, batch: Batch, label_set: LabelSet) -> Encoded:
-    """Runs an encoder, which is told about the dataset if it takes such a vector."""
-    prior = head.prior(label_set) if takes_prior(encoder) else None
-    return encoder(batch) if prior is None else encoder(batch, prior=prior)
-
-
-def takes_prior(encoder: Encoder) -> bool:
-    """Tells whether an encoder reads the vector of a dataset's description."""
-    is_asked = "prior" in inspect.signature(encoder.forward).parameters
-    return is_asked and bool(getattr(encoder, "has_prior", True))
 
 
 def texts_of(label_sets: Iterable[LabelSet]) -> tuple[str, ...]:

@@ -110,8 +110,8 @@ class Sparseformer(Encoder):
             nn.init.normal_(of_shift, std=_FIRST_SHIFT / _CODE_DIM**0.5)
         if config.has_channel_attention:
             self.channels = TokenSparseAttention(n_queries=config.tokens_per_window, **block)
-        self.has_prior = config.prior_dim > 0 and config.is_sparse
-        if self.has_prior:
+        self.takes_prior = config.prior_dim > 0 and config.is_sparse
+        if self.takes_prior:
             self.default_prior = nn.Parameter(torch.randn(config.prior_dim))
         self.is_flat = config.is_sparse and config.has_channel_attention
         width = config.dim * (config.tokens_per_window if self.is_flat else 1)
@@ -200,7 +200,7 @@ class Sparseformer(Encoder):
 
     def resolve(self, prior: Float[Tensor, "D_prior"] | None) -> Float[Tensor, "D_prior"] | None:
         """Returns the prior that blocks are given: the learnt one where none is known."""
-        if not self.has_prior:
+        if not self.takes_prior:
             return None
         if prior is None:
             return self.default_prior

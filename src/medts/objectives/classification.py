@@ -57,7 +57,7 @@ class Classification(Objective):
 
     def predict(self, batch: Batch) -> Prediction:
         """Returns the head's logits."""
-        return Prediction(self.head(self.encoder(batch).pooled), self.label_set)
+        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
 
     def validate(self, batch: Batch) -> tuple[Losses, Prediction]:
         """Returns loss and logits from one pass."""

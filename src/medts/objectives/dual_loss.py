@@ -79,11 +79,11 @@ class DualLoss(Objective):
             views = [make_view(batch, self.config.views) for _ in range(2)]
         entropies, projections = [], []
         for view in views:
-            pooled = self.encoder(view).pooled
-            projections.append(self.projector(pooled)[batch.is_labelled])
+            encoded = self.encoder(view)
+            projections.append(self.projector(encoded.pooled)[batch.is_labelled])
             entropies.append(
                 cross_entropy(
-                    self.head(pooled) + self.logit_shift,
+                    self.head.logits(encoded, self.label_set) + self.logit_shift,
                     batch.target,
                     batch.is_labelled,
                     self.class_weight,
@@ -105,7 +105,7 @@ class DualLoss(Objective):
 
     def predict(self, batch: Batch) -> Prediction:
         """Returns the head's logits."""
-        return Prediction(self.head(self.encoder(batch).pooled), self.label_set)
+        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
 
 
 def log_prior(

@@ -19,7 +19,7 @@ from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.models.base import Encoder
-from medts.models.matching_head import MatchingHead, encode
+from medts.models.matching_head import MatchingHead
 from medts.nn.views import make_view
 from medts.objectives.base import Objective
 from medts.objectives.classification import balancing_weight
@@ -80,8 +80,8 @@ class LabelMatching(Objective):
     def predict(self, batch: Batch) -> Prediction:
         """Returns how well each window matches each class of the batch's label set."""
         label_set = self._asked(batch)
-        pooled = encode(self.encoder, self.head, batch, label_set).pooled
-        return Prediction(self.head(pooled, label_set), label_set)
+        encoded = self.head.encode(self.encoder, batch, label_set)
+        return Prediction(self.head.logits(encoded, label_set), label_set)
 
     def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
         """Returns loss and logits from one pass."""

@@ -297,7 +297,7 @@ def _without_signal(stream: StreamBatch) -> StreamBatch:
 
 
 def _build_head(encoder: Encoder, label_set: LabelSet) -> nn.Module:
-    return Head(HeadConfig(hidden=8), dim=encoder.dim, n_classes=len(label_set))
+    return Head(HeadConfig(hidden=8), dim=encoder.dim, label_set=label_set)
 
 
 def _is_number(losses: Losses) -> None:

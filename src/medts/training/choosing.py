@@ -7,7 +7,7 @@ import numpy as np
 
 from medts.core.labels import OperatingPoint
 from medts.inference.bundle import Bundle
-from medts.inference.predictor import predict_store
+from medts.inference.stored import predict_store
 from medts.metrics.thresholds import choose_thresholds
 from medts.training.material import Labelled, Material
 
@@ -22,10 +22,9 @@ def operating_points(
     label_set = labelled.label_set
     if label_set.kind == "single":
         return {}
-    asked = bundle.answering(label_set.name)
     rows = labelled.validation.rows.tolist()
-    probability = predict_store(asked, material.store, rows).astype(np.float64)
-    classes = label_set.classes
+    probability = predict_store(bundle, material.store, rows, label_set=label_set)
+    probability, classes = probability.astype(np.float64), label_set.classes
     chosen = choose_thresholds(labelled.validation.target, probability, classes)
     corpus = label_set.name.split("/")[0]
     split_name = f"validation: {corpus} {', '.join(labelled.validation.folds)}"

@@ -15,7 +15,9 @@ from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.core.versions import versions
 from medts.data.recordings import Recordings
-from medts.data.splits import Part, describe, subject_tokens
+from medts.data.seen import merge_seen, seen_in
+from medts.data.splits import Part, describe
+from medts.inference.folder import MANIFEST
 from medts.inference.manifest import Provenance
 from medts.nn.settings import TextConfig
 
@@ -58,13 +60,14 @@ def is_finished(made: Path, request: Config) -> bool:
     """Whether what a run was for is there, and the request is for no longer run than made it.
 
     Args:
-        made: Folder of the bundle or the language model, with its ``provenance.json``.
+        made: Folder of the bundle, or of the language model with its ``provenance.json``.
         request: The same run as the folder's, after `claim`; it may ask for another length.
     """
-    path = made / "provenance.json"
-    if not path.is_file():
+    written = next((p for p in (made / MANIFEST, made / "provenance.json") if p.is_file()), None)
+    if written is None:
         return False
-    settings = _completed(_read(path).get("settings", {}), type(request))
+    content = _read(written)
+    settings = _completed(content.get("provenance", content).get("settings", {}), type(request))
     lengths = _marked(request, "lengthens", is_set=True)
     for names in lengths:
         found, asked = _at(settings, names), _at(request.model_dump(mode="json"), names)
@@ -175,16 +178,16 @@ def trace(store: Recordings, train: Part, validation: Part, recipe: Config) -> d
     rows = np.concatenate([train.rows, validation.rows])
     cards = {name: store.corpora[name].card for name in sorted(set(store.corpus_of_row[rows]))}
     corpora = {name: f"{card.title}, {card.licence}" for name, card in cards.items()}
-    seen = set(subject_tokens(store.subject_ids[rows]))
+    seen = seen_in(store, train.rows, validation.rows)
     for text in text_encoders(recipe):
         path = Path(text.name) / "provenance.json"
         if path.is_file():
             read = Provenance.model_validate_json(path.read_text(encoding="utf-8"))
-            seen |= set(read.seen_subjects)
+            seen = merge_seen(seen, read.seen)
             corpora = read.corpora | corpora
     return {
         "splits": {"train": describe(store, train), "validation": describe(store, validation)},
-        "seen_subjects": tuple(sorted(seen)),
+        "seen": seen,
         "versions": versions(),
         "corpora": corpora,
         "synthetic": any(card.synthetic for card in cards.values()),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
-from medts.inference.predictor import embed_store
+from medts.inference.stored import embed_store
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.training.material import Material

@@ -27,9 +27,11 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.files import write_whole
 from medts.data.recordings import Recordings
+from medts.data.seen import merge_seen
 from medts.data.splits import Split, Subsample
 from medts.data.store import Store
-from medts.inference.bundle import Bundle, bundle_digest, load_bundle
+from medts.inference.bundle import Bundle, load_bundle
+from medts.inference.folder import bundle_digest
 from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
 from medts.models.base import Encoder
 from medts.models.heads import Head
@@ -228,7 +230,7 @@ def _build_head(
         return None, None
     if isinstance(config, HeadConfig):
         (labelled,) = material.labelled
-        head = Head(config, dim=encoder.dim, n_classes=len(labelled.label_set))
+        head = Head(config, dim=encoder.dim, label_set=labelled.label_set)
         if recipe.starts_from_probe:
             from medts.training.probe_first import start_from_probe
 
@@ -251,7 +253,6 @@ def _provenance(
     request: Request, material: Material, fitted: Fitted, start: Bundle | None
 ) -> Provenance:
     recipe, labelled = request.recipe, material.labelled
-    seen_before = start.provenance.seen_subjects if start else ()
     settings: dict[str, Any] = request.model_dump(mode="json")
     if material.account is not None:
         settings["reports"] = material.account
@@ -266,7 +267,7 @@ def _provenance(
         selection={"epoch": fitted.best_epoch, recipe.training.monitor: fitted.best_value},
         **trace(material.store, material.train, material.validation, recipe),
     )
-    return found.but(seen_subjects=tuple(sorted({*found.seen_subjects, *seen_before})))
+    return found.but(seen=merge_seen(found.seen, start.provenance.seen if start else ()))
 
 
 def _bundle(

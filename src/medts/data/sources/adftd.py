@@ -71,6 +71,7 @@ class Adftd(Source):
             "the parts of the split follow subject numbers; they were not drawn at random",
             "less than five seconds at the end of a recording are left out",
         ),
+        is_public=True,
     )
 
     @property

@@ -84,6 +84,7 @@ class Apava(Source):
             "used here",
             "when a trial was recorded is not known: trials are in the order of the file",
         ),
+        is_public=True,
     )
 
     @property

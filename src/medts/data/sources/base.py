@@ -60,6 +60,9 @@ class SourceCard(Config):
     synthetic: bool = False
     """True where no person was ever recorded; every result then says so."""
 
+    is_public: bool = False
+    """True for a published corpus, whose subjects a bundle may name by their ids there."""
+
 
 class Source(ABC):
     """A corpus in its official layout.

@@ -72,6 +72,7 @@ class Bidmc(Source):
             "the monitors clip the signals at the edge of their range",
             "numerics have empty cells: NaN",
         ),
+        is_public=True,
     )
 
     @property

@@ -121,6 +121,7 @@ class ChapmanShaoxing(Source):
             "(164931005); classes keep the acronyms of the corpus",
             "some headers are broken: such recordings are quarantined",
         ),
+        is_public=True,
     )
 
     @property

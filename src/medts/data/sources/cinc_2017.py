@@ -59,6 +59,7 @@ class Cinc2017(Source):
             "reference names the table used",
             "headers give the date before the time, which is not valid WFDB; both orders are read",
         ),
+        is_public=True,
     )
 
     @property

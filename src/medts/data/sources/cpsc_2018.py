@@ -61,6 +61,7 @@ class Cpsc2018(Source):
             "PVC is coded as ventricular ectopics (164884008); both codes for it count",
             "an age that nobody reaches, and 'NaN', are left out",
         ),
+        is_public=True,
     )
 
     @property

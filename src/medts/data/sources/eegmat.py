@@ -56,6 +56,7 @@ class Eegmat(Source):
             "two seconds at the end of a file are a shorter record; less is left out",
             "the authors removed artefacts and filtered 0.5-45 Hz with a notch at 50 Hz",
         ),
+        is_public=True,
     )
 
     @property

@@ -119,6 +119,7 @@ class Ludb(Source):
             "misspelt; classes are spelt as in the documentation",
             "aberrant conduction stands among the rhythms of ludb.csv; here it is a diagnosis",
         ),
+        is_public=True,
     )
 
     @property

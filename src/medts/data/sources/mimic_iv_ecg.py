@@ -70,6 +70,7 @@ class MimicIvEcg(Source):
             "recordings that are zero or not a number throughout are quarantined",
             "dates were shifted for each person and tell nothing",
         ),
+        is_public=True,
     )
 
     @property

@@ -94,6 +94,7 @@ def _card(*defects: str) -> SourceCard:
         ),
         obtain="https://physionet.org/content/mitdb/1.0.0/",
         defects=(*_DEFECTS, *defects),
+        is_public=True,
     )
 
 

@@ -90,6 +90,7 @@ class Pamap2(Source):
             "magnetometer and the temperature of the units are not read either",
             "not everybody did everything: subject109 jumped rope and nothing else",
         ),
+        is_public=True,
     )
 
     @property

@@ -68,6 +68,7 @@ class PtbDiagnostic(Source):
             "published splits cut the sorted list of each class at 55 and 70 %; here a hash of "
             "the subject decides, whatever part of the corpus is at hand",
         ),
+        is_public=True,
     )
 
     @property

@@ -89,6 +89,7 @@ class PtbXl(Source):
             "reports are German, English or Swedish, lower case with upper-case umlauts",
             "codes end in underscores (NST_) that published tables drop; classes drop them too",
         ),
+        is_public=True,
     )
 
     def __init__(self, rate: int = 500) -> None:

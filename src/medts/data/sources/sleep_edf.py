@@ -98,6 +98,7 @@ class SleepEdf(Source):
             "envelope, no electromyogram; only its rate tells it from that of telemetry",
             "subjects 36, 52 and 13 of the cassette study lost a night",
         ),
+        is_public=True,
     )
 
     @property

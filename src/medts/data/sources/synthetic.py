@@ -61,6 +61,7 @@ class Synthetic(Source):
             "Only what the dipole model can draw is in it; no result carries over to patients",
         ),
         synthetic=True,
+        is_public=True,
     )
 
     n_subjects: int = 200

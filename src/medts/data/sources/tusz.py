@@ -105,6 +105,7 @@ class Tusz(Source):
             "less than half a minute at the end of a file is left out",
             "v1.5.0 and older call their directory dev_test; they are not read",
         ),
+        is_public=True,
     )
 
     @property

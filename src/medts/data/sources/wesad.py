@@ -98,6 +98,7 @@ class Wesad(Source):
             "subjects 1 and 12 do not exist: their sensors failed",
             "less than five seconds at the end of a condition are left out",
         ),
+        is_public=True,
     )
 
     @property

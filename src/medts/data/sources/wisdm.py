@@ -100,6 +100,7 @@ class Wisdm(Source):
             "seconds",
             "less than five seconds at the end of a bout are left out",
         ),
+        is_public=True,
     )
 
     @property

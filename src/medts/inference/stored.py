@@ -1,0 +1,126 @@
+"""Rows of a store as probabilities or embeddings, averaged over windows.
+
+Evaluation calls these; a single recording goes through `medts.inference.predictor`. Batches are
+moved to the device of the bundle, which stays where it was before the call.
+
+Axes: R records, K classes, D embedding width.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from medts.core.arithmetic import Precision, arithmetic
+from medts.core.config import Config
+from medts.core.labels import LabelSet
+from medts.data.recordings import Recordings
+from medts.data.windows import PreparedRecords, WindowDataset, collate
+from medts.inference.bundle import Bundle
+from medts.inference.calibrate import calibrated
+from medts.tensors.batch import Batch, Prediction, mean_by_record, move_to
+from medts.tensors.devices import resolve_device, within_memory
+
+
+class Compute(Config):
+    """Where and how windows are computed."""
+
+    device: str | None = None
+    """Device, such as auto, cpu, gpu or cuda:1; none leaves the model where it is."""
+
+    precision: Precision = "fp32"
+    """Arithmetic; the faster kinds are not exact."""
+
+    n_workers: int = 0
+    """Processes that read and prepare recordings beside this one."""
+
+    batch_size: int = 64
+    """Windows at a time."""
+
+
+def predict_store(
+    bundle: Bundle,
+    store: Recordings,
+    rows: Sequence[int],
+    *,
+    label_set: str | LabelSet | None = None,
+    compute: Compute | None = None,
+) -> Float[np.ndarray, "R K"]:
+    """Returns calibrated probabilities for rows of a store, in their order.
+
+    Args:
+        bundle: Model with a head.
+        store: Where the records are.
+        rows: Which records.
+        label_set: What is predicted; the leading label set if none.
+        compute: Device, arithmetic and workers.
+
+    Raises:
+        MedtsError: If the model has no logits for the label set, or the device is missing or full.
+    """
+    found = bundle.resolve(label_set)
+
+    def probability(batch: Batch) -> Tensor:
+        return Prediction(bundle.logits(batch, found).float(), found).probability
+
+    mean = over_windows(bundle, store, rows, probability, compute)
+    calibration = bundle.labels.of(found).calibration
+    return calibrated(mean, found, calibration).astype(np.float32)
+
+
+def embed_store(
+    bundle: Bundle,
+    store: Recordings,
+    rows: Sequence[int],
+    *,
+    label_set: str | LabelSet | None = None,
+    compute: Compute | None = None,
+) -> Float[np.ndarray, "R D"]:
+    """Returns pooled embeddings for rows of a store; see `predict_store`.
+
+    The label set matters only to an encoder that is conditioned on its description.
+    """
+    return over_windows(
+        bundle, store, rows, lambda batch: bundle.encode(batch, label_set).pooled, compute
+    )
+
+
+def over_windows(
+    bundle: Bundle,
+    store: Recordings,
+    rows: Sequence[int],
+    function: Callable[[Batch], Tensor],
+    compute: Compute | None = None,
+) -> Float[np.ndarray, "R D"]:
+    """Returns the mean over the windows of each record of what a function makes of a batch.
+
+    Raises:
+        ConfigError: If the device is missing or its memory full.
+    """
+    compute, before = compute or Compute(), bundle.device
+    device = before if compute.device is None else resolve_device(compute.device)
+    records = PreparedRecords(store, rows, bundle.preprocessing, cache_gib=0.5)
+    loader = DataLoader(
+        WindowDataset(records, bundle.config.windowing),
+        batch_size=compute.batch_size,
+        collate_fn=partial(collate, config=bundle.preprocessing),
+        num_workers=compute.n_workers,
+        pin_memory=device.type == "cuda",
+    )
+    record_ids: list[str] = []
+    values: list[Tensor] = []
+    try:
+        with within_memory(device), arithmetic(compute.precision, device.type):
+            bundle.to(device)
+            for batch in loader:
+                record_ids += batch.record_ids
+                values.append(function(move_to(batch, device)).float().cpu())
+    finally:
+        bundle.to(before)
+    order, mean = mean_by_record(record_ids, torch.cat(values))
+    position = {record: row for row, record in enumerate(order)}
+    return mean[[position[record] for record in records.store.record_ids[records.rows]]].numpy()
