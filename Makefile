@@ -23,20 +23,21 @@ test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: $(STAMP)
-	$(BIN)/ruff format --check src tests bench research
-	$(BIN)/ruff check src tests bench research
+	$(BIN)/ruff format --check src tests research
+	$(BIN)/ruff check src tests research
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
 format: $(STAMP)
-	$(BIN)/ruff format src tests bench research
-	$(BIN)/ruff check --fix src tests bench research
+	$(BIN)/ruff format src tests research
+	$(BIN)/ruff check --fix src tests research
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
-	for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out common,$(basename $(notdir $(wildcard research/bench/*.py)))); do \
+		echo "== $$script"; $(BIN)/python -m research.bench.$$script || exit 1; done
 
 clean:
 	rm -rf .venv site runs

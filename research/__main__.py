@@ -1,7 +1,11 @@
-"""`python -m research SUITE`: compare methods on a grid of questions, as resumable jobs."""
+"""`python -m research SUITE`: prints the table of a suite, after running what is missing.
+
+Without a suite it lists them. Without recordings it prints what the ledger holds.
+"""
 
 import os
-import shlex
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,34 +14,36 @@ import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
-from medts.core.errors import ConfigError
-from medts.data.ingest import ingest
-from medts.data.sources.synthetic import Synthetic
+from medts.core.errors import MedtsError
 from medts.data.store import Store
-from research.bench import run_suite
-from research.ledger import Bench, cells, comparisons, majority, write_page
+from research.comparing import Cell, parts_of, table_of
+from research.ledger import FIRST_ROUND, LEDGERS
+from research.running import Bench, run_suite
 from research.suites import labels_in_words
-from research.tables import find_suite
+from research.tables import SUITES, find_suite
 
 
 @dataclass(frozen=True)
-class BenchVerb:
-    """Compare methods on a grid of questions, as independent jobs that can be resumed.
+class Research:
+    """Print the table of a suite from its ledger; with --data, first run the missing cells."""
 
-    A job that has ended is not run again. What the time did not allow is printed as skipped.
-    """
-
-    suite: tyro.conf.Positional[str]
-    """Name of the suite; `medts list suites` names them."""
-
-    out: Path
-    """Folder for outcomes, ledger.parquet and report.html."""
+    suite: tyro.conf.Positional[str] = ""
+    """Name of the suite; none lists them."""
 
     data: tuple[Path, ...] = ()
-    """Stores made by `medts ingest`; the synthetic suite makes its own."""
+    """Stores made by `medts ingest`: runs missing cells, each kept in the ledger when it ends."""
 
-    models: Path | None = None
-    """Folder of pretrained and taught models that several tables share; that of --out if none."""
+    parts: bool = False
+    """Print controls and conditions of protocols instead, such as missing modalities."""
+
+    runs: bool = False
+    """Print every draw and seed in a row of its own."""
+
+    only: tuple[str, ...] = ()
+    """Run only jobs whose name holds one of these texts, such as `ptb-xl-super-`."""
+
+    again: bool = False
+    """Run cells anew whose settings have changed since they were measured."""
 
     jobs: int = max(1, os.cpu_count() or 1)
     """Jobs at a time, one thread each."""
@@ -45,70 +51,95 @@ class BenchVerb:
     table_minutes: float = 180.0
     """No job is started after this long."""
 
-    only: tuple[str, ...] = ()
-    """Run only jobs whose name holds one of these texts, such as `ptb-xl-super-`."""
+    work: Path = Path("runs/research")
+    """Folder of pretrained and taught models, shared by all suites."""
 
-    minutes_per_job: float | None = None
-    """Time budget of a job, in place of the suite's."""
+    ledgers: Path = LEDGERS
+    """Folder of the ledgers."""
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and runs."""
-    asked = tyro.cli(BenchVerb, prog="python -m research", args=arguments)
-    suite = find_suite(asked.suite)
-    if asked.minutes_per_job is not None:
-        suite = suite.but(minutes_per_job=asked.minutes_per_job)
-    stores = asked.data
-    if not stores:
-        if any(question.corpus != "synthetic" for question in suite.questions):
-            raise ConfigError(
-                f"suite {suite.name!r} needs recordings", remedy="Give stores with --data"
-            )
-        ingest(Synthetic(n_subjects=100, records_per_subject=4), "-", asked.out / "store")
-        stores = (asked.out / "store",)
-    bench = run_suite(
-        suite,
-        Store(*stores),
-        asked.out,
-        models=asked.models,
-        n_jobs=asked.jobs,
-        table_minutes=asked.table_minutes,
-        only=asked.only,
-    )
-    show(bench)
-    report = write_page(bench, command=f"python -m research {shlex.join(arguments)}")
-    print(f"ledger: {asked.out / 'ledger.parquet'}\nreport: {report}")
+    options = tyro.cli(Research, prog="python -m research", args=arguments)
+    if not options.suite:
+        for name in SUITES:
+            n_runs = len(Bench.read(find_suite(name), options.ledgers).runs)
+            print(f"{name:31} {n_runs:3} runs  {find_suite(name).sentence}")
+        return
+    bench = Bench.read(find_suite(options.suite), options.ledgers)
+    if options.data:
+        run_suite(
+            bench,
+            Store(*options.data),
+            options.work,
+            n_jobs=options.jobs,
+            table_minutes=options.table_minutes,
+            only=options.only,
+            again=options.again,
+        )
+    if options.runs:
+        bench.runs = {
+            key: run.but(method=f"{run.method} d{run.draw} s{run.seed}")
+            for key, run in bench.runs.items()
+        }
+    show_parts(bench) if options.parts else show(bench)
+
+
+def show_parts(bench: Bench) -> None:
+    """Prints what was measured beside the table: controls, conditions of protocols."""
+    console, suite = make_console(), bench.suite
+    found = parts_of(suite, bench.runs.values())
+    for (label_set, fraction), parts in found.items():
+        metrics = list(dict.fromkeys(each for row in parts.values() for each in row))
+        labels = labels_in_words(fraction, suite.label_unit)
+        shown = Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
+        for heading in ("method", "beside"):
+            shown.add_column(heading, overflow="fold")
+        for metric in metrics:
+            shown.add_column(metric.replace("_", " "), justify="right", no_wrap=True)
+        for (method, name), row in parts.items():
+            shown.add_row(method, name, *(str(row.get(each, "")) for each in metrics))
+        console.print(shown)
 
 
 def show(bench: Bench) -> None:
-    """Prints a table for every label set and number of labels, and what was skipped."""
+    """Prints a table for every label set and number of labels, and what is missing."""
     console, suite = make_console(), bench.suite
-    found, said_of_majority = cells(bench), majority(bench)
-    against = {(r["label_set"], r["label_fraction"], r["method"]): r for r in comparisons(bench)}
-    controls = {method.name for method in suite.methods if method.is_control}
-    for label_set, fraction in sorted({key[:2] for key in found}):
+    table = table_of(suite, bench.runs.values())
+    for (label_set, fraction), cells in table.items():
         labels = labels_in_words(fraction, suite.label_unit)
-        table = Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
-        table.add_column("method", overflow="fold")
+        shown = Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
+        shown.add_column("method", overflow="fold")
         metric, beside = (f"{n.replace('_', ' ')} [95 %]" for n in (suite.metric, suite.beside))
         for heading in (metric, beside, "runs", "difference", "p (Holm)"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        block = [(key, cell) for key, cell in found.items() if key[:2] == (label_set, fraction)]
-        for key, cell in sorted(block, key=lambda each: -each[1].mean):
-            row = against.get(key)
-            compared = (
-                ("", "") if row is None else (f"{row['value']:+.3f}", f"{row['p_value']:.3f}")
-            )
-            name = f"{key[2]} (control)" if key[2] in controls else key[2]
-            interval = f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]"
-            other = "" if cell.beside is None else str(cell.beside)
-            table.add_row(name, interval, other, str(cell.n_runs), *compared)
-        if score := said_of_majority.get((label_set, fraction)):
-            table.add_row("majority (control)", str(score), "", "1", "", "")
-        console.print(table)
-    if against:
+            shown.add_column(heading, justify="right", no_wrap=True)
+        for method, cell in cells.items():
+            shown.add_row(*_row(method, cell))
+        console.print(shown)
+    if any(cell.difference for cells in table.values() for cell in cells.values()):
         what = suite.metric.replace("_", " ")
         console.print(f"differences are to {suite.reference}, in {what}")
     console.print("an interval of one run holds the spread of test subjects alone")
+    n_first = sum(run.commit == FIRST_ROUND for run in bench.runs.values())
+    console.print(f"{n_first} of {len(bench.runs)} runs are of the first round")
+    if missing := Counter(job.method.name for job in bench.missing()):
+        rows = ", ".join(f"{method} {n}" for method, n in missing.items())
+        console.print(f"cells not measured: {rows}", markup=False)
     for name, reason in bench.skipped.items():
         console.print(f"skipped {name}: {reason}", markup=False)
+
+
+def _row(method: str, cell: Cell) -> tuple[str, ...]:
+    name = f"{method} (control)" if cell.is_control else method
+    compared = ("", "")
+    if cell.difference is not None:
+        compared = (f"{cell.difference.value:+.3f}", f"{cell.p_value:.3f}")
+    beside = "" if cell.beside is None else str(cell.beside)
+    return (name, str(cell.score), beside, str(cell.n_runs), *compared)
+
+
+if __name__ == "__main__":
+    try:
+        run(sys.argv[1:])
+    except MedtsError as error:
+        sys.exit(str(error))

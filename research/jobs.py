@@ -1,26 +1,21 @@
-"""Jobs: one cell of a benchmark, from training to the numbers of its test records.
+"""Jobs: one cell of a table, from training to the numbers of its test records.
 
-A job leaves one small file, ``jobs/<name>.json``, written when it has ended; that file is what
-makes a rerun skip it. Besides the measures it keeps the suite's score on every resample of the
-test subjects: the same resamples for every method, so that methods can be compared later without
-keeping anything about a person. In cross-validation a model is trained for every round, and the
-answers of all rounds are scored at once.
+Besides the measures a run keeps the score on every resample of the test subjects, and nothing
+about a person. In cross-validation a model is trained for every round, and the predictions of all
+rounds are scored at once.
 
-Axes: R records, K classes, F features.
+Axes: U repetitions of a protocol, N resamples.
 """
 
-import hashlib
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from jaxtyping import Float
-from pydantic import Field
 
-from medts.core.config import Config
-from medts.core.files import write_whole
 from medts.data.store import Store
 from medts.evaluation import find_protocol, settings_kind
 from medts.evaluation.cross_validation import merged_measures, pool
@@ -33,8 +28,9 @@ from medts.evaluation.task import Task
 from medts.metrics.bootstrap import bootstrap_scores
 from medts.metrics.checks import subject_index
 from medts.metrics.scores import make_scorer
-from research.job_answers import Found, answer, task_of
-from research.job_models import shared
+from research.ledger import Run
+from research.models import settings_digest, shared
+from research.predictions import Found, predict_round, task_of
 from research.suites import Job
 
 N_RESAMPLES = 1000
@@ -42,120 +38,73 @@ RESAMPLED = "macro_auroc"
 """The score that is kept on every resample."""
 
 
-class Outcome(Config):
-    """What a job found."""
-
-    job: Job
-    """What was asked."""
-
-    metrics: Measures
-    """Measures over all classes, with intervals over test subjects."""
-
-    controls: dict[str, Measures] = Field(default_factory=dict)
-    """Measures of what knows nothing, on the same records."""
-
-    resamples: tuple[float, ...] = ()
-    """Score on every resample of the test subjects; where a protocol draws several times, its
-    mean over draws."""
-
-    spread: float = 0.0
-    """Variance of the score's mean over the draws that a protocol made."""
-
-    conditions: tuple[Condition, ...] = ()
-    """What the protocol varied."""
-
-    share_kept: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
-    """By the number of missing modalities: the share kept, then that on every resample; none
-    where nothing is above chance with all of them."""
-
-    validation: float | None
-    """Score on validation: what tuning looks at; none where nothing was trained."""
-
-    n_labelled: int | None = None
-    """Training records whose labels were used."""
-
-    n_records: int
-    """Test records."""
-
-    n_subjects: int
-    """Test subjects."""
-
-    notes: tuple[str, ...] = ()
-    """What the protocol has to say: classes left out, examples that ran short, leaks allowed."""
-
-    latency_ms: float | None = None
-    """Median time from a recording in memory to its probabilities, one thread, ms."""
-
-    recipe_digest: str
-    """SHA-256 of the resolved settings."""
-
-    data_digest: str
-    """SHA-256 over the test records."""
-
-    seconds: float
-    """Time the job took."""
+_Resamples = dict[tuple[str, str], tuple[float | None, ...]]
 
 
 def run_job(
     job: Job,
     stores: tuple[str, ...],
-    folder: str,
+    work: str,
+    commit: str,
     rate_factor: float = 1.0,
-    models: str | None = None,
-) -> str:
-    """Runs one job and writes its outcome; returns the file's path.
+) -> Run:
+    """Runs one job.
 
     Args:
         job: The cell.
         stores: Folders of the stores.
-        folder: Folder of the benchmark.
+        work: Folder of the models that jobs share.
+        commit: Version of the code.
         rate_factor: Multiple of the recipe's learning rate that tuning found.
-        models: Folder of the models that jobs share; none: that of the benchmark.
     """
     started = time.monotonic()
-    out, store = Path(models or folder), Store(*stores)
-    factor = job.rate_factor if job.rate_factor is not None else rate_factor
+    out, store = Path(work), Store(*stores)
     if job.method.kind == "evaluate":
-        outcome = _evaluated(job, store, out)
+        found = _evaluated(job, store, out)
     else:
-        rounds = job.question.rounds()
-        outcome = _measured(job, [answer(job, each, store, out, factor) for each in rounds])
-    path = Path(folder) / "jobs" / f"{job.name}.json"
-    with write_whole(path) as target:
-        target.write_text(outcome.but(seconds=time.monotonic() - started).model_dump_json())
-    return str(path)
+        factor = job.rate_factor if job.rate_factor is not None else rate_factor
+        rounds = [predict_round(job, each, store, out, factor) for each in job.question.rounds()]
+        found = _measured(job, rounds)
+    return Run(
+        **job.key._asdict(),
+        is_control=job.method.is_control,
+        commit=commit,
+        settings=settings_digest(job),
+        seconds=round(time.monotonic() - started, 1),
+        **found,
+    )
 
 
-def _measured(job: Job, found: list[Found]) -> Outcome:
-    """Scores the answers of all rounds at once."""
+def _measured(job: Job, found: list[Found]) -> dict[str, Any]:
+    """Scores the predictions of all rounds at once."""
     ranked, stated = found[0].scored, found[0].scored
     if len(found) > 1:
         ranked, stated = pool([each.scored for each in found])
     first = found[0]
-    conditions, share_kept = first.conditions, {}
+    conditions, resamples = _by_name(first.conditions), {("", RESAMPLED): _resamples(ranked)}
     if first.without:
-        conditions, share_kept = _kept(ranked, found)
-    return Outcome(
-        job=job,
-        metrics=merged_measures(ranked, stated),
-        controls={} if job.rate_factor is not None else controls(stated) | first.controls,
-        resamples=_resamples(ranked),
-        conditions=conditions,
-        share_kept=share_kept,
-        validation=float(np.mean([each.validation for each in found])),
-        latency_ms=first.latency_ms,
-        n_labelled=round(np.mean([each.n_labelled for each in found])),
-        n_records=len(ranked.test),
-        n_subjects=len(set(ranked.subjects)),
-        recipe_digest=hashlib.sha256(first.settings.encode()).hexdigest(),
-        data_digest=ranked.store.digest(ranked.test.rows, job.question.label_set),
-        seconds=0.0,
-    )
+        conditions, kept = _kept(ranked, found)
+        resamples |= kept
+    return {
+        "metrics": merged_measures(ranked, stated),
+        "controls": {} if job.rate_factor is not None else controls(stated) | first.controls,
+        "conditions": conditions,
+        "resamples": resamples,
+        "validation": float(np.mean([each.validation for each in found])),
+        "latency_ms": first.latency_ms,
+        "n_labelled": round(np.mean([each.n_labelled for each in found])),
+        "n_records": len(ranked.test),
+        "n_subjects": len(set(ranked.subjects)),
+        "data": ranked.store.digest(ranked.test.rows, job.question.label_set)[:12],
+    }
 
 
-def _kept(
-    full: Scored, found: list[Found]
-) -> tuple[tuple[Condition, ...], dict[str, tuple[float | None, ...]]]:
+def _by_name(conditions: tuple[Condition, ...]) -> dict[str, Measures]:
+    """Returns what each condition gave; single repetitions are in their mean."""
+    return {each.name: each.metrics for each in conditions if each.draw is None}
+
+
+def _kept(full: Scored, found: list[Found]) -> tuple[dict[str, Measures], _Resamples]:
     """Returns what is left without each set of modalities, over all rounds."""
     judged = judge(full, MissingModalitiesConfig(n_resamples=N_RESAMPLES), 0)
     scores = {}
@@ -170,13 +119,15 @@ def _kept(
         judged, everything, scores, regime=TUNED_ON_ALL, n_modalities=len(names)
     )
     kept = share_kept(judged, everything, scores)
-    return conditions, {
-        str(n): tuple(round(v, 6) if np.isfinite(v) else None for v in drawn.tolist())
-        for n, drawn in kept.items()
+    resamples: _Resamples = {
+        (each.name, "share_kept"): _finite(kept[each.n_missing][1:])
+        for each in conditions
+        if each.n_missing
     }
+    return _by_name(conditions), resamples
 
 
-def _evaluated(job: Job, store: Store, out: Path) -> Outcome:
+def _evaluated(job: Job, store: Store, out: Path) -> dict[str, Any]:
     """Measures a model by a protocol, which may train heads or probes of its own."""
     question, method = job.question, job.method
     protocol = find_protocol(method.protocol)
@@ -186,28 +137,23 @@ def _evaluated(job: Job, store: Store, out: Path) -> Outcome:
     with TemporaryDirectory() as folder:
         task = task_of(question, store, Path(folder))
         model = shared(job, question, store, out)
-        asked = settings_kind(method.protocol).model_validate(settings)
-        first = job.draw * getattr(asked, "episodes", 1)  # no draw repeats another's episodes
-        result: Result = protocol.run(model, task, asked, seed=first)
-        drawn = _drawn(task) if (Path(folder) / PREDICTIONS).is_file() else None
-    values = np.zeros((0, N_RESAMPLES + 1)) if drawn is None else drawn
+        typed = settings_kind(method.protocol).model_validate(settings)
+        first = job.draw * getattr(typed, "episodes", 1)  # no draw repeats another's episodes
+        result: Result = protocol.run(model, task, typed, seed=first)
+        has_predictions = (Path(folder) / PREDICTIONS).is_file()
+        values = _drawn(task) if has_predictions else np.zeros((0, N_RESAMPLES + 1))
     n_draws = len(values)
-    return Outcome(
-        job=job,
-        metrics=result.metrics,
-        controls=result.controls,
-        resamples=tuple(np.round(values[:, 1:].mean(axis=0), 6).tolist()) if n_draws else (),
-        spread=float(values[:, 0].var(ddof=1) / n_draws) if n_draws > 1 else 0.0,
-        conditions=result.conditions,
-        notes=result.notes,
-        validation=None,
-        n_labelled=None,
-        n_records=result.n_records,
-        n_subjects=result.n_subjects,
-        recipe_digest=hashlib.sha256(model.provenance.model_dump_json().encode()).hexdigest(),
-        data_digest=result.data_digest,
-        seconds=0.0,
-    )
+    return {
+        "metrics": result.metrics,
+        "controls": result.controls,
+        "conditions": _by_name(result.conditions),
+        "resamples": {("", RESAMPLED): _finite(values[:, 1:].mean(axis=0))} if n_draws else {},
+        "spread": float(values[:, 0].var(ddof=1) / n_draws) if n_draws > 1 else 0.0,
+        "notes": "\n".join(result.notes),
+        "n_records": result.n_records,
+        "n_subjects": result.n_subjects,
+        "data": result.data_digest[:12],
+    }
 
 
 def _drawn(task: Task) -> Float[np.ndarray, "U N_and_1"]:
@@ -237,10 +183,13 @@ def _drawn(task: Task) -> Float[np.ndarray, "U N_and_1"]:
     return np.array(values)
 
 
-def _resamples(scored: Scored) -> tuple[float, ...]:
+def _resamples(scored: Scored) -> tuple[float | None, ...]:
     scorer = make_scorer(
         scored.test.target, scored.probability, scored.thresholds, scored.label_set.kind
     )
     subject = subject_index(scored.subjects, len(scored.test))
-    drawn = bootstrap_scores(scorer, subject, N_RESAMPLES, 0).overall[RESAMPLED]
-    return tuple(round(float(value), 6) for value in drawn)
+    return _finite(bootstrap_scores(scorer, subject, N_RESAMPLES, 0).overall[RESAMPLED])
+
+
+def _finite(values: Float[np.ndarray, "N"]) -> tuple[float | None, ...]:
+    return tuple(value if np.isfinite(value) else None for value in values.tolist())

@@ -1,13 +1,12 @@
 """Suites: which methods are compared on which corpora, with how many labels, how often.
 
-A suite is a value; `research.bench` runs it, and `research.tables` has those that come
-with the package. Every cell of its table is one `Job`, which knows nothing of the others and has a
-name of its own, so it can be run anywhere and never twice.
+A suite is a value; `research.running` runs it, `research.tables` has those of the papers. Every
+cell of its table is one `Job`, independent of all others and with a key of its own, by which the
+ledger holds its result.
 """
 
-import hashlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -35,7 +34,7 @@ class Taught(Config):
     """True leaves out the label sets of the question's own corpus: one dataset is left out."""
 
     def sets_for(self, question: "Question") -> tuple[str, ...]:
-        """Returns the label sets that are learnt before this question is asked."""
+        """Returns the label sets that are learnt before the question."""
         own = f"{question.corpus}/"
         return tuple(
             name for name in self.label_sets if not (self.spares_question and name.startswith(own))
@@ -43,7 +42,7 @@ class Taught(Config):
 
 
 class Question(Config):
-    """One block of a table: what is asked of which folds of a corpus."""
+    """One block of a table: a label set, and the folds that train, choose and test."""
 
     corpus: str
     """Name of the corpus."""
@@ -96,61 +95,61 @@ class Question(Config):
         return tuple(rounds)
 
 
+class Start(Config):
+    """Pretraining: the run without labels whose encoder a method starts from.
+
+    It is made once for all jobs that share it, and sees training folds only.
+    """
+
+    recipe: str
+    """Recipe of `medts train` that learns without labels."""
+
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    """Settings that differ from the recipe's, by dotted path."""
+
+    folds_of: Question | None = None
+    """Corpus and folds that it reads, where they are not the question's."""
+
+    is_on_all: bool = False
+    """True reads the question's training folds of every corpus at hand and folds named ``train``,
+    False those of the question's corpus alone."""
+
+    is_per_seed: bool = False
+    """True pretrains once for every seed, False once for all."""
+
+    report_lm: str = ""
+    """Recipe of `medts train` that adapts the language model to reports first."""
+
+
 class Method(Config):
     """One row of a table: how a prediction comes about."""
 
     name: str
     """Name in the table."""
 
-    kind: Kind
+    kind: Kind = "finetune"
     """``finetune``: a recipe, all weights. ``probe``: logistic regression on a frozen encoder.
-    ``features``, ``minirocket``, ``multirocket``: logistic regression on values that nobody
+    ``features``, ``minirocket``, ``multirocket``: logistic regression on values that are not
     trained. ``evaluate``: a protocol on a model that learnt something else. ``late_fusion``: the
-    answers of several recipes put together."""
+    probabilities of several rows combined."""
 
     recipe: str = ""
-    """Recipe of `medts train`; for a probe of an untrained encoder, where its shape is from."""
+    """Recipe of `medts train`; of an untrained encoder, where its shape is from."""
+
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    """Settings that differ from the recipe's, by dotted path; those of ``training`` come before
+    the suite's budget."""
 
     reads: str = ""
-    """Recipe whose streams and windows the recipe is made to read, in place of its own."""
+    """Recipe whose streams and windows are read, in place of the recipe's own."""
 
-    pretraining: str = ""
-    """Recipe of `medts train` whose encoder is the start, of ``late_fusion`` that of the first
-    recipe; it sees training folds only."""
-
-    is_pretrained_on_all: bool = False
-    """True pretrains on the question's training folds of every corpus at hand and on folds named
-    ``train``, False on those of the question's corpus alone."""
-
-    minutes: float | None = None
-    """Time budget of its training, where that is not the suite's."""
-
-    updates: int | None = Field(default=None, ge=1)
-    """Least updates of its training, where the recipe's are too many for so many runs; of a model
-    that no other row shares."""
-
-    learns_from: Question | None = None
-    """Corpus and folds of pretraining, where they are not the question's."""
-
-    pretraining_minutes: float | None = None
-    """Time budget of pretraining, which is done once; none: that of a job."""
-
-    report_lm: str = ""
-    """Recipe of `medts train` that adapts the pretraining's language model to reports first."""
-
-    is_untrained: bool = False
-    """True leaves the encoder of the pretraining as it is drawn: a control."""
-
-    pretraining_objective: dict[str, Any] = Field(default_factory=dict)
-    """Settings of the pretraining's objective in place of its recipe's."""
-
-    is_pretrained_per_seed: bool = False
-    """True pretrains once for every seed, False once for all."""
+    start: Start | None = None
+    """Pretraining; none starts from random weights."""
 
     taught: Taught | None = None
     """What the recipe learns, where that is not the question itself."""
 
-    answers_on: str = ""
+    tested_on: str = ""
     """Recipe whose streams and windows the model reads once it was taught something else."""
 
     protocol: str = ""
@@ -158,10 +157,10 @@ class Method(Config):
     conditions stand beside them."""
 
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Settings of the protocol."""
+    """Settings of the protocol, or of the probe."""
 
-    fused: tuple[str, ...] = ()
-    """Recipes whose answers ``late_fusion`` puts together."""
+    fused: tuple["Method", ...] = ()
+    """Rows whose probabilities ``late_fusion`` combines."""
 
     is_kept: bool = False
     """True keeps the models that it trains, for a row of ``late_fusion`` to take."""
@@ -173,13 +172,18 @@ class Method(Config):
     """Trains on permuted labels: must end at chance."""
 
     is_control: bool = False
-    """Knows nothing that a method could be credited for."""
+    """Shows what is reached without what the method is credited for."""
 
-    @model_validator(mode="after")
-    def _updates_are_of_its_own_model(self) -> "Method":
-        if self.updates and (self.taught is not None or self.is_kept or self.fused):
-            raise ValueError(f"the model of row {self.name!r} is shared: its updates are fixed")
-        return self
+
+class Key(NamedTuple):
+    """What tells one result of a suite from another."""
+
+    label_set: str
+    method: str
+    label_fraction: float
+    draw: int
+    seed: int
+    rate_factor: float | None
 
 
 class Job(Config):
@@ -192,7 +196,7 @@ class Job(Config):
     """How the prediction comes about."""
 
     question: Question
-    """What is asked."""
+    """What is predicted, on which folds."""
 
     label_fraction: float = 1.0
     """Share of the training records with labels, or their number where above 1."""
@@ -209,24 +213,35 @@ class Job(Config):
     rate_factor: float | None = None
     """Multiple of the recipe's learning rate that this tuning trial tries; none: the best one."""
 
-    minutes: float = 10.0
+    minutes: float = 8.0
     """Time budget of its training."""
 
     epochs_ratio: float = 1.0
     """Share of the recipe's epochs and least updates, for suites that have to be quick."""
 
     min_updates: int = 0
-    """Updates of a recipe that does not say how many it needs, at least; an epoch of a small
+    """Updates of a recipe that does not state how many it needs, at least; an epoch of a small
     corpus has few."""
 
     @property
+    def key(self) -> "Key":
+        """What tells it from all other jobs of its suite."""
+        return Key(
+            self.question.label_set,
+            self.method.name,
+            self.label_fraction,
+            self.draw,
+            self.seed,
+            self.rate_factor,
+        )
+
+    @property
     def name(self) -> str:
-        """Readable, and different for every other job."""
+        """The key in one readable word, for files and for ``--only``."""
         what = "tune" if self.rate_factor is not None else f"{self.label_fraction:g}"
-        settings = self.model_dump_json(exclude_defaults=True)  # a new field renames no old job
-        digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+        factor = "" if self.rate_factor is None else f"-x{self.rate_factor:g}"
         corpus = self.question.label_set.replace("/", "-")
-        return f"{self.method.name}-{corpus}-{what}-d{self.draw}-s{self.seed}-{digest}"
+        return f"{self.method.name}-{corpus}-{what}-d{self.draw}-s{self.seed}{factor}"
 
     @property
     def is_trained(self) -> bool:
@@ -238,11 +253,11 @@ class Job(Config):
 class Suite(Config):
     """A table: methods × questions × label fractions × draws × seeds."""
 
-    name: str
-    """Name for the command line."""
+    name: str = ""
+    """Name for the command line: that of its function."""
 
-    sentence: str
-    """What it is for."""
+    sentence: str = ""
+    """What it is for: the first line of its function's docstring."""
 
     methods: tuple[Method, ...]
     """Rows."""
@@ -274,14 +289,14 @@ class Suite(Config):
     beside: str = "macro_f1"
     """Score that stands beside it."""
 
-    minutes_per_job: float = 10.0
-    """Time budget of a job."""
+    minutes_per_job: float = 8.0
+    """Time budget of a job's training."""
 
     epochs_ratio: float = 1.0
     """Share of the recipes' epochs and least updates."""
 
     min_updates: int = 0
-    """Updates of recipes that do not say how many they need, at least."""
+    """Updates of recipes that do not state how many they need, at least."""
 
     def jobs(self) -> Iterator[Job]:
         """Lists every job: method by method its tuning and first cells, then the repetitions.
@@ -335,7 +350,7 @@ class Suite(Config):
 
 
 def labels_in_words(label_fraction: float, unit: str = "records") -> str:
-    """Says how many labels a cell has.
+    """Returns how many labels a cell has, in words.
 
     >>> labels_in_words(0.1), labels_in_words(52), labels_in_words(1)
     ('10 % of the labels', '52 labels', 'all labels')

@@ -7,8 +7,9 @@ streams differ.
 
 from typing import Any
 
-from research.suites import Method, Question, Suite
-from research.tables.ecg import ptb_xl
+from medts.recipes import find_recipe
+from research.suites import Method, Question, Start, Suite
+from research.tables.ecg import ptb_xl, variant
 
 _WISDM = Question(
     corpus="wisdm",
@@ -29,81 +30,88 @@ _EEGMAT = Question(
 _QUESTIONS = {"wisdm": _WISDM, "eegmat": _EEGMAT, "ptb_xl": ptb_xl("super")}
 
 
-def _pretrained(recipe: str, pretraining: str, **changes: Any) -> Method:
-    fields = {
-        "name": pretraining.removesuffix("_pretraining"),
-        "kind": "finetune",
-        "recipe": recipe,
-        "pretraining": pretraining,
-        "pretraining_minutes": 8.0,
-    }
-    return Method.model_validate(fields | changes)
+_LATENTS: dict[str, Any] = {"encoder.features": "encoder"}
+_LSTM_STRIDES = {"wisdm": 1, "eegmat": 4, "ptb_xl": 4}
 
 
-def _table(streams: str, sentence: str) -> Suite:
+def _start(streams: str, **overrides: Any) -> Start:
+    recipe = f"crossl_{streams}_pretraining"
+    return Start(recipe=recipe, overrides={"training.max_minutes": 8.0} | overrides)
+
+
+def _deep_conv_lstm(streams: str) -> Method:
+    inputs = find_recipe(f"crossl_{streams}").encoder.model_dump(mode="json")["streams"]
+    encoder = {"kind": "deep_conv_lstm", "streams": inputs, "stride": _LSTM_STRIDES[streams]}
+    head = {"hidden": 0, "dropout": 0.5}
+    return variant("deep_conv_lstm", f"crossl_{streams}", encoder=encoder, head=head)
+
+
+def _table(streams: str) -> Suite:
     recipe = f"crossl_{streams}"
-    missing: dict[str, Any] = {"protocol": "missing_modalities"}
+    ours = Method(name=recipe, recipe=recipe, start=_start(streams))
+    scratch = ours.but(name="scratch", start=None, protocol="missing_modalities")
+    dropout = {"encoder.modality_dropout": 0.5}
+    cross_modal = {"kind": "cross_modal"}
     return Suite(
-        name=f"crossl-{streams}".replace("_", "-"),
-        sentence=sentence,
         methods=(
-            _pretrained(recipe, f"{recipe}_pretraining", **missing),
-            Method(name="scratch", kind="finetune", recipe=recipe, **missing),
-            _pretrained(recipe, f"{recipe}_pretraining", name="crossl_probed", kind="probe"),
-            _pretrained(
-                recipe,
-                f"{recipe}_pretraining",
-                name="crossl_mlp_probed",
-                kind="probe",
-                settings={"solver": "mlp"},
-            ),
+            ours.but(protocol="missing_modalities"),
+            scratch,
+            ours.but(name="crossl_probed", kind="probe"),
+            ours.but(name="crossl_mlp_probed", kind="probe", settings={"solver": "mlp"}),
             Method(name="random_encoder", kind="probe", recipe=recipe, is_control=True),
-            Method(
-                name="modality_dropout",
-                kind="finetune",
-                recipe=f"{recipe}_modality_dropout",
-                **missing,
+            scratch.but(name="modality_dropout", overrides=dropout),
+            *(
+                ours.but(name=f"{recipe}_{kind}", start=_start(streams, objective={"kind": kind}))
+                for kind in ("vicreg", "simclr")
             ),
-            *(_pretrained(recipe, f"{recipe}_{other}") for other in ("vicreg", "simclr")),
-            *(_pretrained(f"{recipe}_latents", f"{recipe}_{other}") for other in ("cmc", "cocoa")),
-            Method(name="deep_conv_lstm", kind="finetune", recipe=f"deep_conv_lstm_{streams}"),
+            *(
+                ours.but(
+                    name=f"{recipe}_{form}",
+                    overrides=_LATENTS,
+                    start=_start(streams, objective=cross_modal | {"form": form}, **_LATENTS),
+                )
+                for form in ("cmc", "cocoa")
+            ),
+            _deep_conv_lstm(streams),
         ),
         questions=(_QUESTIONS[streams],),
         label_fractions=(0.1, 0.01, 0.05, 1.0),
         draws=3,
         reference=recipe,
-        minutes_per_job=10.0,
     )
 
 
 def crossl_wisdm() -> Suite:
     """CroSSL on a watch's two sensors, ten people, with 1, 5, 10 and 100 % of the labels."""
-    return _table("wisdm", crossl_wisdm.__doc__ or "")
+    return _table("wisdm")
 
 
 def crossl_eegmat() -> Suite:
     """CroSSL on five scalp regions and ECG, eight people, with 1, 5, 10 and 100 % of the labels."""
-    return _table("eegmat", crossl_eegmat.__doc__ or "")
+    return _table("eegmat")
 
 
 def crossl_ptb_xl() -> Suite:
     """CroSSL on four lead groups of PTB-XL, with 1, 5, 10 and 100 % of the labels."""
-    return _table("ptb_xl", crossl_ptb_xl.__doc__ or "")
+    return _table("ptb_xl")
 
 
-def _hiding(streams: str, sentence: str) -> Suite:
+def _hiding(streams: str) -> Suite:
     recipe = f"crossl_{streams}"
     return Suite(
-        name=f"crossl-{streams}-hiding".replace("_", "-"),
-        sentence=sentence,
         methods=tuple(
-            _pretrained(
-                recipe,
-                recipe,
+            Method(
                 name=f"{strategy}_{hide_ratio:g}",
                 kind="probe",
-                pretraining_objective={"strategy": strategy, "hide_ratio": hide_ratio},
-                pretraining_minutes=4.0,
+                recipe=recipe,
+                start=_start(
+                    streams,
+                    **{
+                        "objective.strategy": strategy,
+                        "objective.hide_ratio": hide_ratio,
+                        "training.max_minutes": 4.0,
+                    },
+                ),
             )
             for strategy in ("spatial", "random")
             for hide_ratio in (0.1, 0.3, 0.5, 0.7)
@@ -117,9 +125,9 @@ def _hiding(streams: str, sentence: str) -> Suite:
 
 def crossl_wisdm_hiding() -> Suite:
     """What to hide and how much of it, on a watch's two sensors."""
-    return _hiding("wisdm", crossl_wisdm_hiding.__doc__ or "")
+    return _hiding("wisdm")
 
 
 def crossl_ptb_xl_hiding() -> Suite:
     """What to hide and how much of it, on four lead groups of PTB-XL."""
-    return _hiding("ptb_xl", crossl_ptb_xl_hiding.__doc__ or "")
+    return _hiding("ptb_xl")

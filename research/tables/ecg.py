@@ -1,27 +1,32 @@
 """Tables of ECG: the smoke test, the baselines, and ECG-NAT with few labels."""
 
-from research.suites import Method, Question, Suite
+from typing import Any
+
+from research.suites import Method, Question, Start, Suite
 
 FOLDS_1_TO_7 = tuple(str(fold) for fold in range(1, 8))
 
 
 def tuned(*recipes: str) -> tuple[Method, ...]:
     """Returns a row for each recipe, trained from scratch."""
-    return tuple(Method(name=name, kind="finetune", recipe=name) for name in recipes)
+    return tuple(Method(name=name, recipe=name) for name in recipes)
+
+
+def variant(name: str, recipe: str, **overrides: Any) -> Method:
+    """Returns a row of a recipe with other settings; ``__`` stands for the dot of a path."""
+    paths = {path.replace("__", "."): value for path, value in overrides.items()}
+    return Method(name=name, recipe=recipe, overrides=paths)
 
 
 def smoke() -> Suite:
     """Every kind of method once, on synthetic records; under three minutes on two cores."""
     return Suite(
-        name="smoke",
-        sentence=smoke.__doc__ or "",
         methods=(
-            Method(name="xresnet1d_test", kind="finetune", recipe="xresnet1d_test"),
+            Method(name="xresnet1d_test", recipe="xresnet1d_test"),
             Method(name="features", kind="features"),
             Method(name="random_encoder", kind="probe", recipe="xresnet1d_test", is_control=True),
             Method(
                 name="label_shuffle",
-                kind="finetune",
                 recipe="xresnet1d_test",
                 shuffle_labels=True,
                 is_control=True,
@@ -43,39 +48,31 @@ def smoke() -> Suite:
     )
 
 
-_SYSTEM = Method(name="", kind="finetune", keeps_rate=True, minutes=10.0)
-SYSTEMS = (
-    _SYSTEM.but(
-        name="ecg_nat",
-        recipe="ecg_nat",
-        pretraining="ecg_nat_pretraining",
-        is_pretrained_on_all=True,
-        pretraining_minutes=90.0,
-    ),
-    _SYSTEM.but(name="sparseformer_small", recipe="sparseformer_small"),
-    _SYSTEM.but(
-        name="crossl",
-        recipe="crossl_ptb_xl",
-        pretraining="crossl_ptb_xl_pretraining",
-        pretraining_minutes=8.0,
-    ),
-    _SYSTEM.but(
-        name="melp_small",
-        recipe="melp_small_finetuning",
-        pretraining="melp_small",
-        pretraining_minutes=40.0,
-        is_pretrained_per_seed=True,
-    ),
-    _SYSTEM.but(name="medualtime_small_redacted", recipe="medualtime_small_redacted"),
+NAT_START = Start(
+    recipe="ecg_nat_pretraining", is_on_all=True, overrides={"training.max_minutes": 90.0}
 )
-"""Untuned, on what they were pretrained on in their own tables; share it with ``--models``."""
+MELP_START = Start(recipe="melp_small", is_per_seed=True, overrides={"training.max_minutes": 40.0})
+_SYSTEM = Method(name="", keeps_rate=True, overrides={"training.max_minutes": 10.0})
+SYSTEMS = {
+    "ecg_nat": _SYSTEM.but(recipe="ecg_nat", start=NAT_START),
+    "sparseformer_small": _SYSTEM.but(recipe="sparseformer_small"),
+    "crossl": _SYSTEM.but(
+        recipe="crossl_ptb_xl",
+        start=Start(recipe="crossl_ptb_xl_pretraining", overrides={"training.max_minutes": 8.0}),
+    ),
+    "melp_small": _SYSTEM.but(recipe="melp_small_finetuning", start=MELP_START),
+    "medualtime_small_redacted": _SYSTEM.but(
+        recipe="medualtime_small",
+        overrides=_SYSTEM.overrides | {"preprocessing.reports.is_redacted": True},
+    ),
+}
+SYSTEMS = {name: method.but(name=name) for name, method in SYSTEMS.items()}
+"""Untuned, on what they were pretrained on in their own tables."""
 
 
 def ecg_small() -> Suite:
     """The baselines and the five systems on PTB-XL, with a tenth and all of the labels."""
     return Suite(
-        name="ecg-small",
-        sentence=ecg_small.__doc__ or "",
         methods=(
             *tuned("xresnet1d"),
             Method(name="features", kind="features"),
@@ -83,18 +80,17 @@ def ecg_small() -> Suite:
             Method(name="random_encoder", kind="probe", recipe="xresnet1d", is_control=True),
             Method(
                 name="label_shuffle",
-                kind="finetune",
                 recipe="xresnet1d",
                 shuffle_labels=True,
                 is_control=True,
             ),
             *tuned("dlinear", "s4_small", "transformer_small", "patchtst_small"),
             *(
-                Method(name=name, kind="finetune", recipe="xresnet1d", pretraining=name)
+                Method(name=name, recipe="xresnet1d", start=Start(recipe=name))
                 for name in ("simclr", "vicreg", "cmsc")
             ),
             *tuned("xresnet1d101", "s4"),
-            *SYSTEMS,
+            *SYSTEMS.values(),
         ),
         questions=(ptb_xl("super"),),
         label_fractions=(1.0, 0.1),
@@ -102,6 +98,7 @@ def ecg_small() -> Suite:
         seeds=3,
         rate_factors=(1.0, 0.3, 3.0, 0.1),
         reference="xresnet1d",
+        minutes_per_job=5.0,
     )
 
 
@@ -116,26 +113,29 @@ def ptb_xl(label_set: str) -> Question:
     )
 
 
-_ECG_NAT = Method(
-    name="ecg_nat",
-    kind="finetune",
-    recipe="ecg_nat",
-    pretraining="ecg_nat_pretraining",
-    is_pretrained_on_all=True,
-    pretraining_minutes=90.0,
-)
+_ECG_NAT = Method(name="ecg_nat", recipe="ecg_nat", start=NAT_START)
+_CROSS_ENTROPY: dict[str, Any] = {"objective": {"kind": "classification"}}
+_SCRATCH: dict[str, Any] = {
+    "starts_from_probe": False,
+    "training__learning_rate": 1e-3,
+    "training__layer_decay": 1.0,
+    "tuning_trials": 0,
+}
+
+
+def _scratch(name: str, **overrides: Any) -> Method:
+    return variant(name, "ecg_nat", **_SCRATCH, **overrides)
 
 
 def ecg_nat() -> Suite:
     """ECG-NAT with few labels: pretrained or not, one loss or two, against a convolutional net."""
     return Suite(
-        name="ecg-nat",
-        sentence=ecg_nat.__doc__ or "",
         methods=(
             _ECG_NAT,
-            _ECG_NAT.but(name="ecg_nat_cross_entropy", recipe="ecg_nat_cross_entropy"),
+            _ECG_NAT.but(name="ecg_nat_cross_entropy", overrides=_CROSS_ENTROPY),
             _ECG_NAT.but(name="ecg_nat_probed", kind="probe"),
-            *tuned("ecg_nat_scratch", "ecg_nat_scratch_cross_entropy"),
+            _scratch("ecg_nat_scratch"),
+            _scratch("ecg_nat_scratch_cross_entropy", **_CROSS_ENTROPY),
             Method(name="random_encoder", kind="probe", recipe="ecg_nat", is_control=True),
             *tuned("xresnet1d101", "s4_small"),
         ),
@@ -150,20 +150,16 @@ def ecg_nat() -> Suite:
 def ecg_nat_ablations() -> Suite:
     """What each part of ECG-NAT is worth, with 105 labels."""
     return Suite(
-        name="ecg-nat-ablations",
-        sentence=ecg_nat_ablations.__doc__ or "",
         methods=(
             _ECG_NAT,
-            _ECG_NAT.but(name="one_corpus", is_pretrained_on_all=False),
-            _ECG_NAT.but(name="ecg_nat_cross_entropy", recipe="ecg_nat_cross_entropy"),
-            *tuned(
-                "ecg_nat_scratch",
-                "ecg_nat_full_attention",
-                "ecg_nat_convolution",
-                "ecg_nat_kernels_7",
-                "ecg_nat_kernels_31",
-                "ecg_nat_single_scale",
-            ),
+            _ECG_NAT.but(name="one_corpus", start=NAT_START.but(is_on_all=False)),
+            _ECG_NAT.but(name="ecg_nat_cross_entropy", overrides=_CROSS_ENTROPY),
+            _scratch("ecg_nat_scratch"),
+            _scratch("ecg_nat_full_attention", encoder__attention="full"),
+            _scratch("ecg_nat_convolution", encoder__attention="conv"),
+            _scratch("ecg_nat_kernels_7", encoder__kernel_sizes=(7, 7, 7, 7)),
+            _scratch("ecg_nat_kernels_31", encoder__kernel_sizes=(31, 31, 31, 31)),
+            _scratch("ecg_nat_single_scale", encoder__is_single_scale=True),
         ),
         questions=(ptb_xl("super"),),
         label_fractions=(105,),

@@ -4,81 +4,80 @@ Late fusion and the rows of single modalities are what a fused model has to beat
 read redacted reports are the ones to believe, because reports often state the label.
 """
 
-from research.suites import Method, Question, Suite, Taught
-from research.tables.ecg import FOLDS_1_TO_7, SYSTEMS, ptb_xl, tuned
+from typing import Any
 
-_SIGNAL_MODELS = tuple(
-    each.but(is_kept=True) for each in SYSTEMS if each.name in ("ecg_nat", "melp_small")
+from research.suites import Method, Question, Start, Suite, Taught
+from research.tables.ecg import (
+    FOLDS_1_TO_7,
+    MELP_START,
+    NAT_START,
+    SYSTEMS,
+    ptb_xl,
+    tuned,
+    variant,
 )
-"""Other systems that read signals, pretrained as in their own tables."""
+
+_SMALL = "medualtime_small"
+_REDACTED: dict[str, Any] = {"preprocessing__reports__is_redacted": True}
+_SIGNAL_ONLY = variant(f"{_SMALL}_signal_only", _SMALL, encoder__reads="signal")
+_CONSTANT_TEXT = variant(
+    f"{_SMALL}_constant_text", _SMALL, preprocessing__reports__stands_in="report"
+)
+_TEXT_ONLY_REDACTED = variant(
+    f"{_SMALL}_text_only_redacted", _SMALL, encoder__reads="text", **_REDACTED
+)
+_TEXT_LINEAR = variant("text_linear", "text_linear")
+_TEXT_LINEAR_REDACTED = variant("text_linear_redacted", "text_linear", **_REDACTED)
+_XRESNET = variant("xresnet1d", "xresnet1d")
+
+
+def _redacted(name: str, **overrides: Any) -> Method:
+    return variant(f"{_SMALL}_{name}", _SMALL, **_REDACTED, **overrides)
+
+
+def _fused(name: str, *rows: Method) -> Method:
+    return Method(name=name, kind="late_fusion", fused=rows)
 
 
 def medualtime() -> Suite:
     """MedualTime, its controls and baselines on the superclasses of PTB-XL, all labels."""
+    # other systems that read signals, pretrained as in their own tables
+    signal_models = [SYSTEMS["ecg_nat"], SYSTEMS["melp_small"]]
+    alone = (_SIGNAL_ONLY, _CONSTANT_TEXT, _TEXT_ONLY_REDACTED, _TEXT_LINEAR_REDACTED)
     return Suite(
-        name="medualtime",
-        sentence=medualtime.__doc__ or "",
         methods=(
-            *(
-                method.but(protocol="text_controls")
-                for method in tuned("medualtime_small_redacted", "medualtime_small")
-            ),
-            *(
-                method.but(is_kept=True)
-                for method in tuned(
-                    "medualtime_small_signal_only",
-                    "medualtime_small_constant_text",
-                    "medualtime_small_text_only_redacted",
-                    "text_linear_redacted",
-                    "text_linear",
-                    "xresnet1d",
-                )
-            ),
+            _redacted("redacted").but(protocol="text_controls"),
+            variant(_SMALL, _SMALL).but(protocol="text_controls"),
+            *(row.but(is_kept=True) for row in (*alone, _TEXT_LINEAR, _XRESNET)),
+            _fused("late_fusion_redacted", _CONSTANT_TEXT, _TEXT_ONLY_REDACTED),
+            _fused("xresnet1d_and_text_redacted", _XRESNET, _TEXT_LINEAR_REDACTED),
+            _fused("xresnet1d_and_text", _XRESNET, _TEXT_LINEAR),
+            variant(f"{_SMALL}_text_only", _SMALL, encoder__reads="text"),
+            variant(f"{_SMALL}_unadapted", _SMALL, encoder__n_adapted=0),
+            _redacted("unadapted_redacted", encoder__n_adapted=0),
+            _redacted("signal_pass", encoder__passes="signal"),
+            _redacted("text_pass", encoder__passes="text"),
+            _redacted("trained_trunk", encoder__is_trunk_trained=True, training__layer_decay=0.05),
+            *tuned("gpt4ts_small"),
+            variant("gpt4ts_prompt_small", "gpt4ts_small", encoder__prompt="report", **_REDACTED),
             Method(
-                name="late_fusion_redacted",
-                kind="late_fusion",
-                fused=("medualtime_small_constant_text", "medualtime_small_text_only_redacted"),
-            ),
-            Method(
-                name="xresnet1d_and_text_redacted",
-                kind="late_fusion",
-                fused=("xresnet1d", "text_linear_redacted"),
-            ),
-            Method(
-                name="xresnet1d_and_text", kind="late_fusion", fused=("xresnet1d", "text_linear")
-            ),
-            *tuned(
-                "medualtime_small_text_only",
-                "medualtime_small_unadapted",
-                "medualtime_small_unadapted_redacted",
-                "medualtime_small_signal_pass",
-                "medualtime_small_text_pass",
-                "medualtime_small_trained_trunk",
-                "gpt4ts_small",
-                "gpt4ts_prompt_small",
-            ),
-            Method(
-                name="medualtime_small_unsupervised_probed",
+                name=f"{_SMALL}_unsupervised_probed",
                 kind="probe",
-                pretraining="medualtime_small_pretraining",
-                pretraining_minutes=20.0,
-                is_pretrained_per_seed=True,
+                start=Start(
+                    recipe=f"{_SMALL}_pretraining",
+                    is_per_seed=True,
+                    overrides={"training.max_minutes": 20.0},
+                ),
             ),
-            *_SIGNAL_MODELS,
+            *(row.but(is_kept=True) for row in signal_models),
             *(
-                method.but(
-                    name=f"{method.name}_and_text_redacted",
-                    kind="late_fusion",
-                    recipe="",
-                    fused=(method.recipe, "text_linear_redacted"),
-                    is_kept=False,
-                )
-                for method in _SIGNAL_MODELS
+                _fused(f"{row.name}_and_text_redacted", row, _TEXT_LINEAR_REDACTED)
+                for row in signal_models
             ),
         ),
         questions=(ptb_xl("super"),),
         seeds=3,
-        reference="medualtime_small_redacted",
+        reference=f"{_SMALL}_redacted",
     )
 
 
@@ -86,51 +85,30 @@ _GRADED = Taught(label_sets=("ptb-xl/grade",), train_folds=FOLDS_1_TO_7, val_fol
 _SUPER = Taught(label_sets=("ptb-xl/super",), train_folds=FOLDS_1_TO_7, val_folds=("8",))
 
 
-def _coarse_to_fine(name: str, sentence: str, question: Question, taught: Taught) -> Suite:
+def _coarse_to_fine(question: Question, taught: Taught) -> Suite:
     few = Method(name="", kind="evaluate", protocol="coarse_to_fine", settings={"controls": []})
     return Suite(
-        name=name,
-        sentence=sentence,
         methods=(
             *(
-                few.but(name=recipe, recipe=recipe, taught=taught)
-                for recipe in (
-                    "medualtime_small_redacted",
-                    "medualtime_small_signal_only",
-                    "medualtime_small_text_only_redacted",
-                    "xresnet1d",
-                )
+                few.but(name=row.name, recipe=row.recipe, overrides=row.overrides, taught=taught)
+                for row in (_redacted("redacted"), _SIGNAL_ONLY, _TEXT_ONLY_REDACTED, _XRESNET)
             ),
-            few.but(
-                name="ecg_nat_probed",
-                pretraining="ecg_nat_pretraining",
-                is_pretrained_on_all=True,
-                pretraining_minutes=90.0,
-            ),
-            few.but(
-                name="melp_probed",
-                pretraining="melp_small",
-                is_pretrained_per_seed=True,
-                pretraining_minutes=40.0,
-            ),
+            few.but(name="ecg_nat_probed", start=NAT_START),
+            few.but(name="melp_probed", start=MELP_START),
             few.but(name="random_encoder", recipe="xresnet1d", is_control=True),
         ),
         questions=(question,),
         label_fractions=(5, 10, 20, 50),
         label_unit="shots",
-        reference="medualtime_small_redacted",
+        reference=f"{_SMALL}_redacted",
     )
 
 
 def medualtime_grades() -> Suite:
     """Taught four grades, then five classes with a few examples each, as in the released code."""
-    return _coarse_to_fine(
-        "medualtime-grades", medualtime_grades.__doc__ or "", ptb_xl("super-single"), _GRADED
-    )
+    return _coarse_to_fine(ptb_xl("super-single"), _GRADED)
 
 
 def medualtime_subclasses() -> Suite:
     """Taught superclasses, then those subclasses that are common enough, with a few examples."""
-    return _coarse_to_fine(
-        "medualtime-subclasses", medualtime_subclasses.__doc__ or "", ptb_xl("sub"), _SUPER
-    )
+    return _coarse_to_fine(ptb_xl("sub"), _SUPER)

@@ -1,52 +1,47 @@
-"""Tables of MELP: what reports teach, asked by words, by probes, and on other corpora.
+"""Tables of MELP: what reports teach: zero-shot, under probes, and on other corpora.
 
 Everything is pretrained on PTB-XL with its reports, once for every seed; labels choose nothing.
-Asking for classes of PTB-XL itself is report-supervised, not zero-shot; the other corpora are.
+Classes of PTB-XL itself are report-supervised, not zero-shot; those of other corpora are.
 """
 
 from typing import Any
 
 from research.suites import Method, Question, Suite, Taught
-from research.tables.ecg import FOLDS_1_TO_7, ptb_xl
+from research.tables.ecg import FOLDS_1_TO_7, MELP_START, ptb_xl
 
-_LEARNS_FROM = ptb_xl("super")
-
-
-def _pretrained(pretraining: str, **changes: Any) -> Method:
-    fields = {
-        "name": pretraining,
-        "kind": "evaluate",
-        "pretraining": pretraining,
-        "pretraining_minutes": 40.0,
-        "is_pretrained_per_seed": True,
-        "learns_from": _LEARNS_FROM,
-        "protocol": "zero_shot",
-    }
-    return Method.model_validate(fields | changes)
+_ONE_LEVEL = {
+    "objective.token": 0.0,
+    "encoder.decoder_layers": 0,  # without the token level there is no decoder to keep
+    "encoder.n_caption_queries": 0,
+}
+_START = MELP_START.but(folds_of=ptb_xl("super"))
+_ZERO_SHOT = Method(name="melp_small", kind="evaluate", protocol="zero_shot", start=_START)
 
 
-def _asked(**changes: Any) -> tuple[Method, ...]:
-    """Returns the rows that are asked by the words for classes."""
-    return (
-        _pretrained("melp_small", **changes),
-        _pretrained("melp_small_shuffled", is_control=True, **changes),
-        _pretrained(
-            "melp_small", name="random_encoder", is_untrained=True, is_control=True, **changes
-        ),
-        _pretrained("melp_small_rhythm", **changes),
-        _pretrained("melp_small_rhythm_beat", **changes),
-        _pretrained("melp_small_whole_reports", **changes),
-        _pretrained("melp_small_as_written", **changes),
-        _pretrained("melp_small", name="melp_small_stage_1", report_lm="report_lm", **changes),
+def _pretrained(name: str, overrides: dict[str, Any], **changes: Any) -> Method:
+    start = _START.but(overrides=_START.overrides | overrides)
+    return _ZERO_SHOT.but(name=f"melp_small_{name}", start=start, **changes)
+
+
+def _prompted(**changes: Any) -> tuple[Method, ...]:
+    """Returns the rows that are prompted with the words for classes."""
+    rows = (
+        _ZERO_SHOT,
+        _pretrained("shuffled", {"objective.shuffles_pairs": True}, is_control=True),
+        _ZERO_SHOT.but(name="random_encoder", start=None, recipe="melp_small", is_control=True),
+        _pretrained("rhythm", _ONE_LEVEL | {"objective.beat": 0.0}),
+        _pretrained("rhythm_beat", _ONE_LEVEL),
+        _pretrained("whole_reports", {"objective.sentence_hiding": 0.0}),
+        _pretrained("as_written", {"preprocessing.reports.translate": False}),
+        _ZERO_SHOT.but(name="melp_small_stage_1", start=_START.but(report_lm="report_lm")),
     )
+    return tuple(row.but(**changes) for row in rows)
 
 
 def melp() -> Suite:
-    """MELP asked for the classes of PTB-XL by words, beside controls and fewer levels."""
+    """MELP prompted with the names of PTB-XL's classes, beside controls and fewer levels."""
     return Suite(
-        name="melp",
-        sentence=melp.__doc__ or "",
-        methods=_asked(settings={"min_test": 5}),
+        methods=_prompted(settings={"min_test": 5}),
         questions=tuple(ptb_xl(name) for name in ("super", "rhythm", "form", "sub")),
         label_fractions=(0,),
         seeds=3,
@@ -66,11 +61,9 @@ def _elsewhere(corpus: str, label_set: str) -> Question:
 
 
 def melp_zero_shot() -> Suite:
-    """MELP on corpora whose labels and recordings it never met, asked by words."""
-    rows = _asked(settings={"min_test": 5})
+    """MELP on corpora whose labels and recordings it never met, zero-shot."""
+    rows = _prompted(settings={"min_test": 5})
     return Suite(
-        name="melp-zero-shot",
-        sentence=melp_zero_shot.__doc__ or "",
         methods=rows[:3],
         questions=(
             _elsewhere("ludb", "rhythm"),
@@ -88,12 +81,9 @@ def melp_zero_shot() -> Suite:
 def melp_probe() -> Suite:
     """MELP's ECG side under a linear probe, against the same tower from scratch."""
     return Suite(
-        name="melp-probe",
-        sentence=melp_probe.__doc__ or "",
         methods=(
-            _pretrained("melp_small", kind="probe", protocol=""),
-            _pretrained("melp_small_shuffled", kind="probe", protocol="", is_control=True),
-            Method(name="melp_small_scratch", kind="finetune", recipe="melp_small_finetuning"),
+            *(row.but(kind="probe", protocol="") for row in _prompted()[:2]),
+            Method(name="melp_small_scratch", recipe="melp_small_finetuning"),
             Method(
                 name="random_encoder", kind="probe", recipe="melp_small_finetuning", is_control=True
             ),
@@ -108,9 +98,7 @@ def melp_probe() -> Suite:
 def melp_retrieval() -> Suite:
     """Which report belongs to a recording, and which recording to a report."""
     return Suite(
-        name="melp-retrieval",
-        sentence=melp_retrieval.__doc__ or "",
-        methods=tuple(row.but(protocol="retrieval", settings={}) for row in _asked()[:3]),
+        methods=tuple(row.but(protocol="retrieval", settings={}) for row in _prompted()[:3]),
         questions=(ptb_xl("all"),),
         label_fractions=(0,),
         seeds=3,
@@ -122,10 +110,8 @@ def melp_retrieval() -> Suite:
 
 def melp_drafts() -> Suite:
     """How near MELP's drafted reports are to the written ones, beside exchanged drafts."""
-    rows = _asked()
+    rows = _prompted()
     return melp_retrieval().but(
-        name="melp-drafts",
-        sentence=melp_drafts.__doc__ or "",
         methods=tuple(row.but(protocol="drafting", settings={}) for row in (rows[0], rows[1])),
         metric="finding_f1",
         beside="rouge_l",
@@ -142,12 +128,8 @@ def melp_transfer() -> Suite:
         taught=taught,
         protocol="transfer",
     )
-    ours = _pretrained(
-        "melp_small", recipe="melp_small_finetuning", taught=taught, protocol="transfer"
-    )
+    ours = scratch.but(name="melp_small", start=_START)
     return Suite(
-        name="melp-transfer",
-        sentence=melp_transfer.__doc__ or "",
         methods=(ours, scratch, scratch.but(name="xresnet1d", recipe="xresnet1d")),
         questions=(_elsewhere("ludb", "rhythm"),),
         seeds=3,

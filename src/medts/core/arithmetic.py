@@ -2,7 +2,7 @@
 
 ``bf16`` multiplies in bfloat16 where that is safe (autocast). ``fp32-onednn`` keeps every value in
 fp32 but hands matrix products to oneDNN, on CPUs only; what it multiplies in is up to the
-processor, and with AMX it is bfloat16 as well. ``bench/ecg_nat_throughput.py`` measures on the
+processor, and with AMX it is bfloat16 as well. ``research/bench/ecg_nat.py`` measures on the
 machine at hand how much faster either is and how far its answers are off.
 
 torch's switch for oneDNN is one for the whole process. A block with the switch and a block without

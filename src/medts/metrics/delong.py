@@ -1,7 +1,7 @@
 """Intervals for one AUROC: DeLong's variance over subjects, steadied where positives are few.
 
 Coverage of nominal 95 % intervals (1,000 test sets of 263 records, binormal scores, true AUROC
-0.87; printed by ``bench/coverage.py``):
+0.87; printed by ``research/bench/coverage.py``):
 
 ===========================  =====  =====  =====
 positives                      125     30     10

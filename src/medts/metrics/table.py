@@ -1,7 +1,7 @@
 """The score table with an interval for every number, as reports and ``metrics.json`` hold it.
 
 Which interval a metric gets, and how often a nominal 95 % interval covered the truth in
-simulations of 100 to 500 records (``bench/coverage.py`` repeats the main ones):
+simulations of 100 to 500 records (``research/bench/coverage.py`` repeats the main ones):
 
 * ``auroc``: steadied DeLong; 94–97 % (see `medts.metrics.delong`).
 * ``auprc``, ``f1``, their macros, ``balanced_accuracy``: the bootstrap's variance steadied

@@ -31,7 +31,7 @@ Form = Literal["auto", "dense", "chunks", "gather"]
 
 DENSE_UP_TO = {"cpu": 64, "cuda": 512}
 """Longest row, in tokens, for which the dense form is taken. The entry for ``cpu`` was measured
-(``bench/neighborhood.py --crossover``); that for ``cuda`` is a guess, as no GPU was at hand."""
+(``research/bench/neighborhood.py --crossover``); that for ``cuda`` is a guess, as no GPU was at hand."""
 
 
 class NeighborhoodAttention(nn.Module):
