@@ -66,7 +66,7 @@ def test_a_package_of_an_extra_is_asked_for_by_the_extras_name(capsys, monkeypat
     import medts.cli.list as module
 
     def absent(_):
-        raise ModuleNotFoundError("No module named 'lightning'", name="lightning")
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(module, "run", absent)
     assert main(["list"]) == 2

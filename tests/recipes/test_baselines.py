@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from medts.inference.bundle import seeded_batch
+from medts.data.windows import collate
+from medts.inference.folder import seeded_windows
 from medts.recipes import baselines
 from medts.recipes.baselines import patchtst, s4, s4_small, transformer
 
@@ -31,7 +32,9 @@ def test_the_encoder_reads_what_the_recipe_prepares(name):
     recipe = getattr(baselines, name)()
     encoder = recipe.encoder.build().eval()
     with torch.inference_mode():
-        encoded = encoder(seeded_batch(recipe.preprocessing, recipe.windowing))
+        encoded = encoder(
+            collate(seeded_windows(recipe.preprocessing, recipe.windowing), recipe.preprocessing)
+        )
     assert encoded.pooled.shape == (2, encoder.dim)
     assert encoded.is_valid.all()
     assert encoded.pooled.isfinite().all()

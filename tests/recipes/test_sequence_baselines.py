@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from medts.inference.bundle import seeded_batch
+from medts.data.windows import collate
+from medts.inference.folder import seeded_windows
 from medts.recipes import recipes
 
 NAMES = [
@@ -20,7 +21,9 @@ def test_the_encoder_reads_the_window_that_is_cut_and_is_small(name):
     encoder = recipe.encoder.build().eval()
     assert sum(p.numel() for p in encoder.parameters()) < 120_000
     with torch.inference_mode():
-        encoded = encoder(seeded_batch(recipe.preprocessing, recipe.windowing))
+        encoded = encoder(
+            collate(seeded_windows(recipe.preprocessing, recipe.windowing), recipe.preprocessing)
+        )
     assert encoded.pooled.shape == (2, encoder.dim)
     assert encoded.pooled.isfinite().all()
 

@@ -50,6 +50,7 @@ def test_a_format_that_loses_something_is_found(monkeypatch):
         FORMATS_NPY.write(replace(record, streams=streams), path)
 
     FORMATS_NPY = FORMATS["npy"]
-    monkeypatch.setitem(FORMATS, "npy", replace(FORMATS_NPY, write=write_negated))
+    broken = {**FORMATS, "npy": replace(FORMATS_NPY, write=write_negated)}
+    monkeypatch.setattr("medts.testing.data.FORMATS", broken)
     with pytest.raises(AssertionError, match="samples come back"):
         check_format("npy")

@@ -72,7 +72,7 @@ def _read_channels(header: Header, rate: float, hints: Hints) -> list[Channel]:
     n_frames, samples = read_samples(header, signals)
     names = [canonical_channel(signal.name) for signal in signals]
     wanted = set(hints.channels or names)
-    if wanted <= set(names) and len(set(names)) == len(names):
+    if not hints.rename and wanted <= set(names) and len(set(names)) == len(names):
         # A channel that nobody wants may be uncalibrated, or be of an unknown unit.
         kept = [row for row, name in enumerate(names) if name in wanted]
         signals, samples = [signals[row] for row in kept], [samples[row] for row in kept]

@@ -30,8 +30,8 @@ from medts.nn.tracing import can_look
 Form = Literal["auto", "dense", "chunks", "gather"]
 
 DENSE_UP_TO = {"cpu": 64, "cuda": 512}
-"""Longest row, in tokens, for which the dense form is taken. The entry for ``cpu`` was measured
-(``research/bench/neighborhood.py --crossover``); that for ``cuda`` is a guess, as no GPU was at hand."""
+"""Longest row, in tokens, for which the dense form is taken. That for ``cpu`` was measured
+(``research/bench/neighborhood.py --crossover``); that for ``cuda`` is a guess without a GPU."""
 
 
 class NeighborhoodAttention(nn.Module):
