@@ -11,7 +11,12 @@ from medts.cli.main import VERBS
 
 HEAVY = ("torch", "lightning", "scipy.signal", "scipy.stats", "sklearn", "matplotlib", "wfdb")
 LISTS = get_args(Kind)
-COMMANDS = [["--help"], *([verb, "--help"] for verb in VERBS), *(["list", kind] for kind in LISTS)]
+COMMANDS = [
+    ["--help"],
+    *([verb, "--help"] for verb in VERBS),
+    *(["list", kind] for kind in LISTS),
+    ["evaluate", "--protocol", "linear_probe", "--help"],
+]
 
 
 def run_without(modules: tuple[str, ...], command: list[str]) -> subprocess.CompletedProcess:
@@ -39,7 +44,12 @@ def test_help_and_lists_work_where_nothing_heavy_can_be_imported(command):
 
 
 @pytest.mark.parametrize(
-    "command", [["predict", "bundle", "a.hea"], ["evaluate", "--protocol", "few_shot", "--help"]]
+    "command",
+    [
+        ["predict", "bundle", "a.hea"],
+        ["evaluate", "--model", "m", "--data", "s", "--folds", "9", "--out", "o"],
+    ],
+    ids=["predict", "evaluate"],
 )
 def test_what_needs_torch_says_how_to_install_it(command):
     done = run_without(("torch",), command)

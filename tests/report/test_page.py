@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from html_page import HOSTILE, Page
+from research.bench_report import BenchRow, write_bench_report
 
 import medts.report
 from medts.core.montage import STANDARD_12_LEADS
@@ -23,7 +24,6 @@ from medts.report.paper import draw_record
 from medts.report.reconstructions import RestoredWindow, write_reconstructions
 from medts.report.sentences import sentence_page
 from medts.report.svg import visible
-from research.bench_report import BenchRow, write_bench_report
 
 BIDI = "\u202e\u2066evil\x01\u200f"
 STRINGS = [HOSTILE, f"{BIDI}<script>alert(1)</script>", "{{ 7 * 7 }}{% raw %}", "<b>" * 3_334]
