@@ -229,7 +229,7 @@ def _measure(
     own = model.resolve(
         scored.label_set.name if scored.label_set.name in model.label_sets else None
     )
-    answered, probability, reason = _predict(model, store, rows, perturbation, own, seed, compute)
+    answered, probability, reason = _predict(model, store, rows, perturbation, seed, own, compute)
     subjects = store.subject_ids[rows[answered]]
     if len(set(subjects)) < 2:
         return reason or "fewer than two subjects could be scored"
@@ -259,11 +259,12 @@ def _predict(
     store: Recordings,
     rows: Int[np.ndarray, "n"],
     perturbation: Perturbation,
-    own: LabelSet,
     seed: int,
-    compute: Compute | None,
+    label_set: LabelSet | None = None,
+    compute: Compute | None = None,
 ) -> tuple[Int[np.ndarray, "a"], Float[np.ndarray, "a K"], str]:
     """Predicts the changed records; returns which could be read, and why the others not."""
+    own = model.resolve(label_set)
     answered, reason = [], ""
     precision = "fp32" if compute is None else compute.precision
     waiting: list[Example] = []
