@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from medts.data.store import Store
-from medts.evaluation import find_protocol, settings_kind
 from medts.evaluation.cross_validation import merged_measures, pool
 from medts.evaluation.files import PREDICTIONS
 from medts.evaluation.missing_curve import missing_conditions, share_kept
-from medts.evaluation.missing_modalities import TUNED_ON_ALL, MissingModalitiesConfig, judge
-from medts.evaluation.result import Condition, Measures, Result
+from medts.evaluation.missing_modalities import TUNED_ON_ALL, judge
+from medts.evaluation.protocols.base import Protocol
+from medts.evaluation.protocols.missing_modalities import MissingModalitiesConfig
+from medts.evaluation.result import Condition, Measures
+from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task
 from medts.metrics.bootstrap import bootstrap_scores
@@ -130,16 +132,15 @@ def _kept(full: Scored, found: list[Found]) -> tuple[dict[str, Measures], _Resam
 def _evaluated(job: Job, store: Store, out: Path) -> dict[str, Any]:
     """Measures a model by a protocol, which may train heads or probes of its own."""
     question, method = job.question, job.method
-    protocol = find_protocol(method.protocol)
     settings = dict(method.settings)
     if job.label_unit == "shots":
         settings |= {"shots": [int(job.label_fraction)], "cache": out / "embeddings"}
     with TemporaryDirectory() as folder:
         task = task_of(question, store, Path(folder))
         model = shared(job, question, store, out)
-        typed = settings_kind(method.protocol).model_validate(settings)
+        typed = Protocol.find(method.protocol).Config.model_validate(settings)
         first = job.draw * getattr(typed, "episodes", 1)  # no draw repeats another's episodes
-        result: Result = protocol.run(model, task, typed, seed=first)
+        result = run_protocol(method.protocol, model, task, typed, seed=first)
         has_predictions = (Path(folder) / PREDICTIONS).is_file()
         values = _drawn(task) if has_predictions else np.zeros((0, N_RESAMPLES + 1))
     n_draws = len(values)

@@ -19,14 +19,15 @@ from jaxtyping import Float
 from medts.core.records import Record
 from medts.data.splits import Part, draw_shots, labelled_part, take_part
 from medts.data.store import Store
-from medts.evaluation import find_protocol, settings_kind
+from medts.evaluation.answers import thresholds_of
 from medts.evaluation.embeddings import embed
-from medts.evaluation.fine_tune import thresholds_of
 from medts.evaluation.late_fusion import fuse
 from medts.evaluation.leaks import refuse_leaks
 from medts.evaluation.missing_curve import Missing
 from medts.evaluation.missing_modalities import answers_without, missing_sets
-from medts.evaluation.result import Condition, Measures, Result
+from medts.evaluation.protocols.base import Protocol
+from medts.evaluation.result import Condition, Measures
+from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task, make_task
 from medts.inference.stored import predict_store
@@ -37,7 +38,8 @@ from medts.models.baselines.multirocket import MultiRocketFeatures
 from medts.recipes import find_recipe
 from medts.signal.features import signal_features
 from medts.signal.preprocess import Preprocessing, preprocess
-from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
+from medts.training.probe import Labelled, fit_probe, fit_scaling, macro_auroc
+from medts.training.settings import ProbeConfig
 from research.models import finetuned, fused_jobs, job_recipe, shared
 from research.suites import Job, Question
 
@@ -106,9 +108,9 @@ def _finetuned(job: Job, question: Question, store: Store, out: Path, factor: fl
             names = missing_sets(tuple(model.preprocessing.streams))
             return replace(found, without=answers_without(model, task, scored, names))
         if job.method.protocol:
-            protocol = find_protocol(job.method.protocol)
-            settings = settings_kind(job.method.protocol).model_validate(job.method.settings)
-            result: Result = protocol.run(model, task, settings, seed=job.seed)
+            name = job.method.protocol
+            settings = Protocol.find(name).Config.model_validate(job.method.settings)
+            result = run_protocol(name, model, task, settings, seed=job.seed)
             usual = controls(scored)
             others = {k: v for k, v in result.controls.items() if k not in usual}
             return replace(found, conditions=result.conditions, controls=others)

@@ -72,6 +72,7 @@ def run_folder(installed, tmp_path_factory) -> Path:
         ("sources", "few"),
         ("label-sets", "few/rhythm"),
         ("formats", "plain"),
+        ("protocols", "counting"),
         ("recipes", "gru_byol"),
     ],
 )
@@ -108,6 +109,18 @@ print(json.dumps(model.predict(file).probability))
     shown = medts(*asked, folders=installed)
     classes = json.loads(shown.stdout)["classes"]
     assert {name: each["probability"] for name, each in classes.items()} == json.loads(done.stdout)
+
+
+def test_its_protocol_measures_with_its_settings_as_flags(installed, run_folder):
+    done = medts(
+        "evaluate", "--protocol", "counting", "--by", "10", "--model", run_folder / "tuned",
+        "--data", run_folder / "store", "--folds", "3", "--out", run_folder / "test",
+        folders=installed,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((run_folder / "test" / "metrics.json").read_text())
+    assert found["metrics"]["n"]["value"] == 10 * found["n_records"] > 0
+    assert (found["protocol"], found["settings"]) == ("counting", {"by": 10})
 
 
 def test_its_teacher_follows_the_encoder_after_a_step(installed):

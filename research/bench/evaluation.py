@@ -22,14 +22,16 @@ from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.evaluation.embeddings import embed
-from medts.evaluation.few_shot import FewShotConfig, run
+from medts.evaluation.protocols.few_shot import FewShotConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.metrics.bootstrap import bootstrap_blocks, bootstrap_scores
 from medts.metrics.scores import make_scorer
 from medts.recipes import find_recipe
-from medts.training.probe import Labelled, ProbeConfig, fit_probe
+from medts.training.probe import Labelled, fit_probe
+from medts.training.settings import ProbeConfig
 
 N_SUBJECTS, EPISODES = 300, 10
 N_RECORDS, N_VALUES, N_CLASSES = 600, 20_000, 5
@@ -104,7 +106,7 @@ def kept_embeddings() -> None:
         results, seconds = [], []
         for _ in range(2):
             started = time.perf_counter()
-            results.append(run(model, task, settings))
+            results.append(run_protocol("few_shot", model, task, settings))
             seconds.append(time.perf_counter() - started)
 
     anew_s = seconds[1] + EPISODES * pass_s

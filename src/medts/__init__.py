@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from medts.version import __version__
 
 if TYPE_CHECKING:
-    from medts.api import train
+    from medts.api import evaluate, train
     from medts.classifier import Classifier
     from medts.core.records import Record, Stream
     from medts.data.in_memory import RecordsInMemory
@@ -40,6 +40,7 @@ _WHERE = {
     "Store": "medts.data.store",
     "Stream": "medts.core.records",
     "Subsample": "medts.data.splits",
+    "evaluate": "medts.api",
     "load": "medts.inference.predictor",
     "read": "medts.formats",
     "recipe": "medts.recipes",
@@ -61,6 +62,7 @@ __all__ = [
     "Stream",
     "Subsample",
     "__version__",
+    "evaluate",
     "load",
     "read",
     "recipe",

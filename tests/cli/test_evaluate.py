@@ -5,12 +5,12 @@ import tyro
 
 from medts.cli.evaluate import protocol_name, with_settings_of
 from medts.cli.main import main
-from medts.evaluation import PROTOCOLS
+from medts.evaluation.protocols.base import Protocol
 
 NEEDED = ["--model", "m", "--data", "s", "--folds", "9", "--out", "o"]
 
 
-@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+@pytest.mark.parametrize("protocol", sorted(Protocol.listed().found))
 def test_every_protocol_has_its_settings_as_flags(protocol):
     kind = with_settings_of(protocol)
     asked = tyro.cli(kind, args=[*NEEDED, "--protocol", protocol, "--seed", "3"])
@@ -29,7 +29,7 @@ def test_settings_are_read_from_their_flags():
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
-        (["--folds", "9"], "fine_tune"),
+        (["--folds", "9"], "held_out"),
         (["--protocol", "few_shot", "--folds", "9"], "few_shot"),
         (["--folds", "9", "--protocol=few_shot"], "few_shot"),
     ],
@@ -76,3 +76,24 @@ def test_means_over_draws_are_printed_and_no_page_is_made_up(
     assert "subjects and draws" in printed
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"draws.parquet", "metrics.json", "predictions.parquet"}
+
+
+def test_a_device_that_is_not_there_is_one_line(tiny_run, synthetic_store, tmp_path, capsys):
+    asked = ["--model", str(tiny_run), "--data", str(synthetic_store.paths[0]), "--folds", "9",
+             "--out", str(tmp_path), "--device", "cuda:99"]  # fmt: skip
+    assert main(["evaluate", *asked]) == 2
+    assert "device: 'cuda:99': torch sees" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_range_takes_the_folds_that_exist_and_prints_them(
+    tiny_run, synthetic_store, tmp_path, capsys
+):
+    asked = ["--model", str(tiny_run), "--data", str(synthetic_store.paths[0]),
+             "--out", str(tmp_path)]  # fmt: skip
+    assert main(["evaluate", *asked, "--folds", "9-51"]) == 0
+    assert "fold 9, 10" in " ".join(capsys.readouterr().out.split())
+    assert main(["evaluate", *asked, "--folds", "9,11"]) == 2
+    assert "no record in fold '11'" in capsys.readouterr().err
+    assert main(["evaluate", *asked, "--folds", "9,11-51"]) == 2
+    assert "none of the folds 11" in capsys.readouterr().err

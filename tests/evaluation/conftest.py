@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from medts.evaluation.linear_probe import LinearProbeConfig
+from medts.evaluation.protocols.linear_probe import LinearProbeConfig
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle, load_bundle
 

@@ -2,14 +2,9 @@ import numpy as np
 import pytest
 
 from medts.core.errors import ConfigError, LeakError
-from medts.evaluation import calibration
-from medts.evaluation.calibration import (
-    CalibrationConfig,
-    logits_of,
-    rescale,
-    statements,
-    weighted_error,
-)
+from medts.evaluation.calibration import logits_of, rescale, statements, weighted_error
+from medts.evaluation.protocols.calibration import CalibrationConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
 from medts.inference.stored import predict_store
@@ -29,7 +24,7 @@ def task(synthetic_store):
 
 @pytest.fixture(scope="module")
 def result(model, task):
-    return calibration.run(model, task, CalibrationConfig(n_bins=5, error_rates=(0.2,)))
+    return run_protocol("calibration", model, task, CalibrationConfig(n_bins=5, error_rates=(0.2,)))
 
 
 def condition(result, name):
@@ -133,7 +128,7 @@ def test_conformal_labels_are_counted_on_test_with_limits_from_validation(result
 def test_no_validation_is_refused(model, synthetic_store):
     task = make_task(synthetic_store, "synthetic/findings", test_folds=["9"])
     with pytest.raises(ConfigError, match="needs validation records"):
-        calibration.run(model, task, CalibrationConfig())
+        run_protocol("calibration", model, task, CalibrationConfig())
 
 
 def test_validation_that_is_test_is_refused(synthetic_store):

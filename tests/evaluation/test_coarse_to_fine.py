@@ -8,10 +8,10 @@ import pytest
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
-from medts.evaluation import coarse_to_fine, few_shot
-from medts.evaluation.coarse_to_fine import CoarseToFineConfig, restrict
-from medts.evaluation.few_shot import FewShotConfig
-from medts.evaluation.task import make_task
+from medts.evaluation.protocols.coarse_to_fine import CoarseToFineConfig
+from medts.evaluation.protocols.few_shot import FewShotConfig
+from medts.evaluation.run import run_protocol
+from medts.evaluation.task import make_task, restrict
 from medts.evaluation.text import without_words_of
 
 
@@ -55,10 +55,10 @@ def test_it_is_few_shot_on_what_is_left(model, fine):
     settings = CoarseToFineConfig(
         shots=(2,), episodes=10, controls=(), classifier="centroid", min_train=5, min_test=2
     )
-    result = coarse_to_fine.run(model, fine, settings, seed=3)
+    result = run_protocol("coarse_to_fine", model, fine, settings, seed=3)
     kept, left_out = restrict(fine, min_train=5, min_test=2)
     plain = FewShotConfig(shots=(2,), episodes=10, controls=(), classifier="centroid")
-    expected = few_shot.run(model, kept, plain, seed=3)
+    expected = run_protocol("few_shot", model, kept, plain, seed=3)
     assert result.metrics == expected.metrics
     assert result.protocol == "coarse_to_fine"
     assert result.settings["min_train"] == 5
@@ -68,7 +68,7 @@ def test_it_is_few_shot_on_what_is_left(model, fine):
 
 def test_the_label_set_that_was_taught_is_no_finer_one(model, task, fine):
     with pytest.raises(ConfigError, match="taught synthetic/findings itself"):
-        coarse_to_fine.run(model, task)
+        run_protocol("coarse_to_fine", model, task)
     with pytest.raises(ConfigError, match=r"0 classes .* 9000 training"):
         restrict(fine, min_train=9000, min_test=1)
 

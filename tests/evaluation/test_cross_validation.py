@@ -4,15 +4,10 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from medts.core.errors import ConfigError, LeakError
 from medts.data.splits import take_part
-from medts.evaluation import cross_validation
 from medts.evaluation.controls import random_encoder
-from medts.evaluation.cross_validation import (
-    CrossValidationConfig,
-    cross_validate,
-    pool,
-    subject_folds,
-    subject_tasks,
-)
+from medts.evaluation.cross_validation import cross_validate, pool, subject_folds, subject_tasks
+from medts.evaluation.protocols.cross_validation import CrossValidationConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Scored
 from medts.evaluation.task import make_task
 
@@ -101,7 +96,7 @@ def test_a_record_that_is_tested_twice_is_refused(everyone):
 def test_an_encoder_is_measured_on_everyone_with_a_probe_per_fold(model, everyone, kept):
     settings = CrossValidationConfig(n_folds=3, controls=(), cache=kept, c_grid=(0.01, 1.0))
     untrained = random_encoder(model, seed=0)
-    result = cross_validation.run(untrained, everyone, settings)
+    result = run_protocol("cross_validation", untrained, everyone, settings)
     assert result.n_records == len(everyone.test)
     assert result.n_subjects == 50
     assert [each.name for each in result.conditions] == ["fold 1", "fold 2", "fold 3"]
@@ -117,7 +112,7 @@ def test_an_encoder_is_measured_on_everyone_with_a_probe_per_fold(model, everyon
 
 def test_an_encoder_that_met_the_people_is_refused(model, everyone):
     with pytest.raises(LeakError):
-        cross_validation.run(model, everyone)
+        run_protocol("cross_validation", model, everyone)
 
 
 def test_parts_are_taken_from_the_test_part_only(everyone, synthetic_store):

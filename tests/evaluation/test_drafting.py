@@ -3,7 +3,9 @@ import pytest
 
 from medts.core.errors import ConfigError, LeakError, MedtsError
 from medts.evaluation import drafting
-from medts.evaluation.drafting import DraftingConfig, Scorer
+from medts.evaluation.drafting import Scorer
+from medts.evaluation.protocols.drafting import DraftingConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
@@ -52,7 +54,7 @@ def test_who_writes_what_was_written_scores_one_and_exchanged_drafts_do_not(
     read = drafting._told(writer, task, task.test.rows)[1]
     place = dict(zip(report, read, strict=True))
     _writes(monkeypatch, place.__getitem__)
-    result = drafting.run(writer, task, FEW)
+    result = run_protocol("drafting", writer, task, FEW)
     for name in ("bleu_1", "bleu_4", "rouge_l", "finding_f1"):
         assert result.metrics[name].value == pytest.approx(1.0), name
         assert result.controls["exchanged"][name].value < 0.95, name
@@ -64,7 +66,7 @@ def test_the_same_draft_for_everyone_is_no_better_than_when_it_is_exchanged(
     writer, task, monkeypatch
 ):
     _writes(monkeypatch, lambda _: "sinus rhythm.")
-    result = drafting.run(writer, task, FEW)
+    result = run_protocol("drafting", writer, task, FEW)
     for name, measure in result.metrics.items():
         control = result.controls["exchanged"][name]
         assert measure.value == pytest.approx(control.value, nan_ok=True), name
@@ -73,7 +75,7 @@ def test_the_same_draft_for_everyone_is_no_better_than_when_it_is_exchanged(
 
 
 def test_an_untrained_decoder_writes_something_for_every_record(writer, task):
-    result = drafting.run(writer, task, FEW.but(max_tokens=3))
+    result = run_protocol("drafting", writer, task, FEW.but(max_tokens=3))
     assert result.n_records == len(task.test)
     assert result.metrics["rouge_l"].value < 0.5
 
@@ -87,7 +89,7 @@ def test_findings_of_a_text_are_looked_up_once_and_rows_may_repeat():
 
 def test_who_cannot_write_or_has_met_the_people_is_refused(writer, bundle, task, synthetic_store):
     with pytest.raises(ConfigError, match="no decoder to write with"):
-        drafting.run(bundle, task, FEW)
+        run_protocol("drafting", bundle, task, FEW)
     known = make_task(synthetic_store, "synthetic/findings", test_folds=["7"])
     met = Bundle(
         writer.config,
@@ -96,7 +98,7 @@ def test_who_cannot_write_or_has_met_the_people_is_refused(writer, bundle, task,
         provenance=bundle.provenance,
     )
     with pytest.raises(LeakError):
-        drafting.run(met, known, FEW)
+        run_protocol("drafting", met, known, FEW)
 
 
 def test_training_records_without_reports_leave_out_their_control(
@@ -112,10 +114,10 @@ def test_training_records_without_reports_leave_out_their_control(
 
     monkeypatch.setattr(drafting, "_told", told_in_tests_only)
     _writes(monkeypatch, lambda _: "sinus rhythm.")
-    assert drafting.run(writer, task, FEW).controls.keys() == {"exchanged"}
+    assert run_protocol("drafting", writer, task, FEW).controls.keys() == {"exchanged"}
 
 
 def test_a_test_part_without_reports_is_refused(writer, task, monkeypatch):
     monkeypatch.setattr(drafting, "_told", lambda *_: (np.array([], dtype=int), []))
     with pytest.raises(MedtsError, match="no test record has a report"):
-        drafting.run(writer, task, FEW)
+        run_protocol("drafting", writer, task, FEW)

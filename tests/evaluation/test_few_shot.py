@@ -7,7 +7,9 @@ from pydantic import ValidationError
 from sklearn.neighbors import NearestCentroid
 
 from medts.data.splits import Part
-from medts.evaluation.few_shot import FewShotConfig, draw_shots, nearest_centroid, run
+from medts.evaluation.few_shot import draw_shots, nearest_centroid
+from medts.evaluation.protocols.few_shot import FewShotConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.training.probe import Labelled
 
@@ -64,7 +66,9 @@ def measured(tiny_run, task, kept, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("shots")
     settings = FewShotConfig(shots=(3,), controls=(), cache=kept)
-    return run(load_bundle(tiny_run), replace(task, out=out), settings, seed=2), out
+    return run_protocol(
+        "few_shot", load_bundle(tiny_run), replace(task, out=out), settings, seed=2
+    ), out
 
 
 def test_ten_episodes_are_reported_one_by_one_with_their_mean(measured):
@@ -95,7 +99,7 @@ def test_without_validation_nothing_is_chosen(measured):
 
 def test_with_validation_as_many_examples_choose(model, task, kept, tmp_path):
     settings = FewShotConfig(shots=(1,), validation="k-shot", controls=(), cache=kept)
-    run(model, replace(task, out=tmp_path), settings)
+    run_protocol("few_shot", model, replace(task, out=tmp_path), settings)
     rows = pq.read_table(tmp_path / "draws.parquet").to_pylist()
     first = [row["record_id"] for row in rows if row["draw"] == 0 and row["part"] == "validation"]
     ids = task.store.record_ids[task.validation.rows].tolist()
@@ -106,7 +110,9 @@ def test_with_validation_as_many_examples_choose(model, task, kept, tmp_path):
 
 def test_episodes_repeat_themselves(model, task, kept, measured):
     result, _ = measured
-    again = run(model, task, FewShotConfig(shots=(3,), controls=(), cache=kept), seed=2)
+    again = run_protocol(
+        "few_shot", model, task, FewShotConfig(shots=(3,), controls=(), cache=kept), seed=2
+    )
     assert again.metrics == result.metrics
 
 
@@ -139,7 +145,7 @@ def test_the_nearest_centroid_lists_a_lone_class_and_never_answers_an_absent_one
 
 def test_the_classifier_can_be_the_nearest_centroid(model, task, kept):
     settings = FewShotConfig(shots=(2,), classifier="centroid", controls=(), cache=kept)
-    result = run(model, task, settings)
+    result = run_protocol("few_shot", model, task, settings)
     assert set(result.settings["chosen"].values()) == {None}
     assert result.metrics["macro_auroc"].value > 0.4
 

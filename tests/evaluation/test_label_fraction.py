@@ -4,13 +4,13 @@ import pytest
 
 from medts.core.errors import ConfigError
 from medts.data.splits import labelled_part
-from medts.evaluation.label_fraction import (
+from medts.evaluation.protocols.label_fraction import (
     LabelFractionConfig,
     labelled_order,
     missing_classes,
     n_labelled,
-    run,
 )
+from medts.evaluation.run import run_protocol
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,9 @@ def measured(tiny_run, task, kept, tmp_path_factory):
     settings = LabelFractionConfig(
         fractions=(0.2, 30, 1.0), draws=3, controls=("simple_features",), cache=kept
     )
-    return run(load_bundle(tiny_run), replace(task, out=out), settings, seed=4), out
+    return run_protocol(
+        "label_fraction", load_bundle(tiny_run), replace(task, out=out), settings, seed=4
+    ), out
 
 
 def test_every_draw_and_every_mean_is_reported(measured, task):
@@ -91,7 +93,7 @@ def test_classes_are_covered_as_soon_as_there_are_enough_records(task):
 
 def test_a_class_without_an_example_is_named(model, task, kept):
     settings = LabelFractionConfig(fractions=(2,), draws=1, controls=(), cache=kept)
-    result = run(model, task, settings)
+    result = run_protocol("label_fraction", model, task, settings)
     assert any("no labelled example of" in note for note in result.notes)
     assert missing_classes(np.eye(3)[:2], ("a", "b", "c")) == ("no labelled example of c",)
     assert missing_classes(np.eye(3), ("a", "b", "c")) == ()

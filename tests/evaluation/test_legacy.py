@@ -9,15 +9,15 @@ import medts
 from medts.core.errors import LeakError, MedtsError
 from medts.data.windowing import Windowing, windows_of
 from medts.data.windows import collate
-from medts.evaluation import legacy
 from medts.evaluation.legacy import (
-    LegacyConfig,
     columns_by_position_as_merl,
     crop_probabilities,
     helme_interval,
     merl_macro_auroc,
     read_merl_tables,
 )
+from medts.evaluation.protocols.legacy import LegacyConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 
 META = "ecg_id,patient_id,strat_fold,filename_lr,filename_hr"
@@ -157,7 +157,7 @@ def test_crops_are_those_of_the_record_cut_by_hand(model, task):
 
 
 def test_helme_stands_beside_the_right_way_with_its_quirks_named(model, task):
-    result = legacy.run(model, task, LegacyConfig(style="helme", n_resamples=10))
+    result = run_protocol("legacy", model, task, LegacyConfig(style="helme", n_resamples=10))
     names = [each.name for each in result.conditions]
     assert names[0].startswith("this package")
     assert result.conditions[0].metrics["macro_auroc"] == result.metrics["macro_auroc"]
@@ -185,7 +185,7 @@ def test_merl_with_tables_scores_by_name_and_by_position_side_by_side(
     known = task.store.record_ids.copy()
     known[rows] = numbered
     monkeypatch.setitem(task.store.__dict__, "record_ids", known)
-    result = legacy.run(model, task, LegacyConfig(tables=folder))
+    result = run_protocol("legacy", model, task, LegacyConfig(tables=folder))
     by_name = {each.name: each.metrics["macro_auroc"].value for each in result.conditions}
     undefined = len(result.excluded_classes)
     share = (len(classes) - undefined) / len(classes)
@@ -196,7 +196,7 @@ def test_merl_with_tables_scores_by_name_and_by_position_side_by_side(
 
 
 def test_without_tables_nothing_is_read_by_position(model, task):
-    result = legacy.run(model, task)
+    result = run_protocol("legacy", model, task)
     assert not any("position" in each.name for each in result.conditions)
     assert not any(note.startswith("positional") for note in result.notes)
 
@@ -204,7 +204,7 @@ def test_without_tables_nothing_is_read_by_position(model, task):
 def test_a_leak_and_a_single_label_set_are_refused_here_too(model, synthetic_store):
     seen = make_task(synthetic_store, "synthetic/findings", test_folds=["7"])
     with pytest.raises(LeakError):
-        legacy.run(model, seen)
+        run_protocol("legacy", model, seen)
     single = make_task(synthetic_store, "synthetic/rhythm", test_folds=["9"])
     with pytest.raises(MedtsError, match="single-label"):
-        legacy.run(model, single)
+        run_protocol("legacy", model, single)

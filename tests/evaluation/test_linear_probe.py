@@ -11,13 +11,14 @@ from sklearn.preprocessing import StandardScaler
 
 from medts.core.errors import ConfigError
 from medts.evaluation import draws
-from medts.evaluation.linear_probe import LinearProbeConfig, run
+from medts.evaluation.protocols.linear_probe import LinearProbeConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.stored import embed_store
 
 
 def test_the_numbers_are_those_of_sklearn_on_the_same_embeddings(model, task, plain):
-    result = run(model, task, plain)
+    result = run_protocol("linear_probe", model, task, plain)
     store, target = task.store, task.train.target
     train, test = (
         embed_store(model, store, part.rows.tolist()) for part in (task.train, task.test)
@@ -43,8 +44,11 @@ def test_what_the_test_records_are_labelled_chooses_nothing(model, task, plain, 
     results = {}
     for name, target in (("true", task.test.target), ("changed", changed)):
         out = tmp_path / name
-        results[name] = run(
-            model, replace(task, test=replace(task.test, target=target), out=out), plain
+        results[name] = run_protocol(
+            "linear_probe",
+            model,
+            replace(task, test=replace(task.test, target=target), out=out),
+            plain,
         )
     tables = [pq.read_table(tmp_path / name / "predictions.parquet") for name in results]
     for column in tables[0].column_names:
@@ -57,7 +61,7 @@ def test_what_the_test_records_are_labelled_chooses_nothing(model, task, plain, 
 
 
 def test_controls_take_the_encoders_place(model, task, kept):
-    result = run(model, task, LinearProbeConfig(cache=kept), seed=3)
+    result = run_protocol("linear_probe", model, task, LinearProbeConfig(cache=kept), seed=3)
     wanted = {"majority", "label_shuffle", "random_encoder", "simple_features"}
     assert result.controls.keys() == wanted
     for control in ("random_encoder", "simple_features"):
@@ -70,7 +74,7 @@ def test_a_constant_encoder_ends_at_one_half_and_in_no_error(model, task):
     with torch.no_grad():
         for weight in model.encoder.parameters():
             weight.zero_()
-    result = run(model, task, LinearProbeConfig(controls=()))
+    result = run_protocol("linear_probe", model, task, LinearProbeConfig(controls=()))
     assert result.metrics["macro_auroc"].value == 0.5
 
 
@@ -79,7 +83,7 @@ def test_a_single_label_set_is_probed_by_one_softmax(model, synthetic_store, pla
         synthetic_store, "synthetic/rhythm", test_folds=["9", "10"], train_folds=["1", "2", "3"],
         val_folds=["8"], out=tmp_path,
     )  # fmt: skip
-    result = run(model, task, plain)
+    result = run_protocol("linear_probe", model, task, plain)
     table = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
     columns = [values for name, values in table.items() if name.startswith("probability")]
     np.testing.assert_allclose(np.sum(columns, axis=0), 1.0)
@@ -91,7 +95,7 @@ def test_classes_without_two_kinds_of_example_are_listed(model, task, plain):
     target = task.train.target.copy()
     target[:, 1] = 0
     few = replace(task, train=replace(task.train, target=target))
-    result = run(model, few, plain)
+    result = run_protocol("linear_probe", model, few, plain)
     name = task.label_set.classes[1]
     (note,) = [note for note in result.notes if "constant probability" in note]
     assert name in note
@@ -107,7 +111,7 @@ def test_the_encoder_is_asked_once_for_all_parts(model, task, plain, monkeypatch
         return np.random.default_rng(0).normal(size=(len(rows), 3))
 
     monkeypatch.setattr(draws, "embed", counting)
-    run(model, task, plain)
+    run_protocol("linear_probe", model, task, plain)
     (rows,) = asked
     assert (
         len(set(rows.tolist()))
@@ -118,13 +122,13 @@ def test_the_encoder_is_asked_once_for_all_parts(model, task, plain, monkeypatch
 
 def test_the_model_is_left_as_it_was(model, task, plain):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    run(model, task, plain)
+    run_protocol("linear_probe", model, task, plain)
     assert all((before[name] == value).all() for name, value in model.state_dict().items())
 
 
 def test_strength_and_thresholds_need_validation_records(model, task, plain):
     with pytest.raises(ConfigError, match="needs validation records"):
-        run(model, replace(task, validation=None), plain)
+        run_protocol("linear_probe", model, replace(task, validation=None), plain)
 
 
 def test_an_unknown_control_is_named():

@@ -24,13 +24,13 @@ from medts.evaluation.missing_curve import Judged, missing_conditions
 from medts.evaluation.missing_modalities import (
     TUNED_ON_ALL,
     TUNED_WITHOUT,
-    MissingModalitiesConfig,
     missing_sets,
     over_sets,
-    run,
     without,
 )
+from medts.evaluation.protocols.missing_modalities import MissingModalitiesConfig
 from medts.evaluation.result import read_result
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
@@ -106,7 +106,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def result(model, task):
-    return run(model, task, PROBE, seed=1)
+    return run_protocol("missing_modalities", model, task, PROBE, seed=1)
 
 
 def test_every_set_but_all_of_them_may_be_missing():
@@ -237,7 +237,9 @@ def test_a_head_is_measured_as_it_is_and_the_report_draws_the_curve(model, task,
         provenance=Provenance(recipe="untrained", prevalence={"slow": 0.5, "fast": 0.5}),
     )
     task = replace(task, out=tmp_path)
-    result = run(tuned, task, MissingModalitiesConfig(n_resamples=20))
+    result = run_protocol(
+        "missing_modalities", tuned, task, MissingModalitiesConfig(n_resamples=20)
+    )
     assert {each.regime for each in result.conditions} == {TUNED_ON_ALL}
     assert len(result.conditions) == 6 + 2
     details = details_of(task, result, model=tuned.save(tmp_path / "bundle"))
@@ -257,7 +259,7 @@ def test_a_model_that_has_met_the_records_is_refused(model, task):
         provenance=Provenance(recipe="x", seen=(seen,)),
     )
     with pytest.raises(LeakError):
-        run(met, task, PROBE)
+        run_protocol("missing_modalities", met, task, PROBE)
 
 
 def test_hiding_leaves_other_streams_alone(model, store, task):
@@ -274,7 +276,7 @@ def test_hiding_leaves_other_streams_alone(model, store, task):
 def test_a_set_that_leaves_only_a_modality_never_trained_is_left_out_and_said(model, task):
     partly = copy.deepcopy(model)
     partly.encoder.is_trained[:] = torch.tensor([False, True, True])
-    result = run(partly, task, PROBE, seed=1)
+    result = run_protocol("missing_modalities", partly, task, PROBE, seed=1)
     names = {each.name for each in result.conditions}
     assert f"{TUNED_ON_ALL}: without second, noise" not in names
     assert f"{TUNED_ON_ALL}: without first, noise" in names

@@ -7,9 +7,10 @@ import pytest
 from medts.core.errors import LeakError, MedtsError
 from medts.core.reports import ReportSettings
 from medts.data.reports import as_read
-from medts.evaluation import retrieval
 from medts.evaluation.embeddings import embed
-from medts.evaluation.retrieval import RetrievalConfig, match_reports, match_subjects, retrieve
+from medts.evaluation.protocols.retrieval import RetrievalConfig
+from medts.evaluation.retrieval import match_reports, match_subjects, retrieve
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
 
@@ -86,7 +87,7 @@ def test_what_cannot_be_looked_for_is_refused():
 
 
 def test_any_encoder_identifies_subjects_beside_its_chance(bundle, task):
-    result = retrieval.run(bundle, task, RetrievalConfig(ks=(1, 5)))
+    result = run_protocol("retrieval", bundle, task, RetrievalConfig(ks=(1, 5)))
     embedding = embed(bundle, task.store, task.test.rows)
     subjects = task.store.subject_ids[task.test.rows].tolist()
     found, _ = match_subjects(embedding, subjects)
@@ -105,7 +106,7 @@ def test_a_model_with_a_text_side_finds_reports_both_ways(bundle, task, make_ali
     place = {text: np.eye(len(texts))[i] for i, text in enumerate(texts)}
     ids = task.store.record_ids[task.test.rows]
     of_record = {i: place[reports[row]] for i, row in zip(ids, task.test.rows, strict=True)}
-    result = retrieval.run(make_aligned(bundle, of_record, place.__getitem__), task)
+    result = run_protocol("retrieval", make_aligned(bundle, of_record, place.__getitem__), task)
     assert result.metrics["report_recall@1"].value == 1.0
     assert result.metrics["record_recall@1"].value == 1.0
     assert result.controls["chance"]["report_recall@1"].value < 0.5
@@ -122,7 +123,7 @@ def test_reports_are_looked_for_as_the_model_reads_them(bundle, task, make_align
         return np.eye(2)[len(text) % 2]
 
     of_record = {name: np.eye(2)[0] for name in task.store.record_ids[task.test.rows]}
-    retrieval.run(make_aligned(cleaned, of_record, read), task)
+    run_protocol("retrieval", make_aligned(cleaned, of_record, read), task)
     written = [task.store.column("report")[row] for row in task.test.rows]
     assert set(asked) == set(as_read(written, ReportSettings())) - {None}
     assert not set(asked) & set(written)
@@ -131,4 +132,4 @@ def test_reports_are_looked_for_as_the_model_reads_them(bundle, task, make_align
 def test_a_model_that_has_met_the_people_is_refused(bundle, synthetic_store):
     task = make_task(synthetic_store, "synthetic/findings", test_folds=["7"])
     with pytest.raises(LeakError):
-        retrieval.run(bundle, task)
+        run_protocol("retrieval", bundle, task)

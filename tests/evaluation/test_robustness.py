@@ -5,7 +5,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 from medts.core.errors import LeakError
 from medts.data.windowing import Windowing
 from medts.evaluation import robustness
-from medts.evaluation.robustness import RobustnessConfig, perturbations
+from medts.evaluation.protocols.robustness import RobustnessConfig
+from medts.evaluation.robustness import perturbations
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
@@ -76,7 +78,7 @@ def result(model, task):
         missing_channels=(11,), n_draws=1, noise=("white",), snr_db=(-30.0,), durations_s=(5.0,),
         swaps=(("RA", "LA"),), sampling_rates=(1.0,),
     )  # fmt: skip
-    return robustness.run(model, task, settings)
+    return run_protocol("robustness", model, task, settings)
 
 
 def test_what_changes_nothing_has_no_difference(result):
@@ -135,12 +137,12 @@ def test_noise_repeats_with_the_seed(model, task):
 def test_a_model_that_has_met_the_records_is_refused(model, synthetic_store):
     task = make_task(synthetic_store, "synthetic/findings", test_folds=["8"])
     with pytest.raises(LeakError):
-        robustness.run(model, task, NOTHING)
+        run_protocol("robustness", model, task, NOTHING)
 
 
 def test_fewer_records_can_be_drawn_for_the_conditions(model, task):
     settings = NOTHING.but(gains=(1.0,), n_records=8)
-    found = robustness.run(model, task, settings)
+    found = run_protocol("robustness", model, task, settings)
     assert found.conditions[0].n_records == 8
     assert found.n_records == len(task.test)
     assert any("8 records drawn" in note for note in found.notes)

@@ -7,8 +7,10 @@ from sklearn.metrics import roc_auc_score
 from medts.core.errors import LeakError
 from medts.data.splits import take_part
 from medts.evaluation import subgroups
+from medts.evaluation.protocols.subgroups import SubgroupsConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Scored
-from medts.evaluation.subgroups import SubgroupsConfig, group_of, mover_difference
+from medts.evaluation.subgroups import group_of, mover_difference
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
 from medts.metrics.intervals import Interval
@@ -27,7 +29,7 @@ def task(synthetic_store):
 @pytest.fixture(scope="module")
 def result(model, task):
     settings = SubgroupsConfig(facts=("sex", "age", "ward"), least_subjects=3)
-    return subgroups.run(model, task, settings)
+    return run_protocol("subgroups", model, task, settings)
 
 
 def test_every_known_group_is_scored_on_its_own_records(result, model, task):
@@ -45,7 +47,9 @@ def test_every_known_group_is_scored_on_its_own_records(result, model, task):
 
 def test_small_groups_and_unknown_facts_are_named_not_scored(result, model, task):
     assert any("no test record says ward" in note for note in result.notes)
-    strict = subgroups.run(model, task, SubgroupsConfig(facts=("sex",), least_subjects=1000))
+    strict = run_protocol(
+        "subgroups", model, task, SubgroupsConfig(facts=("sex",), least_subjects=1000)
+    )
     assert strict.conditions == ()
     assert any("too few subjects" in note and "sex " in note for note in strict.notes)
 
@@ -119,4 +123,4 @@ def test_edges_that_do_not_rise_are_refused():
 def test_a_model_that_has_met_the_records_is_refused(model, synthetic_store):
     task = make_task(synthetic_store, "synthetic/findings", test_folds=["7"])
     with pytest.raises(LeakError):
-        subgroups.run(model, task, SubgroupsConfig())
+        run_protocol("subgroups", model, task, SubgroupsConfig())

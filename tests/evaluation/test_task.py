@@ -6,7 +6,8 @@ import pytest
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import take_part
 from medts.evaluation.answers import head_origin
-from medts.evaluation.linear_probe import LinearProbeConfig, run
+from medts.evaluation.protocols.linear_probe import LinearProbeConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import Task, make_task, origin_of
 from medts.inference.bundle import load_bundle
 from medts.inference.folder import bundle_digest
@@ -48,8 +49,10 @@ def test_a_model_that_met_the_test_subjects_is_refused_or_stamped(synthetic_stor
     model = load_bundle(tiny_run)
     task = make_task(synthetic_store, LABELS, test_folds=["7"], train_folds=["1"], val_folds=["8"])
     with pytest.raises(LeakError, match="trained on fold 7"):
-        run(model, task, LinearProbeConfig(controls=()))
-    allowed = run(model, replace(task, allow_leak=True), LinearProbeConfig(controls=()))
+        run_protocol("linear_probe", model, task, LinearProbeConfig(controls=()))
+    allowed = run_protocol(
+        "linear_probe", model, replace(task, allow_leak=True), LinearProbeConfig(controls=())
+    )
     assert any("LEAK" in note for note in allowed.notes)
 
 
@@ -68,9 +71,9 @@ def test_the_origin_names_the_parts_of_the_task(synthetic_store, tiny_run):
 def test_a_class_that_training_never_showed_is_named(synthetic_store, tiny_run):
     bundle = load_bundle(tiny_run)
     task = make_task(synthetic_store, LABELS, test_folds=["9", "10"])
-    assert not head_origin(bundle, task, "fine_tune", seed=0).notes
+    assert not head_origin(bundle, task, "held_out", seed=0).notes
     first, *others = task.label_set.classes
     shares = {first: 0.0, **dict.fromkeys(others, 0.5)}
     bundle.provenance = bundle.provenance.but(prevalence=shares)
-    (note,) = head_origin(bundle, task, "fine_tune", seed=0).notes
+    (note,) = head_origin(bundle, task, "held_out", seed=0).notes
     assert note == f"no training record holds {first}: the model cannot know them"

@@ -7,16 +7,11 @@ import torch
 from medts.core.labels import LabelSet
 from medts.data.report_grades import GRADES
 from medts.data.reports import as_read
-from medts.evaluation import text_controls
 from medts.evaluation.answers import answer
+from medts.evaluation.protocols.text_controls import TextControlsConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
-from medts.evaluation.text_controls import (
-    TextControlsConfig,
-    change_reports,
-    make_change,
-    unknown_classes,
-    with_change,
-)
+from medts.evaluation.text_controls import change_reports, make_change, unknown_classes, with_change
 from medts.inference.bundle import load_bundle
 from medts.inference.stored import predict_store
 
@@ -41,7 +36,7 @@ def task(synthetic_store):
 
 @pytest.fixture(scope="module")
 def result(model, task):
-    return text_controls.run(model, task)
+    return run_protocol("text_controls", model, task)
 
 
 def test_every_control_is_a_condition_and_stands_among_the_controls(result, task):
@@ -136,7 +131,7 @@ def test_a_shuffle_keeps_the_reports_and_repeats_with_its_seed():
 
 def test_a_model_that_reads_no_reports_is_not_moved_by_them(tiny_run, task):
     settings = TextControlsConfig(controls=("signal_only", "shuffled_text"))
-    result = text_controls.run(load_bundle(tiny_run), task, settings)
+    result = run_protocol("text_controls", load_bundle(tiny_run), task, settings)
     for condition in result.conditions:
         assert condition.metrics["macro_auroc_difference"].value == 0
     assert torch.isfinite(torch.tensor(result.metrics["macro_auroc"].value))

@@ -10,9 +10,10 @@ from medts.data.ingest import ingest
 from medts.data.sources.memory import Memory
 from medts.data.sources.synthetic import synthetic_record
 from medts.data.store import Store
-from medts.evaluation import transfer
+from medts.evaluation.protocols.transfer import TransferConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import Task, make_task
-from medts.evaluation.transfer import TransferConfig, carry_over, class_map
+from medts.evaluation.transfer import carry_over, class_map
 from medts.inference.bundle import load_bundle
 from medts.inference.stored import predict_store
 
@@ -63,7 +64,7 @@ def elsewhere(tmp_path_factory):
 
 
 def test_a_model_is_scored_on_another_corpus_by_name(model, elsewhere):
-    found = transfer.run(model, elsewhere)
+    found = run_protocol("transfer", model, elsewhere)
     assert set(found.per_class) == {"PVC", "AFIB", "NORM"}
     own = model.label_set.classes
     p = predict_store(model, elsewhere.store, elsewhere.test.rows.tolist())
@@ -77,13 +78,13 @@ def test_a_model_is_scored_on_another_corpus_by_name(model, elsewhere):
 
 
 def test_the_majority_control_knows_the_source_only(model, elsewhere):
-    found = transfer.run(model, elsewhere)
+    found = run_protocol("transfer", model, elsewhere)
     assert found.controls["majority"]["macro_auroc"].value == pytest.approx(0.5)
 
 
 def test_a_mapping_of_the_caller_takes_the_strictest_threshold(model, elsewhere):
     settings = TransferConfig(mapping={"PVC": ("PVC", "BIGU"), "NORM": ("NORM",)})
-    found = transfer.run(model, elsewhere, settings)
+    found = run_protocol("transfer", model, elsewhere, settings)
     assert set(found.per_class) == {"PVC", "NORM"}
     expected = max(model.thresholds()["PVC"], model.thresholds()["BIGU"])
     assert found.thresholds["PVC"] == pytest.approx(expected)
@@ -92,9 +93,9 @@ def test_a_mapping_of_the_caller_takes_the_strictest_threshold(model, elsewhere)
 
 def test_an_unknown_class_in_a_mapping_is_refused(model, elsewhere):
     with pytest.raises(UnknownNameError, match="class of synthetic/findings 'PVCS'"):
-        transfer.run(model, elsewhere, TransferConfig(mapping={"PVC": ("PVCS",)}))
+        run_protocol("transfer", model, elsewhere, TransferConfig(mapping={"PVC": ("PVCS",)}))
     with pytest.raises(UnknownNameError, match="class of memory/codes 'PVCS'"):
-        transfer.run(model, elsewhere, TransferConfig(mapping={"PVCS": ("PVC",)}))
+        run_protocol("transfer", model, elsewhere, TransferConfig(mapping={"PVCS": ("PVC",)}))
 
 
 def test_nothing_in_common_is_refused(model, synthetic_store):
@@ -103,12 +104,12 @@ def test_nothing_in_common_is_refused(model, synthetic_store):
     part = task.test.take(np.arange(3))
     task = Task(synthetic_store, foreign, replace(part, target=np.ones((3, 2), np.float32)))
     with pytest.raises(MedtsError, match="no class of synthetic/findings has a counterpart"):
-        transfer.run(model, task)
+        run_protocol("transfer", model, task)
 
 
 def test_of_a_single_label_set_only_records_of_known_classes_count(model, synthetic_store):
     task = make_task(synthetic_store, "synthetic/rhythm", test_folds=["9", "10"])
-    found = transfer.run(model, task)
+    found = run_protocol("transfer", model, task)
     is_sinus = task.test.target[:, task.label_set.classes.index("SR")] > 0
     assert found.n_records == (~is_sinus).sum()
     assert "SR" not in found.per_class
@@ -118,4 +119,4 @@ def test_of_a_single_label_set_only_records_of_known_classes_count(model, synthe
 def test_the_people_a_model_was_trained_on_are_refused(model, synthetic_store):
     task = make_task(synthetic_store, "synthetic/rhythm", test_folds=["7"])
     with pytest.raises(LeakError):
-        transfer.run(model, task)
+        run_protocol("transfer", model, task)

@@ -5,12 +5,13 @@ from medts.core.errors import LeakError, MedtsError
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.data.prompts import write_prompts
-from medts.evaluation import zero_shot
 from medts.evaluation.files import details_of
+from medts.evaluation.protocols.zero_shot import ZeroShotConfig
 from medts.evaluation.result import read_result
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
 from medts.evaluation.text import read_like_prompts
-from medts.evaluation.zero_shot import ZeroShotConfig, class_words, likeness
+from medts.evaluation.zero_shot import class_words, likeness
 from medts.inference.bundle import Bundle, load_bundle
 from medts.report.files import write_result
 from medts.signal.preprocess import Preprocessing
@@ -50,7 +51,7 @@ def oracle(bundle, task, make_aligned):
 
 @pytest.fixture(scope="module")
 def result(oracle, task):
-    return zero_shot.run(oracle, task)
+    return run_protocol("zero_shot", oracle, task)
 
 
 def test_a_model_that_understands_the_words_ranks_perfectly(result):
@@ -70,11 +71,11 @@ def test_words_may_come_from_a_file_in_any_order(oracle, task, result, tmp_path)
     words = {name: phrases[:1] for name, phrases in found.items()}
     path = tmp_path / "prompts.json"
     write_prompts(path, dict(reversed(words.items())))
-    found = zero_shot.run(oracle, task, ZeroShotConfig(prompt_file=str(path)))
+    found = run_protocol("zero_shot", oracle, task, ZeroShotConfig(prompt_file=str(path)))
     assert found.metrics["macro_auroc"] == result.metrics["macro_auroc"]
     first = task.label_set.classes[0]
     write_prompts(path, words | {first: ("a " + "very " * 100 + "long prompt",)})
-    found = zero_shot.run(oracle, task, ZeroShotConfig(prompt_file=str(path)))
+    found = run_protocol("zero_shot", oracle, task, ZeroShotConfig(prompt_file=str(path)))
     assert any(note.startswith("1 prompts have more than 64 words") for note in found.notes)
     assert found.metrics["macro_auroc"].value < 1.0
 
@@ -94,7 +95,7 @@ def test_thresholds_come_from_validation_and_the_result_says_that_this_took_labe
 
 def test_without_validation_only_rankings_are_given(oracle, task):
     bare = make_task(task.store, "synthetic/findings", test_folds=["9", "10"])
-    found = zero_shot.run(oracle, bare)
+    found = run_protocol("zero_shot", oracle, bare)
     assert set(found.metrics) == {"macro_auroc", "macro_auprc"}
     assert found.thresholds == {}
     assert found.metrics["macro_auroc"].value == 1.0
@@ -105,7 +106,7 @@ def test_without_validation_only_rankings_are_given(oracle, task):
 def test_the_page_holds_the_classes_that_were_frequent_enough(oracle, task, tiny_run, tmp_path):
     bare = make_task(task.store, "synthetic/findings", test_folds=["9", "10"], out=tmp_path)
     n_test = np.sort(bare.test.target.sum(axis=0))
-    found = zero_shot.run(oracle, bare, ZeroShotConfig(min_test=int(n_test[0]) + 1))
+    found = run_protocol("zero_shot", oracle, bare, ZeroShotConfig(min_test=int(n_test[0]) + 1))
     details = details_of(bare, found, model=tiny_run)
     report, metrics = write_result(tmp_path, found, details)
     assert read_result(metrics).per_class.keys() < set(bare.label_set.classes)
@@ -116,13 +117,13 @@ def test_the_page_holds_the_classes_that_were_frequent_enough(oracle, task, tiny
 
 def test_a_model_without_a_text_tower_is_refused(bundle, task):
     with pytest.raises(MedtsError, match="this model has no text tower"):
-        zero_shot.run(bundle, task)
+        run_protocol("zero_shot", bundle, task)
 
 
 def test_a_model_that_has_met_the_records_is_refused(oracle, synthetic_store):
     task = make_task(synthetic_store, "synthetic/findings", test_folds=["7"])
     with pytest.raises(LeakError):
-        zero_shot.run(oracle, task)
+        run_protocol("zero_shot", oracle, task)
 
 
 def test_phrases_come_from_the_label_set_then_the_ontology_then_the_name():
@@ -163,7 +164,7 @@ def test_another_class_never_changes_the_ranking_within_a_class():
 
 def test_a_single_set_is_stated_by_the_likeliest_class_and_has_no_brier_score(oracle, task):
     rhythm = make_task(task.store, "synthetic/rhythm", test_folds=["9", "10"])
-    found = zero_shot.run(oracle, rhythm)
+    found = run_protocol("zero_shot", oracle, rhythm)
     assert {"macro_auroc", "accuracy", "macro_f1"} <= found.metrics.keys()
     assert "brier" not in found.metrics
     assert all({"auroc", "f1"} <= each.keys() - {"brier"} for each in found.per_class.values())
@@ -173,7 +174,7 @@ def test_a_single_set_is_stated_by_the_likeliest_class_and_has_no_brier_score(or
 
 
 def test_a_model_that_read_reports_of_the_corpus_is_not_zero_shot(oracle, bundle, task):
-    notes = zero_shot.run(oracle, task).notes
+    notes = run_protocol("zero_shot", oracle, task).notes
     (corpus,) = bundle.provenance.corpora
     assert any("NOT ZERO-SHOT" in note and corpus in note for note in notes)
 

@@ -6,11 +6,11 @@ import pytest
 
 from medts.core.errors import ConfigError
 from medts.data.label_texts import in_words
-from medts.evaluation import few_shot, zero_shot
 from medts.evaluation.embeddings import encoder_digest
-from medts.evaluation.few_shot import FewShotConfig
+from medts.evaluation.protocols.few_shot import FewShotConfig
+from medts.evaluation.protocols.zero_shot import ZeroShotConfig
+from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
-from medts.evaluation.zero_shot import ZeroShotConfig
 from medts.inference.bundle import load_bundle
 from medts.inference.stored import predict_store
 
@@ -25,7 +25,7 @@ def bundle(joint_run):
 @pytest.fixture(scope="module")
 def result(bundle, synthetic_store):
     task = make_task(synthetic_store, FINDINGS, test_folds=["9", "10"])
-    return zero_shot.run(bundle, task)
+    return run_protocol("zero_shot", bundle, task)
 
 
 def test_a_label_set_that_was_never_trained_on_is_ranked_beside_its_controls(result):
@@ -50,7 +50,7 @@ def test_the_phrases_reported_are_those_that_were_read(result, synthetic_store):
 
 def test_the_scores_are_those_of_the_model_asked_about_that_set(bundle, synthetic_store, tmp_path):
     task = make_task(synthetic_store, FINDINGS, test_folds=["9"], out=tmp_path)
-    zero_shot.run(bundle, task, ZeroShotConfig(n_shuffles=1))
+    run_protocol("zero_shot", bundle, task, ZeroShotConfig(n_shuffles=1))
     expected = predict_store(
         bundle,
         synthetic_store,
@@ -65,20 +65,20 @@ def test_the_scores_are_those_of_the_model_asked_about_that_set(bundle, syntheti
 
 def test_a_set_that_was_trained_on_is_not_called_zero_shot(bundle, synthetic_store):
     task = make_task(synthetic_store, "synthetic/rhythm", test_folds=["9", "10"])
-    found = zero_shot.run(bundle, task, ZeroShotConfig(n_shuffles=1))
+    found = run_protocol("zero_shot", bundle, task, ZeroShotConfig(n_shuffles=1))
     assert any("NOT ZERO-SHOT" in note for note in found.notes)
 
 
 def test_phrases_can_not_be_read_otherwise_than_in_training(bundle, synthetic_store):
     task = make_task(synthetic_store, FINDINGS, test_folds=["9"])
     with pytest.raises(ConfigError, match="language: a matching head reads the plainest"):
-        zero_shot.run(bundle, task, ZeroShotConfig(language="de"))
+        run_protocol("zero_shot", bundle, task, ZeroShotConfig(language="de"))
 
 
 def test_with_training_records_the_majority_is_known(bundle, synthetic_store):
     folds = [str(fold) for fold in range(1, 8)]
     task = make_task(synthetic_store, "synthetic/rhythm", train_folds=folds, test_folds=["9", "10"])
-    found = zero_shot.run(bundle, task, ZeroShotConfig(n_shuffles=1))
+    found = run_protocol("zero_shot", bundle, task, ZeroShotConfig(n_shuffles=1))
     commonest = task.train.target.sum(axis=0).argmax()
     expected = float((task.test.target.argmax(axis=1) == commonest).mean())
     assert found.controls["majority"]["accuracy"].value == pytest.approx(expected)
@@ -93,6 +93,6 @@ def test_few_shot_freezes_the_encoder_and_trains_a_head_for_the_new_classes(
     settings = FewShotConfig(
         shots=(1,), episodes=10, classifier="centroid", controls=(), cache=tmp_path
     )
-    found = few_shot.run(bundle, task, settings)
+    found = run_protocol("few_shot", bundle, task, settings)
     assert len([each for each in found.conditions if each.draw is not None]) == 10
     assert encoder_digest(bundle) == before

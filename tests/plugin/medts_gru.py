@@ -1,14 +1,16 @@
-"""Another package's encoder, objective, source, format and recipes; its networks are beside it."""
+"""Another package's encoder, objective, source, format, protocol and recipes; no networks."""
 
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.sources.base import Entry, Source, SourceCard
 from medts.data.sources.synthetic import synthetic_record
+from medts.evaluation.protocols.base import Protocol
 from medts.formats.base import Channel, Format, gather
 from medts.models.settings.base import EncoderSettings
 from medts.nn.settings import ViewsConfig
@@ -78,6 +80,27 @@ def write_plain(record, path):
 
 
 FORMAT = Format("plain", "Plain text", (".plain",), is_plain, read_plain, write_plain)
+
+
+class CountingConfig(Config):
+    """Settings."""
+
+    by: int = 1
+    """Multiple that is reported."""
+
+
+class Counting(Protocol):
+    """Number of test records."""
+
+    name = "counting"
+    Config = CountingConfig
+
+    def measure(self, bundle, task, config, *, seed):
+        from medts.evaluation.result import Measure
+        from medts.evaluation.scoring import Found
+
+        n_records = Measure(value=config.by * len(task.test))
+        return Found(test=task.test, label_set=task.label_set, metrics={"n": n_records})
 
 
 def gru_byol() -> Recipe:

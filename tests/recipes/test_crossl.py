@@ -9,9 +9,9 @@ from medts.core.records import Record, Stream
 from medts.data.windowing import windows_of
 from medts.data.windows import collate
 from medts.evaluation import robustness
-from medts.evaluation.missing_modalities import MissingModalitiesConfig
 from medts.evaluation.missing_modalities import run as measure_missing
-from medts.evaluation.robustness import RobustnessConfig
+from medts.evaluation.protocols.missing_modalities import MissingModalitiesConfig
+from medts.evaluation.protocols.robustness import RobustnessConfig
 from medts.evaluation.task import make_task
 from medts.inference.bundle import load_bundle
 from medts.inference.torch_backend import predictor_of

@@ -11,8 +11,9 @@ from medts.core.errors import ConfigError, MedtsError
 from medts.data.label_texts import in_words
 from medts.evaluation.attention import attended_stream, attention_of
 from medts.evaluation.prompting import score_prompts
+from medts.evaluation.protocols.zero_shot import ZeroShotConfig
 from medts.evaluation.text import embed_records, embed_texts, read_like_prompts, text_side
-from medts.evaluation.zero_shot import ZeroShotConfig, class_words, embed_classes, likeness
+from medts.evaluation.zero_shot import class_words, embed_classes, likeness
 from medts.formats import npy
 from medts.inference.bundle import load_bundle
 from medts.models.settings.melp import MelpConfig

@@ -33,7 +33,7 @@ def result(classes, **changes) -> Result:
         "thresholds": dict.fromkeys(classes, 0.4321),
         "splits": Splits(validation={"folds": ["8"], "records": 220}, test={"folds": ["9"]}),
         "label_set": "made/set",
-        "protocol": "fine_tune",
+        "protocol": "held_out",
         "recipe": "xresnet1d",
         "seed": 7,
         "data_digest": "d" * 64,

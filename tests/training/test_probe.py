@@ -5,7 +5,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling, macro_auroc
+from medts.training.probe import Labelled, fit_probe, fit_scaling, macro_auroc
+from medts.training.settings import ProbeConfig
 
 
 def made(n_records=120, dim=6, n_classes=3, seed=0, kind="multi"):

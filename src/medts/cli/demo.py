@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> None:
     from medts.cli import train as train_verb
     from medts.data.ingest import ingest
     from medts.data.sources.synthetic import Synthetic
-    from medts.data.splits import Split, parse_folds
+    from medts.data.splits import Split
     from medts.data.store import Store
     from medts.formats import FORMATS
 
@@ -67,14 +67,14 @@ def run(arguments: Sequence[str]) -> None:
         asked.recipe,
         store,
         labels=LABELS,
-        split=Split(train=parse_folds("1-7"), validation=("8",)),
+        split=Split(train=tuple("1234567"), validation=("8",)),
         out=asked.out,
         seed=asked.seed,
     )
     train_verb.show(bundle)
 
     console.rule("3 · evidence from folds 9 and 10")
-    result = evaluate(bundle, store, folds=parse_folds("9-10"), out=asked.out, command="medts demo")
+    result = evaluate(bundle, store, folds="9-10", out=asked.out, command="medts demo")
     evaluate_verb.show(result)
 
     console.rule("4 · prediction for a file")

@@ -15,17 +15,18 @@ from rich.table import Table
 
 from medts.cli.console import make_console
 from medts.cli.flags import Computing, DeviceFlags
-from medts.evaluation import PROTOCOLS, settings_kind
+from medts.evaluation.protocols.base import Protocol
 
 if TYPE_CHECKING:
     from medts.evaluation.result import Result
 
-_PROTOCOL_HELP = f"How it is measured: {', '.join(PROTOCOLS)}."
+DEFAULT = "held_out"
+"""Protocol where none is named."""
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a model on folds it has never met; writes a report.
+    """Evaluate a model on folds it has never met; writes a report.
 
     A fold or subject that the model was trained or selected on is refused. With `--protocol NAME
     --help` the settings of a protocol are shown.
@@ -38,13 +39,13 @@ class Evaluate:
     """Stores made by `medts ingest`."""
 
     folds: str
-    """Test folds, such as 9 or test."""
+    """Test folds, such as 9 or test; of a range such as 9-51 those that exist."""
 
     out: Path
     """Folder for metrics.json, predictions.parquet and report.html."""
 
-    protocol: Annotated[str, tyro.conf.arg(help=_PROTOCOL_HELP)] = "fine_tune"
-    """How it is measured."""
+    protocol: str = DEFAULT
+    """How it is measured; see `medts list protocols`."""
 
     labels: str | None = None
     """Label set, such as ptb-xl/super; the model's own if not given."""
@@ -56,7 +57,7 @@ class Evaluate:
     """Folds on which a protocol chooses, such as 8."""
 
     seed: int = 0
-    """Seed of whatever the protocol draws."""
+    """Seed of whatever the protocol samples."""
 
     allow_leak: bool = False
     """Go on although the model has seen test records; the report is stamped."""
@@ -76,28 +77,23 @@ def run(arguments: Sequence[str]) -> None:
     kind = with_settings_of(name)
     asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
     from medts.api import evaluate
-    from medts.data.splits import parse_folds
-    from medts.data.store import Store
-    from medts.inference.stored import Compute
 
     result = evaluate(
         asked.model,
-        Store(*asked.data),
-        folds=parse_folds(asked.folds),
+        asked.data,
+        folds=asked.folds,
         out=asked.out,
         protocol=name,
         settings=asked.settings,
         labels=asked.labels,
-        train_folds=parse_folds(asked.train_folds) if asked.train_folds else (),
-        val_folds=parse_folds(asked.val_folds) if asked.val_folds else (),
+        train_folds=asked.train_folds or (),
+        val_folds=asked.val_folds or (),
         seed=asked.seed,
         allow_leak=asked.allow_leak,
         allow_unchecked=asked.allow_unchecked,
-        compute=Compute(
-            device=asked.compute.device,
-            precision=asked.compute.precision,
-            n_workers=asked.compute.workers,
-        ),
+        device=asked.compute.device,
+        precision=asked.compute.precision,
+        n_workers=asked.compute.workers,
         command=f"medts evaluate {shlex.join(arguments)}",
     )
     show(result)
@@ -112,7 +108,7 @@ def protocol_name(arguments: Sequence[str]) -> str:
         flag, _, value = argument.partition("=")
         if flag == "--protocol":
             return value or following
-    return "fine_tune"
+    return DEFAULT
 
 
 def with_settings_of(protocol: str) -> Any:
@@ -121,7 +117,8 @@ def with_settings_of(protocol: str) -> Any:
     Raises:
         UnknownNameError: If there is no such protocol.
     """
-    config = settings_kind(protocol)
+    found = Protocol.find(protocol)
+    config = found.Config
     settings = Annotated[config, tyro.conf.arg(name="")]
     made = make_dataclass(
         "Evaluate",
@@ -129,7 +126,8 @@ def with_settings_of(protocol: str) -> Any:
         bases=(Evaluate,),
         frozen=True,
     )
-    made.__doc__ = Evaluate.__doc__
+    sentence = (found.__doc__ or "").partition("\n")[0]
+    made.__doc__ = f"{Evaluate.__doc__}\n    Protocol {protocol}: {sentence}"
     return tyro.conf.configure(tyro.conf.AvoidSubcommands)(made)
 
 

@@ -1,6 +1,5 @@
 """`medts list`: what there is to choose from, what other packages add, and what they broke."""
 
-import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from medts.cli.console import make_console
-from medts.core.registry import Plugins, source_of
+from medts.core.registry import Plugins
 
 Kind = Literal["recipes", "sources", "models", "objectives", "formats", "protocols", "label-sets"]
 
@@ -93,14 +92,9 @@ def _formats() -> Listing:
 
 
 def _protocols() -> Listing:
-    from medts.evaluation import PROTOCOLS
+    from medts.evaluation.protocols.base import Protocol
 
-    sentences = {}
-    for name, module in PROTOCOLS.items():
-        tree = ast.parse(source_of(module))  # a protocol imports torch; its docstring does not
-        sentence = (ast.get_docstring(tree) or "").partition("\n")[0]
-        sentences[name] = sentence.removeprefix(f"Protocol `{name}`: ")
-    return Listing(sentences, {}, {})
+    return _listing(Protocol.listed(), _first_line)
 
 
 def _label_sets() -> Listing:

@@ -22,7 +22,7 @@ VERBS = {
     "info": "Say what a store, a bundle, a run or a recording holds.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",
     "train": "Train, pretrain or fine-tune a recipe; ends in a bundle.",
-    "evaluate": "Measure a model on folds it has never met; writes a report.",
+    "evaluate": "Evaluate a model on folds it has never met; writes a report.",
     "predict": "Apply a bundle to recordings.",
     "explain": "Draw which samples and channels an answer rests on, and test that it is so.",
     "zero-shot": "Compare recordings with words of your own.",

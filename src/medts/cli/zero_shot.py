@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> None:
     prompts = collect(asked.prompts, asked.prompt_file)
     from medts.core.arithmetic import arithmetic
     from medts.evaluation.prompting import score_prompts
-    from medts.evaluation.zero_shot import ZeroShotConfig
+    from medts.evaluation.protocols.zero_shot import ZeroShotConfig
     from medts.formats import read
     from medts.inference.predictor import load
 

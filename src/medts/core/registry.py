@@ -7,7 +7,6 @@ that name is an error.
 """
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -227,13 +226,6 @@ def import_all(package: str) -> tuple[ModuleType, ...]:
     """Imports every module directly in a package and returns them."""
     modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
     return tuple(importlib.import_module(f"{package}.{each.name}") for each in modules)
-
-
-def source_of(module: str) -> str:
-    """Returns the source text of a module without importing it; nothing where there is none."""
-    spec = importlib.util.find_spec(module)
-    read = getattr(spec and spec.loader, "get_source", None)
-    return (read and read(module)) or ""
 
 
 def _package(point: EntryPoint) -> str:

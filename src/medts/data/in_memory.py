@@ -1,6 +1,7 @@
 """Records in memory that train and evaluate as a store does, without being written to disk."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -101,6 +102,8 @@ class RecordsInMemory(Recordings):
                 return self._folds[row]
             case "report":
                 return record.report
+            case "facts":
+                return json.dumps(record.facts, ensure_ascii=False)
             case "digest":
                 return _digest(record)
             case "labels":

@@ -102,6 +102,25 @@ def present_folds(
     return found
 
 
+def named_folds(store: Recordings, folds: str | Sequence[str]) -> tuple[str, ...]:
+    """Returns the folds that are meant: of a range those that exist, of single names each.
+
+    Args:
+        store: Whose folds they are.
+        folds: Text such as ``9-10,test``, or names, which stay as they are.
+
+    Raises:
+        ConfigError: If the text is malformed, or none of a range exists.
+    """
+    if not isinstance(folds, str):
+        return tuple(folds)
+    found: list[str] = []
+    for part in folds.split(","):
+        names = parse_folds(part)
+        found += present_folds(store, names) if "-" in part else names
+    return tuple(dict.fromkeys(found))
+
+
 @dataclass(frozen=True)
 class Part:
     """The labelled records of some folds.

@@ -7,18 +7,15 @@ Axes: R records, K classes.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
-from medts.core.versions import versions
-from medts.data.splits import describe
-from medts.evaluation.result import Measure, Measures, Result, Splits
-from medts.evaluation.scoring import Origin, Scored
-from medts.evaluation.task import Task, origin_of
+from medts.evaluation.result import Measure, Measures
+from medts.evaluation.scoring import Scored
+from medts.evaluation.task import Origin, Task, origin_of
 from medts.inference.bundle import Bundle
 from medts.inference.stored import predict_store
 from medts.metrics.comparison import Comparison
@@ -95,31 +92,9 @@ def differences(compared: dict[str, Comparison]) -> Measures:
     }
 
 
-def framed(task: Task, origin: Origin, rows: Int[np.ndarray, "R"], **found: Any) -> Result:
-    """Returns what a protocol found that scores no classes, with where it comes from.
-
-    Args:
-        task: What was asked.
-        origin: Which model was measured.
-        rows: Test records that were measured.
-        found: Metrics, controls, settings, notes and seconds.
-    """
-    store = task.store
-    return Result(
-        per_class={},
-        n_records=len(rows),
-        n_subjects=len(set(store.subject_ids[rows])),
-        splits=Splits(**{**origin.splits, "test": describe(store, task.test)}),
-        label_set=task.label_set.name,
-        protocol=origin.protocol,
-        recipe=origin.recipe,
-        tuning_trials=origin.tuning_trials,
-        seed=origin.seed,
-        data_digest=store.digest(rows),
-        bundle_digest=origin.bundle_digest,
-        versions=versions(),
-        synthetic=any(
-            store.corpora[each].card.synthetic for each in set(store.corpus_of_row[rows])
-        ),
-        **found,
-    )
+def thresholds_of(bundle: Bundle) -> Float[np.ndarray, "K"] | None:
+    """Returns the bundle's operating points in the order of its classes."""
+    if bundle.label_set.kind == "single":
+        return None
+    thresholds = bundle.thresholds()
+    return np.array([thresholds.get(name, NEVER) for name in bundle.label_set.classes])

@@ -1,35 +1,21 @@
-"""Protocol `calibration`: may the probabilities be taken at their word, and what mends them.
-
-Measured on the test records as the model gives them, and again after temperature scaling with
-the one number fitted on validation records; rankings and statements stay the same. Beside these
-stand reliability curves and conformal answers: sets of classes, or for a multi-label set
-presence and absence of each class, that hold the truth at a stated rate, calibrated on
-validation.
-
-Validation records have chosen the model's epoch before, so temperature and conformal limits may
-look slightly better than they are; the guarantee of conformal sets assumes that test records are
-drawn like validation records, and both are counted once per subject here. The calibration error
-itself is biased upwards on few records: compare it between conditions, not with zero.
+"""Calibration: errors before and after temperature scaling, reliability, conformal prediction.
 
 Axes: R records, K classes, N resamples.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
-from pydantic import Field
 from scipy.special import expit, softmax
 from scipy.stats import norm
 
-from medts.core.config import Config
 from medts.data.splits import Part
-from medts.evaluation.answers import answer, head_origin, own_set, probabilities
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Condition, Measure, Measures, Result
-from medts.evaluation.scoring import Scored, score
+from medts.evaluation.answers import answer, own_set, probabilities
+from medts.evaluation.protocols.calibration import CalibrationConfig
+from medts.evaluation.result import Condition, Measure, Measures
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.bootstrap import bootstrap_blocks
@@ -47,22 +33,6 @@ from medts.metrics.scores import Kind
 _LEAST_PROBABILITY = 1e-12
 
 
-class CalibrationConfig(Config):
-    """How calibration is binned and which error rates are promised."""
-
-    n_bins: int = Field(default=15, ge=2)
-    """Bins of the calibration error and of the reliability curve, at most."""
-
-    binning: Binning = "width"
-    """``width``: bins of equal width; ``mass``: of equal numbers of records."""
-
-    error_rates: tuple[float, ...] = (0.1, 0.2)
-    """Shares of records whose conformal answer may miss the truth."""
-
-    n_resamples: int = Field(default=1000, ge=100)
-    """Resamples of subjects behind the intervals."""
-
-
 @dataclass(frozen=True)
 class Statements:
     """What calibration is judged by: one statement per record, or one per record and class.
@@ -76,21 +46,15 @@ class Statements:
     is_true: Bool[np.ndarray, "R k"]
 
 
-def run(
-    model: Bundle, task: Task, settings: CalibrationConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: CalibrationConfig, *, seed: int) -> Found:
     """Measures calibration before and after temperature scaling, and conformal answers.
 
     Raises:
         ConfigError: If the task has no validation records.
-        LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started, settings = time.monotonic(), settings or CalibrationConfig()
-    notes, chosen = task.check(model), task.choosing()
+    chosen = task.choosing()
     scored, kind = answer(model, task), task.label_set.kind
-    if task.out is not None:
-        write_predictions(task.out, "calibration", [("test", 0, scored)])
     own = own_set(model, task)
     columns = [own.classes.index(name) for name in task.label_set.classes]
     known = probabilities(model, task, chosen.rows)[:, columns]
@@ -112,27 +76,25 @@ def run(
     for error_rate in settings.error_rates:
         limits = chosen.target[first], known[first], error_rate
         conditions.append(_sets(scored, *limits) if kind == "single" else _labels(scored, *limits))
-    result = score(scored, head_origin(model, task, "calibration", seed=seed), seconds=0.0)
+    found = score(scored)
     ignorant = {
         "majority": replace(scored, probability=np.tile(scored.prevalence, (len(scored.test), 1))),
         "label_shuffle": replace(scored, test=_shuffled(scored.test, seed)),
     }
     plain = np.ones((1, len(scored.test)))
     controls = {
-        name: result.controls[name]
+        name: found.controls[name]
         | {
             measure: Measure(value=float(value[0]))
             for measure, value in _weighted_scores(each, each.probability, plain, settings).items()
         }
         for name, each in ignorant.items()
     }
-    return result.but(
-        metrics=result.metrics | before,
-        controls=result.controls | controls,
+    return replace(
+        found,
+        metrics=found.metrics | before,
+        controls=found.controls | controls,
         conditions=tuple(conditions),
-        settings=settings.model_dump(mode="json"),
-        notes=notes,
-        seconds=time.monotonic() - started,
     )
 
 

@@ -22,10 +22,11 @@ import torch
 from jaxtyping import Float, Int
 
 from medts.core.labels import LabelSet
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 from medts.evaluation.embeddings import embed, remember
 from medts.evaluation.result import Measure, Measures
 from medts.inference.bundle import Bundle
+from medts.inference.stored import Compute
 from medts.metrics.scores import make_scorer
 from medts.signal.features import signal_features
 from medts.signal.preprocess import regroup
@@ -87,7 +88,7 @@ def random_encoder(model: Bundle, seed: int) -> Bundle:
 
 
 def simple_features(
-    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None = None
+    model: Bundle, store: Recordings, rows: Int[np.ndarray, "n"], folder: Path | None = None
 ) -> Float[np.ndarray, "n D"]:
     """Returns hand-made features of the channels that the model reads; NaN where unmeasurable.
 
@@ -109,21 +110,33 @@ def simple_features(
 
 
 def _random_embeddings(
-    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None, seed: int
+    model: Bundle,
+    store: Recordings,
+    rows: Int[np.ndarray, "n"],
+    folder: Path | None,
+    seed: int,
+    compute: Compute | None = None,
 ) -> Float[np.ndarray, "n D"]:
-    return embed(random_encoder(model, seed), store, rows, folder)
+    return embed(random_encoder(model, seed), store, rows, folder, compute=compute)
 
 
 def _simple_features(
-    model: Bundle, store: Store, rows: Int[np.ndarray, "n"], folder: Path | None, seed: int
+    model: Bundle,
+    store: Recordings,
+    rows: Int[np.ndarray, "n"],
+    folder: Path | None,
+    seed: int,
+    compute: Compute | None = None,
 ) -> Float[np.ndarray, "n D"]:
     return simple_features(model, store, rows, folder)
 
 
 Represent = Callable[
-    [Bundle, Store, Int[np.ndarray, "n"], Path | None, int], Float[np.ndarray, "n D"]
+    [Bundle, Recordings, Int[np.ndarray, "n"], Path | None, int, Compute | None],
+    Float[np.ndarray, "n D"],
 ]
-"""Turns records into vectors: model, store, rows, folder that keeps them, seed."""
+"""Turns records into vectors: model, store, rows, folder that keeps them, seed, and
+where and how the encoder is computed."""
 
 CONTROLS: dict[str, Represent] = {
     "random_encoder": _random_embeddings,

@@ -1,37 +1,25 @@
-"""Cross-validation over subjects: everyone is tested once, by a probe that never met them.
+"""Cross-validation over subjects: folds, a probe per fold, and pooling of their predictions.
 
-For corpora with too few people for one test part. Subjects are dealt into folds that hold the
-classes in nearly equal shares; with one fold as test, the next one chooses and all others train.
-The answers of all folds are put together and scored at once, with intervals over subjects.
-
-Rankings then compare probabilities of different probes, which is fair only as far as these are
-calibrated alike, so each fold's own score stands beside as a condition. Statements are made at
-each fold's own thresholds: probabilities are bent so that the threshold of their fold falls on one
-half, which changes no ranking within a fold.
-
-`run` measures a frozen encoder with a linear probe; `cross_validate` takes anything that answers.
+`run` measures a frozen encoder with a linear probe; `cross_validate` takes anything that predicts.
 
 Axes: R records, K classes, D embedding width.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import Field
 
 from medts.core.errors import ConfigError
+from medts.data.recordings import Recordings
 from medts.data.splits import Part, stratified_order
-from medts.data.store import Store
 from medts.evaluation.controls import CONTROLS
-from medts.evaluation.draws import ProbedConfig
 from medts.evaluation.embeddings import embed
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Condition, Measures, Result
-from medts.evaluation.scoring import Origin, Scored, measure, measures_of, score
-from medts.evaluation.task import Task, origin_of
+from medts.evaluation.protocols.cross_validation import CrossValidationConfig
+from medts.evaluation.result import Condition, Measures
+from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
+from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import subject_index
 from medts.metrics.thresholds import choose_thresholds
@@ -43,16 +31,7 @@ Answer = Callable[[Task], Scored]
 _OF_RANKS = ("macro_auroc", "macro_auprc", "brier", "auroc", "auprc")
 
 
-class CrossValidationConfig(ProbedConfig):
-    """Settings of cross-validation over subjects."""
-
-    n_folds: int = Field(default=5, ge=3)
-    """Folds; as many as there are subjects leaves each one out in turn."""
-
-
-def run(
-    model: Bundle, task: Task, settings: CrossValidationConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: CrossValidationConfig, *, seed: int) -> Found:
     """Measures a linear probe on every record of the task's test part, each tested once.
 
     Args:
@@ -62,11 +41,9 @@ def run(
         seed: Of the folds, of mini-batches and of the random encoder.
 
     Raises:
-        LeakError: If the encoder has met one of the subjects.
         ConfigError: If there are more folds than subjects.
     """
-    started, settings = time.monotonic(), settings or CrossValidationConfig()
-    notes, store, rows = task.check(model), task.store, task.test.rows
+    store, rows = task.store, task.test.rows
     tasks = subject_tasks(task, settings.n_folds, seed=seed)
 
     def probed(values: Float[np.ndarray, "R D"]) -> list[Scored]:
@@ -81,23 +58,21 @@ def run(
 
     answered = probed(embed(model, store, rows, settings.cache, compute=task.compute))
     ranked, stated = pool(answered)
-    if task.out is not None:
-        write_predictions(task.out, "cross_validation", [("all folds", 0, ranked)])
-    notes += (f"{len(tasks)} folds by subject; everyone was tested once",)
-    origin = origin_of(model, task, "cross_validation", seed=seed, notes=notes)
-    result = _merge(score(stated, origin, seconds=0.0), ranked)
+    found = _merge(score(stated), ranked)
     controls = {
         name: merged_measures(
-            *pool(probed(CONTROLS[name](model, store, rows, settings.cache, seed)))
+            *pool(probed(CONTROLS[name](model, store, rows, settings.cache, seed, task.compute)))
         )
         for name in settings.controls
     }
-    return result.but(
-        controls=result.controls | controls,
+    return replace(
+        found,
+        controls=found.controls | controls,
         conditions=tuple(_condition(i, each) for i, each in enumerate(answered, start=1)),
-        settings=settings.model_dump(mode="json", exclude={"cache"}),
         thresholds={},
-        seconds=time.monotonic() - started,
+        notes=(f"{len(tasks)} folds by subject; everyone was tested once",),
+        predictions=(("all folds", 0, ranked),),
+        uses_head=False,
     )
 
 
@@ -129,7 +104,7 @@ def subject_tasks(task: Task, n_folds: int, *, seed: int = 0) -> list[Task]:
 
 
 def subject_folds(
-    store: Store, part: Part, n_folds: int, *, seed: int = 0
+    store: Recordings, part: Part, n_folds: int, *, seed: int = 0
 ) -> list[Int[np.ndarray, "n"]]:
     """Deals the records of a part into folds, whole subjects at a time, stratified by class.
 
@@ -226,17 +201,18 @@ def _probe(
     )
 
 
-def _merge(result: Result, ranked: Scored) -> Result:
+def _merge(stated: Found, ranked: Scored) -> Found:
     """Takes the measures of rankings from the probabilities as they were given."""
-    plain = score(ranked, Origin("", "", 0, "", {}), seconds=0.0)
+    plain = score(ranked)
 
     def merged(found: Measures, of_ranks: Measures) -> Measures:
         return found | {name: of_ranks[name] for name in found if name in _OF_RANKS}
 
-    return result.but(
-        metrics=merged(result.metrics, plain.metrics),
+    return replace(
+        stated,
+        metrics=merged(stated.metrics, plain.metrics),
         per_class={
-            name: merged(each, plain.per_class[name]) for name, each in result.per_class.items()
+            name: merged(each, plain.per_class[name]) for name, each in stated.per_class.items()
         },
     )
 

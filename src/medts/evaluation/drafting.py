@@ -1,65 +1,36 @@
-"""Protocol `drafting`: how near are the reports that a model writes to those that were written.
-
-The model drafts from the first window of every test record; nothing is trained. Words are compared
-by BLEU, METEOR and ROUGE-L, and what is stated by the findings of the ontology: a fluent draft of
-another person's heart scores well in words. Written reports are read as the model reads them,
-cleaned and in the language it was trained in. Records whose report has no words are left out.
-
-Controls: ``exchanged`` gives every record the draft of another one, which keeps fluency and loses
-the heart; ``commonest_report`` drafts the most frequent training report for everyone.
+"""Drafting: reports written by a model, compared with the written ones.
 
 Axes: R records.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
-from pydantic import Field
-from torch.utils.data import DataLoader
 
-from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
 from medts.data.ontology import mentions
 from medts.data.reports import as_read
-from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.evaluation.answers import framed, head_origin
-from medts.evaluation.result import Measure, Measures, Result
+from medts.evaluation.protocols.drafting import DraftingConfig
+from medts.evaluation.result import Measure, Measures
+from medts.evaluation.scoring import Found
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
+from medts.inference.stored import map_windows
 from medts.metrics.bootstrap import derangement, draw_weights
 from medts.metrics.checks import subject_index
 from medts.metrics.text import bleu, finding_scores, meteor, rouge_l
 from medts.models.melp import Melp
 
 
-class DraftingConfig(Config):
-    """How long drafts may be, and how often subjects and drafts are drawn."""
-
-    max_tokens: int = Field(default=64, ge=1)
-    """Tokens of a draft, at most."""
-
-    n_resamples: int = Field(default=200, ge=20)
-    """Resamples of the test subjects behind each interval."""
-
-    n_exchanges: int = Field(default=20, ge=1)
-    """Ways in which the control exchanges drafts."""
-
-
-def run(
-    model: Bundle, task: Task, settings: DraftingConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: DraftingConfig, *, seed: int) -> Found:
     """Drafts a report for every test record and compares it with the written one.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         ConfigError: If the model has no decoder.
         MedtsError: If no test record has a report with words.
     """
-    started, settings = time.monotonic(), settings or DraftingConfig()
-    writer, notes, store = writer_of(model), task.check(model), task.store
+    writer, store = writer_of(model), task.store
     rows, written = _told(model, task, task.test.rows)
     if not len(rows):
         raise MedtsError("no test record has a report", remedy="Test on a corpus with reports")
@@ -78,20 +49,18 @@ def run(
             common = [commonest] * len(rows)
             controls["commonest_report"] = {k: Measure(value=v) for k, v in scorer(common).items()}
     intervals = _spread([scorer(drafted, each) for each in resamples])
-    notes += (
+    note = (
         f"{len(set(drafted))} different drafts for {len(set(written))} different reports "
-        f"of {len(rows)} records",
+        f"of {len(rows)} records"
     )
-    origin = head_origin(model, task, "drafting", seed=seed)
-    return framed(
-        task,
-        origin,
-        rows,
+    return Found(
+        test=task.test,
+        label_set=task.label_set,
         metrics={name: intervals[name].but(value=value[name]) for name in value},
         controls=controls,
-        settings=settings.model_dump(mode="json"),
-        notes=notes,
-        seconds=time.monotonic() - started,
+        notes=(note,),
+        rows=rows,
+        has_labels=False,
     )
 
 
@@ -152,17 +121,16 @@ def _drafts(
     model: Bundle, writer: Melp, task: Task, rows: np.ndarray, max_tokens: int
 ) -> Iterator[str]:
     """Drafts from the first window of every record, in order."""
-    records = PreparedRecords(task.store, rows.tolist(), model.preprocessing, cache_gib=0.5)
-    loader = DataLoader(
-        WindowDataset(records, model.config.windowing),
-        batch_size=64,
-        collate_fn=partial(collate, config=model.preprocessing),
+    batches = map_windows(
+        model,
+        task.store,
+        rows.tolist(),
+        lambda batch: writer.draft(batch, max_tokens=max_tokens),
+        task.compute,
     )
     found: dict[str, str] = {}
-    for batch in loader:
-        for name, text in zip(
-            batch.record_ids, writer.draft(batch, max_tokens=max_tokens), strict=True
-        ):
+    for record_ids, drafts in batches:
+        for name, text in zip(record_ids, drafts, strict=True):
             found.setdefault(name, text)
     yield from (found[name] for name in task.store.record_ids[rows])
 

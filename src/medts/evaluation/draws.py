@@ -7,50 +7,29 @@ same for every control, and a mean over draws that hides none of them.
 Axes: R records, n records, D embedding width, K classes.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
-from pydantic import field_validator
 
-from medts.core.errors import unknown_name
 from medts.core.files import write_whole
 from medts.core.labels import LabelSet
 from medts.data.splits import Part
 from medts.evaluation.averages import average
 from medts.evaluation.controls import CONTROLS
 from medts.evaluation.embeddings import embed
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Condition, Measures, Result
-from medts.evaluation.scoring import Scored, measure, measures_of, score
-from medts.evaluation.task import Task, origin_of
+from medts.evaluation.protocols.probed import ProbedConfig
+from medts.evaluation.result import Condition, Measures
+from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
+from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import FALLBACK, choose_thresholds
-from medts.training.probe import Labelled, Probe, ProbeConfig, fit_probe, fit_scaling
-
-
-class ProbedConfig(ProbeConfig):
-    """Settings of every protocol that trains a probe."""
-
-    controls: tuple[str, ...] = tuple(CONTROLS)
-    """Controls that take the encoder's place beside it; majority and label shuffle always do."""
-
-    cache: Path | None = None
-    """Folder where embeddings are kept between runs; none keeps nothing."""
-
-    @field_validator("controls")
-    @classmethod
-    def _controls_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in CONTROLS:
-                raise unknown_name("control", name, CONTROLS)
-        return names
+from medts.training.probe import Labelled, Probe, fit_probe, fit_scaling
+from medts.training.settings import ProbeConfig
 
 
 @dataclass(frozen=True)
@@ -108,11 +87,10 @@ def measure_draws(
     draws: Sequence[Draw],
     settings: ProbedConfig,
     *,
-    protocol: str,
     seed: int,
     fit: Fit | None = None,
     label_set: LabelSet | None = None,
-) -> Result:
+) -> Found:
     """Trains and measures a probe per draw, and the same with every control.
 
     The result's metrics are the mean over the draws of the first group; every draw and the mean
@@ -123,17 +101,13 @@ def measure_draws(
         task: Train, validation and test records.
         draws: What each probe learns from, group after group.
         settings: Solver, controls and cache.
-        protocol: Name of the protocol.
         seed: Of the run and of the random encoder.
         fit: Trains a probe; the default is that of the settings.
         label_set: Whose description an encoder is conditioned on, where it takes a prior.
 
     Raises:
-        LeakError: If the encoder has met test subjects.
         ConfigError: If the task has no training records.
     """
-    started = time.monotonic()
-    leaks = task.check(model)
     train_with = fit or _fit_of(task, settings)
 
     def answers(vectors: Represented, chosen: Sequence[Draw]) -> list[Answered]:
@@ -154,10 +128,8 @@ def measure_draws(
     for each in answered:
         groups.setdefault(each.draw.group, []).append(each)
     headline = next(iter(groups.values()))
-    notes = [*leaks, *(note for each in headline for note in each.notes)]
-    origin = origin_of(model, task, protocol, seed=seed, notes=tuple(dict.fromkeys(notes)))
-    result = score(headline[0].scored, origin, seconds=0.0)
-    changes: dict[str, Any] = {"controls": dict(result.controls)}
+    found = score(headline[0].scored)
+    changes: dict[str, Any] = {"controls": dict(found.controls)}
     if len(draws) > 1:
         conditions, overall, per_class = _conditions(task, groups)
         changes |= {"conditions": conditions, "metrics": overall, "per_class": per_class}
@@ -166,19 +138,23 @@ def measure_draws(
     for name in settings.controls:
         vectors = represent(
             task,
-            lambda rows, name=name: CONTROLS[name](model, task.store, rows, settings.cache, seed),
+            lambda rows, name=name: CONTROLS[name](
+                model, task.store, rows, settings.cache, seed, task.compute
+            ),
         )
         others = answers(vectors, [each.draw for each in headline])
         changes["controls"][name] = average([each.scored for each in others])[0]
-    changes["settings"] = settings.model_dump(mode="json", exclude={"cache"}) | {
-        "chosen": {each.draw.name: each.probe.choice for each in answered}
-    }
     if task.out is not None:
-        kept = [(each.draw.name, each.draw.draw, each.scored) for each in answered]
-        write_predictions(task.out, protocol, kept)
         with write_whole(task.out / "draws.parquet") as target:
             pq.write_table(draws_table(task, draws), target)
-    return result.but(**changes, seconds=time.monotonic() - started)
+    return replace(
+        found,
+        **changes,
+        settings={"chosen": {each.draw.name: each.probe.choice for each in answered}},
+        notes=tuple(dict.fromkeys(note for each in headline for note in each.notes)),
+        predictions=tuple((each.draw.name, each.draw.draw, each.scored) for each in answered),
+        uses_head=False,
+    )
 
 
 def represent(

@@ -21,8 +21,8 @@ from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
+from medts.data.recordings import Recordings
 from medts.data.reports import as_read
-from medts.data.store import Store
 from medts.inference.bundle import Bundle
 from medts.inference.stored import Compute, embed_store
 
@@ -32,7 +32,7 @@ _SHORT = 32
 
 def embed(
     model: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "n"],
     folder: Path | None = None,
     *,
@@ -56,7 +56,10 @@ def embed(
     def run_encoder(missing: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m D"]:
         return embed_store(model, store, missing.tolist(), label_set=label_set, compute=compute)
 
-    place = folder / encoder_digest(model, label_set)[:_SHORT] if folder else None
+    name = encoder_digest(model, label_set)[:_SHORT]
+    if compute is not None and compute.precision != "fp32":
+        name += f"-{compute.precision}"  # inexact values are never taken for exact ones
+    place = folder / name if folder else None
     values = remember(run_encoder, store, rows, place, model.preprocessing.reports)
     n_bad = int((~np.isfinite(values)).any(axis=1).sum())
     if n_bad:
@@ -83,7 +86,7 @@ def encoder_digest(model: Bundle, label_set: str | LabelSet | None = None) -> st
 
 def remember(
     compute: Callable[[Int[np.ndarray, "m"]], Float[np.ndarray, "m D"]],
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "n"],
     folder: Path | None,
     reports: ReportSettings | None = None,
@@ -113,7 +116,7 @@ def remember(
 
 
 def record_keys(
-    store: Store, rows: Int[np.ndarray, "n"], reports: ReportSettings | None = None
+    store: Recordings, rows: Int[np.ndarray, "n"], reports: ReportSettings | None = None
 ) -> list[bytes]:
     """Returns a digest of each record's id, signals with their scale, and report as it is read."""
     signals, written = store.column("digest"), store.column("report")
@@ -121,7 +124,7 @@ def record_keys(
     keys = []
     for row, report in zip(rows.tolist(), read, strict=True):
         scales = [
-            (name, entry["unit"], entry["start_s"], entry["step"])
+            (name, entry["unit"], entry["start_s"], entry.get("step"))
             for name, entry in sorted(store.streams[row].items())
         ]
         text = repr((store.record_ids[row], signals[row], scales, report))

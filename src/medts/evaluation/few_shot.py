@@ -1,27 +1,16 @@
-"""Protocol `few_shot`: k labelled examples of each class, many times over.
-
-An episode draws, rarest class first, until every class has k examples or all it has; an example
-with several labels counts for each. Where a label set allows records without any class, k of these
-are drawn too, or a lone class would have no negative. Examples of one class come from different
-subjects as far as they go. Classes with fewer than k are listed.
-
-With validation ``k-shot`` the probe's strength and the thresholds are chosen on as many validation
-examples; with ``none`` the strength is a strong default and a class is stated from one half on,
-because nothing may be chosen on test.
+"""Few-shot probes: which examples each episode has, and the two classifiers.
 
 Axes: n records, D embedding width, K classes.
 """
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
 from medts.data.label_texts import in_words
 from medts.data.splits import draw_shots
-from medts.evaluation.draws import Draw, ProbedConfig, measure_draws
-from medts.evaluation.result import Result
+from medts.evaluation.draws import Draw, measure_draws
+from medts.evaluation.protocols.few_shot import FewShotConfig
+from medts.evaluation.scoring import Found
 from medts.evaluation.task import Task
 from medts.evaluation.text import without_words_of
 from medts.inference.bundle import Bundle
@@ -30,25 +19,7 @@ from medts.models.matching_head import MatchingHead
 from medts.training.probe import Labelled, Probe, fit_probe
 
 
-class FewShotConfig(ProbedConfig):
-    """Settings of the protocol `few_shot`."""
-
-    shots: tuple[int, ...] = Field(default=(5,), min_length=1)
-    """Labelled examples per class; the result's metrics are those of the first."""
-
-    episodes: int = Field(default=10, ge=10)
-    """Draws of examples; fewer than ten say little."""
-
-    validation: Literal["none", "k-shot"] = "none"
-    """Whether as many validation examples choose the strength and the thresholds."""
-
-    classifier: Literal["logistic", "centroid"] = "logistic"
-    """Regularised logistic regression, or the nearest mean of the examples."""
-
-
-def run(
-    model: Bundle, task: Task, settings: FewShotConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: FewShotConfig, *, seed: int) -> Found:
     """Measures a bundle's embeddings with k examples per class.
 
     Args:
@@ -61,11 +32,9 @@ def run(
         seed: Of the first episode; the others follow.
 
     Raises:
-        LeakError: If the encoder has met test subjects.
         ConfigError: If the task lacks a part.
     """
-    settings, model = settings or FewShotConfig(), without_words_of(model, task.label_set)
-    described = None
+    model, described = without_words_of(model, task.label_set), None
     if isinstance(model.head, MatchingHead) and model.encoder.takes_prior:
         described = in_words(task.store, task.label_set.name)
     kind, classes = task.label_set.kind, np.array(task.label_set.classes)
@@ -99,9 +68,7 @@ def run(
             return nearest_centroid(train, kind)
         return fit_probe(train, validation, kind, settings, seed=draw.seed)
 
-    return measure_draws(
-        model, task, draws, settings, protocol="few_shot", seed=seed, fit=fit, label_set=described
-    )
+    return measure_draws(model, task, draws, settings, seed=seed, fit=fit, label_set=described)
 
 
 def nearest_centroid(train: Labelled, kind: Kind) -> Probe:

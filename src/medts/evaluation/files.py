@@ -1,7 +1,7 @@
 """The files of an evaluation: numbers, scores of every record, and the page to look at.
 
-A protocol writes ``predictions.parquet`` itself: what each record was given, so that two models can
-later be compared on the same records. `write_result` makes the page from it and writes
+``predictions.parquet`` holds what each record was given, so that two models can later be compared
+on the same records. `medts.report.files.write_result` makes the page from it and writes
 ``metrics.json`` last, as the sign that the others are there.
 """
 
@@ -57,13 +57,13 @@ def predictions(scored: Scored) -> pa.Table:
     return pa.table(columns)
 
 
-def details_of(task: Task, result: Result, *, model: str | Path) -> Details | None:
+def details_of(task: Task, result: Result, *, model: str | Path | None = None) -> Details | None:
     """Collects what a page shows beside the numbers; None unless every record has one answer.
 
     Args:
         task: What was measured; its ``out`` holds the predictions.
         result: Every number.
-        model: Bundle or run folder, for the history of its training.
+        model: Bundle or run folder, for the history of its training; none where there is none.
     """
     assert task.out is not None, "a task without a folder has no files"
     answers = _single_answers(task.out / PREDICTIONS, result)
@@ -71,12 +71,12 @@ def details_of(task: Task, result: Result, *, model: str | Path) -> Details | No
         return None
     task = only_classes(task, list(answers))  # a protocol may have left out rare ones
     probability = np.stack(list(answers.values()), axis=1)
-    history = find_bundle(model).parent / "history.json"
+    history = None if model is None else find_bundle(model).parent / "history.json"
     return Details(
         target=task.test.target,
         probability=probability,
         classes=task.label_set.classes,
-        history=tuple(json.loads(history.read_text())) if history.is_file() else (),
+        history=tuple(json.loads(history.read_text())) if history and history.is_file() else (),
         examples=tuple(
             _example(task, result, probability, index) for index in _chosen(task.test.target)
         ),

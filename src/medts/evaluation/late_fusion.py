@@ -22,11 +22,13 @@ from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.evaluation.answers import answer, head_origin, own_set, probabilities
 from medts.evaluation.result import Result
+from medts.evaluation.run import as_result
 from medts.evaluation.scoring import Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.thresholds import choose_thresholds
-from medts.training.probe import Labelled, Probe, ProbeConfig, fit_probe, macro_auroc
+from medts.training.probe import Labelled, Probe, fit_probe, macro_auroc
+from medts.training.settings import ProbeConfig
 
 _N_FOLDS = 5
 _SURE = 1e-6
@@ -112,8 +114,9 @@ def measure_fusion(models: Sequence[Bundle], task: Task, *, seed: int = 0) -> Re
     scored, fusion = fuse(models, task)
     names = " + ".join(model.provenance.recipe for model in models)
     origin = replace(head_origin(models[0], task, "late_fusion", seed=seed), recipe=names)
-    result = score(scored, origin, seconds=time.monotonic() - started)
-    return result.but(settings={"chosen": fusion.kind, "validation": fusion.scores}, notes=notes)
+    settings = {"chosen": fusion.kind, "validation": fusion.scores}
+    found = replace(score(scored), settings=settings, notes=notes)
+    return as_result(found, task, origin, seconds=time.monotonic() - started)
 
 
 def fuse(models: Sequence[Bundle], task: Task) -> tuple[Scored, Fusion]:

@@ -1,52 +1,37 @@
-"""Protocol `legacy`: published ways to measure, mistakes included, beside the right way.
+"""Published evaluation protocols, mistakes included: MERL's tables and Helme's crops.
 
-So that a published number can be repeated, and what its mistakes amount to can be seen. Nothing
-else in the package uses this module. Each mistake has a name in `QUIRKS`, which goes into the
-notes of the result.
-
-* ``merl``: MERL (Liu et al., ICML 2024) and MELP (Wang et al., ICML 2025, arXiv 2506.21803) train
-  on one label table and test on another, take label columns by their position, put a softmax over
-  classes that do not exclude each other, and leave a class without positives in the macro at 0.
-* ``helme``: the PTB-XL benchmark (Strodthoff et al., IEEE JBHI 2021, arXiv:2004.13701) cuts crops
-  of 2.5 s, half overlapping, and takes the largest probability over a record; its interval comes
-  from 100 resamples of records, 90 % wide, and rejects resamples that miss a class.
-
-The published splits end in fold 10. Here the train table's folds 1-7 train, its fold 8 chooses,
-and the validation table is the test.
+Nothing else in the package uses this module. Each mistake has a name in `QUIRKS`, which goes into
+the notes of the result.
 
 Axes: R records, W windows, K classes.
 """
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field, model_validator
 from scipy.special import softmax
-from torch.utils.data import DataLoader
+from torch import Tensor
 
-from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
 from medts.data.label_table import LabelTable, rows_in_file_order
+from medts.data.recordings import Recordings
 from medts.data.splits import Part
-from medts.data.store import Store
 from medts.data.windowing import Windowing
-from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.evaluation.answers import answer, head_origin, own_set
+from medts.evaluation.answers import answer, own_set
 from medts.evaluation.calibration import logits_of
-from medts.evaluation.result import Condition, Measure, Result
-from medts.evaluation.scoring import Scored, score
+from medts.evaluation.protocols.legacy import LegacyConfig
+from medts.evaluation.result import Condition, Measure
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
+from medts.inference.stored import Compute, map_windows
 from medts.metrics.scores import auroc
-from medts.tensors.batch import Prediction
+from medts.tensors.batch import Batch, Prediction
 
 META_COLUMNS = ("patient_id", "strat_fold", "filename_lr", "filename_hr")
 """Columns of a MERL or MELP table before the labels, beside ``ecg_id`` and the task's own."""
@@ -65,25 +50,6 @@ QUIRKS = {
 """What is wrong, or unlike this package's own protocols, in a sentence each."""
 
 _CROP_S = 2.5
-
-
-class LegacyConfig(Config):
-    """Which published protocol is repeated."""
-
-    style: Literal["merl", "helme"] = "merl"
-    """``merl``: softmax, and columns by position where tables are given. ``helme``: crops."""
-
-    tables: Path | None = None
-    """Folder of one task of the MERL or MELP tables, such as ``ptb-xl-splits/sub_class``."""
-
-    n_resamples: int = Field(default=100, ge=10)
-    """Resamples of the ``helme`` interval."""
-
-    @model_validator(mode="after")
-    def _tables_belong_to_merl(self) -> "LegacyConfig":
-        if self.style == "helme" and self.tables is not None:
-            raise ValueError("tables are of the style merl; helme builds its own labels")
-        return self
 
 
 @dataclass(frozen=True)
@@ -183,17 +149,12 @@ def helme_interval(
     return Measure(value=_mean_auroc(target, probability), low=float(low), high=float(high))
 
 
-def run(
-    model: Bundle, task: Task, settings: LegacyConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: LegacyConfig, *, seed: int) -> Found:
     """Measures a model the published way; ``metrics`` hold the right way, conditions both.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         MedtsError: If the label set is not multi-label, or the tables hold other records.
     """
-    started, settings = time.monotonic(), settings or LegacyConfig()
-    notes = task.check(model)
     if task.label_set.kind != "multi":
         raise MedtsError(
             f"{task.label_set.name} is single-label; the published protocols are multi-label",
@@ -201,20 +162,21 @@ def run(
         )
     scored = answer(model, task)
     if settings.style == "merl":
-        found, quirks = _merl(scored, settings)
+        conditions, quirks = _merl(scored, settings)
     else:
-        found, quirks = _helme(model, scored, settings, seed, own_set(model, task))
-    result = score(scored, head_origin(model, task, "legacy", seed=seed), seconds=0.0)
+        own = own_set(model, task)
+        conditions, quirks = _helme(model, scored, settings, own, seed=seed, compute=task.compute)
+    found = score(scored)
     right = Condition(
         name="this package: by name, whole records, undefined classes left out",
-        metrics={"macro_auroc": result.metrics["macro_auroc"]},
-        n_records=result.n_records,
+        metrics={"macro_auroc": found.metrics["macro_auroc"]},
+        n_records=len(scored.test),
     )
-    return result.but(
-        conditions=(right, *found),
-        settings=settings.model_dump(mode="json"),
-        notes=(*notes, *(f"{name}: {QUIRKS[name]}" for name in quirks)),
-        seconds=time.monotonic() - started,
+    return replace(
+        found,
+        conditions=(right, *conditions),
+        notes=tuple(f"{name}: {QUIRKS[name]}" for name in quirks),
+        predictions=(),
     )
 
 
@@ -255,7 +217,7 @@ def _merl(scored: Scored, settings: LegacyConfig) -> tuple[list[Condition], list
 
 
 def _same_records(
-    store: Store, test: Part, table: LabelTable
+    store: Recordings, test: Part, table: LabelTable
 ) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]:
     """Matches test records and rows of a table by record id."""
     row_of = {str(int(each)): row for row, each in enumerate(table.record_ids)}
@@ -272,11 +234,17 @@ def _same_records(
 
 
 def _helme(
-    model: Bundle, scored: Scored, settings: LegacyConfig, seed: int, own: LabelSet
+    model: Bundle,
+    scored: Scored,
+    settings: LegacyConfig,
+    own: LabelSet,
+    *,
+    seed: int,
+    compute: Compute | None,
 ) -> tuple[list[Condition], list[str]]:
     target = scored.test.target
     columns = [own.classes.index(name) for name in scored.label_set.classes]
-    crops = crop_probabilities(model, scored.store, scored.test.rows, own)
+    crops = crop_probabilities(model, scored.store, scored.test.rows, own, compute=compute)
     largest = np.stack([each.max(axis=0) for each in crops])[:, columns]
     mean = np.stack([each.mean(axis=0) for each in crops])[:, columns]
     defined = (target.sum(axis=0) > 0) & (target.sum(axis=0) < len(target))
@@ -298,23 +266,23 @@ def _helme(
 
 def crop_probabilities(
     model: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "R"],
     label_set: LabelSet | None = None,
+    *,
+    compute: Compute | None = None,
 ) -> list[Float[np.ndarray, "W K"]]:
     """Returns the probabilities of every crop of 2.5 s of each record; crops overlap by half."""
-    records = PreparedRecords(store, rows.tolist(), model.preprocessing, cache_gib=0.5)
-    windowing = Windowing(window_s=_CROP_S, stride_s=_CROP_S / 2)
-    loader = DataLoader(
-        WindowDataset(records, windowing),
-        batch_size=64,
-        collate_fn=partial(collate, config=model.preprocessing),
-    )
     own = model.resolve(label_set)
-    found: dict[str, list[torch.Tensor]] = {record: [] for record in store.record_ids[rows]}
-    for batch in loader:
-        probability = Prediction(model.logits(batch, own).cpu(), own).probability.double()
-        for record, each in zip(batch.record_ids, probability, strict=True):
+
+    def probability(batch: Batch) -> Float[Tensor, "B K"]:
+        return Prediction(model.logits(batch, own).float(), own).probability.double().cpu()
+
+    crops = Windowing(window_s=_CROP_S, stride_s=_CROP_S / 2)
+    found: dict[str, list[Tensor]] = {record: [] for record in store.record_ids[rows]}
+    batches = map_windows(model, store, rows.tolist(), probability, compute, windowing=crops)
+    for record_ids, values in batches:
+        for record, each in zip(record_ids, values, strict=True):
             found[record].append(each)
     return [torch.stack(each).numpy() for each in found.values()]
 

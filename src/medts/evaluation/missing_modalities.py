@@ -1,45 +1,31 @@
-"""Protocol `missing_modalities`: what is left when sensors are gone, for every set of them.
-
-Three regimes are told apart. Nothing is missing at all: the result's own metrics. The readout was
-tuned on everything and meets records that lack modalities: ``tuned on all``. It was tuned on
-records that lack the same ones: ``tuned without``. For the first two the readout may be the
-model's own head; the third needs one for each set of modalities, so there it is a probe on the
-frozen encoder. (For a fine-tuned model, train its recipe on fewer streams and compare.)
-
-Streams are taken out of the windows after preprocessing, as a recording without them would look.
-A record that has nothing left is answered with the class shares of training, and counted.
+"""Missing modalities: predictions without each set of streams, by the head or by probes.
 
 Axes: R records, K classes, D embedding width, B windows in the batch.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from medts.core.errors import ConfigError
-from medts.data.store import Store
-from medts.data.windows import PreparedRecords, WindowDataset, collate
-from medts.evaluation.answers import answer, head_origin, own_set
-from medts.evaluation.files import write_predictions
+from medts.data.recordings import Recordings
+from medts.evaluation.answers import answer, own_set
 from medts.evaluation.missing_curve import Judged, Missing, missing_conditions
-from medts.evaluation.result import Condition, Result
-from medts.evaluation.scoring import Scored, score
-from medts.evaluation.task import Task, origin_of
+from medts.evaluation.protocols.missing_modalities import MissingModalitiesConfig
+from medts.evaluation.result import Condition
+from medts.evaluation.scoring import Found, Scored, score
+from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
+from medts.inference.stored import Compute, map_windows
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.crossl import Crossl
 from medts.tensors.batch import Batch, Prediction, mean_by_record
-from medts.training.probe import Labelled, ProbeConfig, fit_probe, fit_scaling
+from medts.training.probe import Labelled, fit_probe, fit_scaling
 
 TUNED_ON_ALL, TUNED_WITHOUT = "tuned on all", "tuned without"
 
@@ -47,22 +33,7 @@ Readout = Callable[[Float[np.ndarray, "R D"]], Float[np.ndarray, "R K"]]
 """From embeddings to probabilities."""
 
 
-class MissingModalitiesConfig(ProbeConfig):
-    """Settings of the protocol `missing_modalities`."""
-
-    readout: Literal["head", "probe"] = "head"
-    """``head``: the model's own. ``probe``: trained here, on the frozen encoder."""
-
-    metric: Literal["macro_auroc", "macro_f1", "balanced_accuracy"] = "macro_auroc"
-    """Score that is followed."""
-
-    n_resamples: int = Field(default=1000, ge=2)
-    """Resamples of the subjects for intervals."""
-
-
-def run(
-    model: Bundle, task: Task, settings: MissingModalitiesConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: MissingModalitiesConfig, *, seed: int) -> Found:
     """Measures a model on its test records with every set of its streams missing.
 
     Args:
@@ -72,12 +43,10 @@ def run(
         seed: Of the probe and of the resamples.
 
     Raises:
-        LeakError: If the model has met test subjects.
         ConfigError: If the model reads one stream only, or a probe lacks records to learn from.
         MedtsError: If the model's head answers other classes than the task asks.
     """
-    started, settings = time.monotonic(), settings or MissingModalitiesConfig()
-    notes = task.check(model)
+    notes: tuple[str, ...] = ()
     names = tuple(model.preprocessing.streams)
     sets, impossible = missing_sets(names), never_trained(model)
     lost = [each for each in sets if set(names) <= {*each, *impossible}]
@@ -89,13 +58,9 @@ def run(
         )
     if settings.readout == "head":
         scored, found = _by_head(model, task, sets)
-        origin = head_origin(model, task, "missing_modalities", seed=seed)
         regimes = {TUNED_ON_ALL: found}
     else:
         scored, regimes = _by_probe(model, task, sets, settings, seed)
-        origin = origin_of(model, task, "missing_modalities", seed=seed)
-    if task.out is not None:
-        write_predictions(task.out, "missing_modalities", [("test", 0, scored)])
     judged = judge(scored, settings, seed)
     full = judged.scores(scored.probability, scored.thresholds)
     conditions: list[Condition] = []
@@ -104,11 +69,11 @@ def run(
         conditions += missing_conditions(
             judged, full, scores, regime=regime, n_modalities=len(names)
         )
-    return score(scored, origin, seconds=0.0).but(
+    return replace(
+        score(scored),
         conditions=tuple(conditions),
-        settings=settings.model_dump(mode="json"),
         notes=notes,
-        seconds=time.monotonic() - started,
+        uses_head=settings.readout == "head",
     )
 
 
@@ -171,34 +136,34 @@ def without(batch: Batch, names: Sequence[str]) -> Batch:
 
 def over_sets(
     model: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "R"],
     sets: Sequence[Missing],
-    compute: Callable[[Batch], Float[Tensor, "B D"]],
+    function: Callable[[Batch], Float[Tensor, "B D"]],
+    compute: Compute | None = None,
 ) -> list[tuple[Float[np.ndarray, "R D"], Bool[np.ndarray, "R"]]]:
     """Computes something for every record and set, averaged over windows that have a stream left.
 
     Returns:
         For each set a row per record, and whether the record had anything left.
     """
-    records = PreparedRecords(store, rows.tolist(), model.preprocessing, cache_gib=0.5)
-    dataset = WindowDataset(records, model.config.windowing)
-    loader = DataLoader(
-        dataset, batch_size=64, collate_fn=partial(collate, config=model.preprocessing)
-    )
-    record_ids: list[str] = []
-    values: list[list[Tensor]] = [[] for _ in sets]
-    for batch in loader:
-        record_ids += batch.record_ids
-        for place, names in enumerate(sets):
+
+    def of_sets(batch: Batch) -> list[Tensor]:
+        values = []
+        for names in sets:
             rest = without(batch, names)
             is_left = torch.stack([each.is_present for each in rest.streams.values()]).any(dim=0)
-            found = compute(rest).double() * is_left[:, None]
-            values[place].append(torch.cat([found, is_left[:, None].double()], dim=1))
+            found = function(rest).double() * is_left[:, None]
+            values.append(torch.cat([found, is_left[:, None].double()], dim=1).cpu())
+        return values
+
+    batches = map_windows(model, store, rows.tolist(), of_sets, compute)
+    record_ids = [name for names, _ in batches for name in names]
+    values = [torch.cat(each) for each in zip(*(found for _, found in batches), strict=True)]
     wanted = store.record_ids[rows]
     answers = []
     for each in values:
-        order, mean = mean_by_record(record_ids, torch.cat(each))
+        order, mean = mean_by_record(record_ids, each)
         position = {record: row for row, record in enumerate(order)}
         mean = mean[[position[record] for record in wanted]].numpy()
         share = mean[:, -1:]
@@ -227,10 +192,10 @@ def answers_without(
     own = own_set(model, task)
     columns = [own.classes.index(name) for name in scored.label_set.classes]
 
-    def compute(batch: Batch) -> Float[Tensor, "B K"]:
-        return Prediction(model.logits(batch, own).cpu(), own).probability[:, columns]
+    def probability(batch: Batch) -> Float[Tensor, "B K"]:
+        return Prediction(model.logits(batch, own).float(), own).probability[:, columns]
 
-    found = over_sets(model, task.store, task.test.rows, sets, compute)
+    found = over_sets(model, task.store, task.test.rows, sets, probability, task.compute)
     return {
         missing: replace(scored, probability=_with_shares(values, is_left, scored.prevalence))
         for missing, (values, is_left) in zip(sets, found, strict=True)
@@ -249,7 +214,7 @@ def _by_probe(
 
     def embedded(rows: Int[np.ndarray, "R"]) -> list[tuple[np.ndarray, np.ndarray]]:
         return over_sets(
-            model, task.store, rows, everything, lambda b: model.encode(b).pooled.cpu()
+            model, task.store, rows, everything, lambda b: model.encode(b).pooled, task.compute
         )
 
     parts = [embedded(part.rows) for part in (train, choosing, task.test)]

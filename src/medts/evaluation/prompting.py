@@ -17,8 +17,9 @@ from medts.core.errors import MedtsError
 from medts.core.records import Record
 from medts.data.windowing import windows_of
 from medts.data.windows import collate
+from medts.evaluation.protocols.zero_shot import ZeroShotConfig
 from medts.evaluation.text import read_like_prompts, require_text, unit_length
-from medts.evaluation.zero_shot import ZeroShotConfig, embed_classes
+from medts.evaluation.zero_shot import embed_classes
 from medts.inference.bundle import Bundle
 from medts.tensors.batch import move_to
 

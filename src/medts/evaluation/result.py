@@ -140,7 +140,7 @@ class Result(Config):
     """Name of the label set."""
 
     protocol: str
-    """Name of the protocol, a module of `medts.evaluation`."""
+    """Name of the protocol; see `medts.evaluation.protocols`."""
 
     recipe: str
     """Name of the recipe that made the model."""

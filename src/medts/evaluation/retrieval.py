@@ -1,44 +1,26 @@
-"""Protocol `retrieval`: does an embedding find what belongs together.
-
-Two tasks. *Subjects*: every test record looks for another record of the same person among all
-other test records; it needs nothing but an encoder. *Reports*, for models with a text side: every
-record looks for its report, and every report for its record. Reports are read as the model reads
-them, after its preprocessing. Records with equal reports cannot be told apart by them, so all of
-them count as found, which on repetitive corpora is a large part of the score; chance is computed
-with the same hits, and stands beside every number.
-
-Of equal similarities the wrong ones are counted first: a constant embedding finds nothing.
+"""Retrieval: ranks of the first hit, recall@k, and what chance would give.
 
 Axes: Q queries, R items to find, D embedding width.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from scipy.special import gammaln
 
-from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.data.reports import as_read
-from medts.evaluation.answers import framed, head_origin
 from medts.evaluation.embeddings import embed
-from medts.evaluation.result import Measure, Measures, Result
+from medts.evaluation.protocols.retrieval import RetrievalConfig
+from medts.evaluation.result import Measure, Measures
+from medts.evaluation.scoring import Found
 from medts.evaluation.task import Task
 from medts.evaluation.text import embed_records, embed_texts, text_side, unit_length
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import subject_index
 from medts.metrics.intervals import proportion_interval, subject_counts
-
-
-class RetrievalConfig(Config):
-    """How deep to look."""
-
-    ks: tuple[int, ...] = Field(default=(1, 5, 10), min_length=1)
-    """Depths k of recall@k: the share of queries with a hit among the k nearest."""
 
 
 @dataclass(frozen=True)
@@ -138,17 +120,13 @@ def match_subjects(
     return retrieve(similarity[queries], is_same[queries]), queries
 
 
-def run(
-    model: Bundle, task: Task, settings: RetrievalConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: RetrievalConfig, *, seed: int) -> Found:
     """Measures identification of subjects and, where the model reads texts, of reports.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         MedtsError: If nothing can be looked for.
     """
-    started, settings = time.monotonic(), settings or RetrievalConfig()
-    notes = task.check(model)
+    notes: tuple[str, ...] = ()
     store, rows = task.store, task.test.rows
     subjects = store.subject_ids[rows]
     metrics: Measures = {}
@@ -160,7 +138,9 @@ def run(
             chance[f"{name}_recall@{k}"] = Measure(value=found.chance(k))
 
     if len(set(subjects)) < len(subjects):
-        found, queries = match_subjects(embed(model, store, rows), subjects.tolist())
+        found, queries = match_subjects(
+            embed(model, store, rows, compute=task.compute), subjects.tolist()
+        )
         add("subject", found, subjects[queries].tolist())
         notes += (
             f"{len(queries)} records of {len(set(subjects[queries]))} subjects with several "
@@ -175,7 +155,9 @@ def run(
         told = rows[np.array(has_words, dtype=bool)]
         texts = [text for text, has in zip(reports, has_words, strict=True) if text and has]
         pairs = match_reports(
-            embed_records(model, store, told.tolist()), embed_texts(aligned, texts), texts
+            embed_records(model, store, told.tolist(), compute=task.compute),
+            embed_texts(aligned, texts),
+            texts,
         )
         for name, found in zip(("report", "record"), pairs, strict=True):
             add(name, found, store.subject_ids[told].tolist())
@@ -187,16 +169,13 @@ def run(
             field="folds",
             remedy="Test on more folds, or use a model with a text tower",
         )
-    origin = head_origin(model, task, "retrieval", seed=seed)
-    return framed(
-        task,
-        origin,
-        rows,
+    return Found(
+        test=task.test,
+        label_set=task.label_set,
         metrics=metrics,
         controls={"chance": chance},
-        settings=settings.model_dump(mode="json"),
         notes=notes,
-        seconds=time.monotonic() - started,
+        has_labels=False,
     )
 
 

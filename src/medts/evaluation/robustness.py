@@ -1,18 +1,10 @@
-"""Protocol `robustness`: how far the score falls when recordings are worse than in training.
-
-The same model, at the same thresholds, meets the same test records with channels or streams
-missing, with noise, from a slower recorder, cut short, amplified, upside down, or with electrodes
-exchanged. Every circumstance is a condition with its own score and the paired difference to the
-clean score, with intervals over subjects. Intervals of many conditions are not corrected for
-their number. A record that cannot be read under a condition (no usable channel is left) is left
-out of both sides and counted.
+"""Robustness: which perturbations are tried, and how each one is scored.
 
 What is done to a recording is in `medts.signal.perturb`.
 
 Axes: R records, K classes.
 """
 
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,22 +14,22 @@ from itertools import chain, combinations
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
 
-from medts.core.config import Config
+from medts.core.arithmetic import arithmetic
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES
 from medts.core.records import Record
-from medts.data.store import Store
+from medts.data.recordings import Recordings
 from medts.data.windowing import Example, windows_of
 from medts.data.windows import collate
-from medts.evaluation.answers import answer, differences, head_origin
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Condition, Result
-from medts.evaluation.scoring import Scored, measure, measures_of, score
+from medts.evaluation.answers import answer, differences
+from medts.evaluation.protocols.robustness import RobustnessConfig
+from medts.evaluation.result import Condition
+from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
+from medts.inference.stored import Compute
 from medts.metrics.comparison import paired_bootstrap
 from medts.metrics.scores import make_scorer
 from medts.signal import perturb
@@ -50,42 +42,6 @@ _MOST_FOR_ALL = 6
 """Up to this many channels (or streams), every subset of them is tried."""
 
 _BATCH_SIZE = 64
-
-
-class RobustnessConfig(Config):
-    """Which circumstances are tried; an empty list leaves a kind out."""
-
-    missing_channels: tuple[int, ...] = (1, 3, 6, 9, 11)
-    """How many channels are missing, for streams of more than six; with fewer, every subset is."""
-
-    n_draws: int = Field(default=3, ge=1)
-    """Random choices of channels for each of these numbers."""
-
-    noise: tuple[NoiseKind, ...] = ("white", "wander", "mains", "muscle")
-    """Kinds of noise."""
-
-    snr_db: tuple[float, ...] = (20.0, 10.0, 0.0)
-    """Signal power over noise power, decibels."""
-
-    sampling_rates: tuple[float, ...] = (250.0, 100.0, 50.0)
-    """Rates of other recorders, Hz; only those below the recording's own are tried."""
-
-    durations_s: tuple[float, ...] = (5.0, 2.5)
-    """Seconds that are kept from the start of the record."""
-
-    gains: tuple[float, ...] = (0.5, 2.0)
-    """Factors on all amplitudes."""
-
-    inverted: bool = True
-    """Whether all channels are turned over."""
-
-    swaps: tuple[tuple[str, str], ...] = (
-        ("RA", "LA"), ("RA", "LL"), ("LA", "LL"), ("V1", "V2"), ("V1", "V3"), ("V5", "V6"),
-    )  # fmt: skip
-    """Pairs of electrodes that are exchanged on an ECG."""
-
-    n_records: int | None = Field(default=None, ge=2)
-    """Test records drawn for all conditions but the clean one; none takes all."""
 
 
 @dataclass(frozen=True)
@@ -103,21 +59,14 @@ class Perturbation:
     draw: int | None = None
 
 
-def run(
-    model: Bundle, task: Task, settings: RobustnessConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: RobustnessConfig, *, seed: int) -> Found:
     """Scores the test records clean and under every condition.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started, settings = time.monotonic(), settings or RobustnessConfig()
-    notes = task.check(model)
+    notes: tuple[str, ...] = ()
     scored = answer(model, task)
-    if task.out is not None:
-        write_predictions(task.out, "robustness", [("test", 0, scored)])
-    result = score(scored, head_origin(model, task, "robustness", seed=seed), seconds=0.0)
     chosen = np.arange(len(task.test))
     if settings.n_records is not None and settings.n_records < len(chosen):
         rng = np.random.default_rng(seed)
@@ -125,17 +74,17 @@ def run(
         notes += (f"conditions were measured on {len(chosen)} records drawn at random",)
     conditions = []
     for perturbation in perturbations(model, task.store, task.test.rows, settings, seed=seed):
-        found = _measure(model, scored, chosen, perturbation, seed)
+        found = _measure(model, scored, chosen, perturbation, seed, task.compute)
         if isinstance(found, Condition):
             conditions.append(found)
         else:
             notes += (f"{perturbation.name}: not measured, {found}",)
-    return result.but(conditions=tuple(conditions), notes=notes, seconds=time.monotonic() - started)
+    return replace(score(scored), conditions=tuple(conditions), notes=notes)
 
 
 def perturbations(
     model: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "R"],
     settings: RobustnessConfig,
     *,
@@ -273,13 +222,14 @@ def _measure(
     chosen: Int[np.ndarray, "n"],
     perturbation: Perturbation,
     seed: int,
+    compute: Compute | None,
 ) -> Condition | str:
     """Scores a condition, or says why no two subjects could be."""
     store, rows = scored.store, scored.test.rows[chosen]
     own = model.resolve(
         scored.label_set.name if scored.label_set.name in model.label_sets else None
     )
-    answered, probability, reason = _predict(model, store, rows, perturbation, seed, own)
+    answered, probability, reason = _predict(model, store, rows, perturbation, seed, own, compute)
     subjects = store.subject_ids[rows[answered]]
     if len(set(subjects)) < 2:
         return reason or "fewer than two subjects could be scored"
@@ -306,15 +256,17 @@ def _measure(
 
 def _predict(
     model: Bundle,
-    store: Store,
+    store: Recordings,
     rows: Int[np.ndarray, "n"],
     perturbation: Perturbation,
     seed: int,
     label_set: LabelSet | None = None,
+    compute: Compute | None = None,
 ) -> tuple[Int[np.ndarray, "a"], Float[np.ndarray, "a K"], str]:
     """Predicts the changed records; returns which could be read, and why the others not."""
     own = model.resolve(label_set)
     answered, reason = [], ""
+    precision = "fp32" if compute is None else compute.precision
     waiting: list[Example] = []
     record_ids: list[str] = []
     values: list[torch.Tensor] = []
@@ -323,7 +275,9 @@ def _predict(
         if waiting:
             batch = collate(waiting, model.preprocessing)
             record_ids.extend(batch.record_ids)
-            values.append(Prediction(model.logits(batch, own).cpu(), own).probability)
+            with arithmetic(precision, model.device.type):
+                logits = model.logits(batch, own).float().cpu()
+            values.append(Prediction(logits, own).probability)
             waiting.clear()
 
     for position, row in enumerate(rows):

@@ -1,22 +1,25 @@
-"""Scoring: from the probabilities of the test records to a `Result` with intervals and controls.
+"""Scoring: from the probabilities of the test records to measures with intervals and controls.
 
-Every protocol ends here, so every number is made the same way: thresholds come from validation,
-intervals resample subjects, and the controls are measured on the same records.
+Every number is made the same way here: thresholds come from validation, intervals resample
+subjects, and the controls are measured on the same records. `medts.evaluation.run` makes a
+`Result` of what was found.
 
 Axes: R records, K classes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from medts.core.labels import LabelSet
-from medts.core.versions import versions
-from medts.data.splits import Part, describe
-from medts.data.store import Store
+from medts.data.recordings import Recordings
+from medts.data.splits import Part
 from medts.evaluation.controls import label_shuffle, majority
-from medts.evaluation.result import Measure, Measures, Result, Splits
+from medts.evaluation.result import Condition, Measure, Measures
+from medts.evaluation.task import Task
 from medts.metrics.table import IntervalTable, interval_table
 
 
@@ -33,7 +36,7 @@ class Scored:
         prevalence: Share of each class among the training records, for the majority control.
     """
 
-    store: Store
+    store: Recordings
     label_set: LabelSet
     test: Part
     probability: Float[np.ndarray, "R K"]
@@ -47,48 +50,74 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Which model was measured, how, and what it was trained and chosen on."""
+class Found:
+    """What a protocol found, before the runner adds which model and records it came from.
 
-    protocol: str
-    recipe: str
-    seed: int
-    bundle_digest: str
-    splits: dict[str, object]
-    tuning_trials: int = 0
+    Args:
+        test: Test records and their labels.
+        label_set: What was predicted, without the classes that were left out.
+        metrics: Measures over all classes.
+        per_class: Measures of each class.
+        controls: The same measures for scores that know nothing about the signal.
+        conditions: Measures under each condition.
+        excluded_classes: Classes without a positive or without a negative.
+        few_positives: Classes with few positives.
+        excluded_records: Records of the test folds without a label.
+        thresholds: Operating point of each class.
+        settings: What was chosen or made in the course of it, added to the protocol's settings.
+        notes: What a reader must know.
+        rows: Rows that were measured, where these are not all of ``test``.
+        has_labels: Whether labels were scored, so that the digest of the data holds them.
+        uses_head: Whether the model's own head predicted: then its own training parts count too.
+        seed: Seed that the result bears, where it is not that of the run.
+        task: The task as it was measured, where the protocol narrowed it.
+        predictions: Name and number of each draw with its scores, for ``predictions.parquet``.
+    """
+
+    test: Part
+    label_set: LabelSet
+    metrics: Measures
+    per_class: dict[str, Measures] = field(default_factory=dict)
+    controls: dict[str, Measures] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+    excluded_classes: tuple[str, ...] = ()
+    few_positives: tuple[str, ...] = ()
+    excluded_records: int = 0
+    thresholds: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    rows: Int[np.ndarray, "n"] | None = None
+    has_labels: bool = True
+    uses_head: bool = True
+    seed: int | None = None
+    task: Task | None = None
+    predictions: tuple[tuple[str, int, Scored], ...] = ()
 
 
-def score(scored: Scored, origin: Origin, *, seconds: float) -> Result:
-    """Measures a model and its controls on the same test records."""
+def score(scored: Scored) -> Found:
+    """Measures a model and its controls on the same test records, as the kind of labels wants."""
+    return _SCORING[scored.label_set.kind](scored)
+
+
+def _score_classes(scored: Scored) -> Found:
     table = measure(scored, scored.probability, scored.thresholds)
-    store, test, classes = scored.store, scored.test, scored.label_set.classes
     thresholds = () if scored.thresholds is None else scored.thresholds.tolist()
-    return Result(
+    return Found(
+        test=scored.test,
+        label_set=scored.label_set,
         metrics=measures_of(table),
         per_class=_per_class(table),
         controls=controls(scored),
-        n_records=table.n_records,
-        n_subjects=table.n_subjects,
         excluded_classes=tuple(table.excluded_classes),
         few_positives=tuple(table.few_positives),
-        excluded_records=test.n_unlabelled,
-        thresholds=dict(zip(classes, thresholds, strict=False)),
-        splits=Splits(**{**origin.splits, "test": describe(store, test)}),
-        label_set=scored.label_set.name,
-        protocol=origin.protocol,
-        recipe=origin.recipe,
-        tuning_trials=origin.tuning_trials,
-        seed=origin.seed,
-        data_digest=store.digest(test.rows, scored.label_set.name),
-        bundle_digest=origin.bundle_digest,
-        versions=versions(),
-        seconds=seconds,
-        synthetic=any(
-            store.corpora[name].card.synthetic for name in set(store.corpus_of_row[test.rows])
-        ),
-        notes=origin.notes,
+        excluded_records=scored.test.n_unlabelled,
+        thresholds=dict(zip(scored.label_set.classes, thresholds, strict=False)),
+        predictions=(("test", 0, scored),),
     )
+
+
+_SCORING: dict[str, Callable[[Scored], Found]] = {"single": _score_classes, "multi": _score_classes}
+"""How test records are scored, by the kind of their label set."""
 
 
 def measure(

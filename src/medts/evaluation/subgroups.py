@@ -1,31 +1,20 @@
-"""Protocol `subgroups`: is the model as good for everyone, and how surely can one tell.
-
-Test records are grouped by what is known about them: age band, sex, site, device. Each group has
-its own score with an interval over its subjects, and the difference to all other test records.
-Classes with fewer than ten positives in a group are named. Differences are taken over the
-classes that both sides can judge, or a group would look better for lacking a hard class. Their
-intervals combine those of the two sides as independent (MOVER; Zou and Donner 2008), which is
-right up to subjects with records on both sides, and are not corrected for the number of groups.
+"""Subgroups: groups of test records by what is known about them, and differences between them.
 
 Axes: R records, K classes.
 """
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool
-from pydantic import Field, field_validator
 
-from medts.core.config import Config
 from medts.core.records import Fact
-from medts.evaluation.answers import answer, head_origin
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Condition, Measure, Measures, Result
-from medts.evaluation.scoring import Scored, measure, measures_of, score
+from medts.evaluation.answers import answer
+from medts.evaluation.protocols.subgroups import SubgroupsConfig
+from medts.evaluation.result import Condition, Measure, Measures
+from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import undefined_classes
@@ -35,40 +24,14 @@ from medts.metrics.table import interval_table
 UNKNOWN = "unknown"
 
 
-class SubgroupsConfig(Config):
-    """Which facts make groups, and how small a group may be."""
-
-    facts: tuple[str, ...] = ("age", "sex", "site", "device")
-    """Facts of the records; ``age`` is cut into bands, of the others every value is a group."""
-
-    age_edges: tuple[float, ...] = (18.0, 40.0, 60.0, 75.0)
-    """Ages in years at which a new band begins."""
-
-    least_subjects: int = Field(default=20, ge=2)
-    """Groups with fewer subjects are named but not scored."""
-
-    @field_validator("age_edges")
-    @classmethod
-    def _edges_rise(cls, age_edges: tuple[float, ...]) -> tuple[float, ...]:
-        if any(low >= high for low, high in pairwise(age_edges)):
-            raise ValueError(f"age_edges must rise, got {age_edges}")
-        return age_edges
-
-
-def run(
-    model: Bundle, task: Task, settings: SubgroupsConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: SubgroupsConfig, *, seed: int) -> Found:
     """Scores the test records of every group, and each group against the rest.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started, settings = time.monotonic(), settings or SubgroupsConfig()
-    notes = task.check(model)
+    notes: tuple[str, ...] = ()
     scored = answer(model, task)
-    if task.out is not None:
-        write_predictions(task.out, "subgroups", [("test", 0, scored)])
     conditions, small = [], []
     known = task.store.column("facts")
     facts = [json.loads(known[row]) for row in task.test.rows]
@@ -87,8 +50,7 @@ def run(
                 conditions.append(_group(f"{fact} {value}", scored, is_in))
     if small:
         notes += (f"too few subjects to be scored: {', '.join(small)}",)
-    result = score(scored, head_origin(model, task, "subgroups", seed=seed), seconds=0.0)
-    return result.but(conditions=tuple(conditions), notes=notes, seconds=time.monotonic() - started)
+    return replace(score(scored), conditions=tuple(conditions), notes=notes)
 
 
 def group_of(fact: str, value: Fact, age_edges: Sequence[float] = ()) -> str:

@@ -1,9 +1,5 @@
 """Task: on which records a protocol trains, chooses and measures; and who may not be among them.
 
-Every protocol is a module of `medts.evaluation` with a frozen ``…Config`` of settings and::
-
-    run(model: Bundle, task: Task, settings: …Config, *, seed: int) -> Result
-
 A task cannot be made with a subject in two of its parts, so no protocol can choose on its test
 records, and `Task.check` refuses a model that has met them.
 """
@@ -16,10 +12,9 @@ import numpy as np
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
+from medts.data.recordings import Recordings
 from medts.data.splits import Part, check_disjoint, describe, take_part
-from medts.data.store import Store
 from medts.evaluation.leaks import refuse_leaks
-from medts.evaluation.scoring import Origin
 from medts.inference.bundle import Bundle
 from medts.inference.stored import Compute
 
@@ -43,7 +38,7 @@ class Task:
         LeakError: If a subject is in two parts.
     """
 
-    store: Store
+    store: Recordings
     label_set: LabelSet
     test: Part
     train: Part | None = None
@@ -91,7 +86,7 @@ class Task:
 
 
 def make_task(
-    store: Store,
+    store: Recordings,
     label_set: str,
     *,
     test_folds: Sequence[str],
@@ -134,6 +129,19 @@ def make_task(
         compute=compute,
         out=out,
     )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which model was measured, how, and what it was trained and chosen on."""
+
+    protocol: str
+    recipe: str
+    seed: int
+    bundle_digest: str
+    splits: dict[str, object]
+    tuning_trials: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def origin_of(

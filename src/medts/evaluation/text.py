@@ -7,22 +7,20 @@ Axes: B windows in the batch, R records, K texts, D embedding width.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
+from medts.data.recordings import Recordings
 from medts.data.reports import as_read
-from medts.data.store import Store
-from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
-from medts.tensors.batch import Batch, mean_by_record, move_to
+from medts.inference.stored import Compute, over_windows
+from medts.tensors.batch import Batch
 
 
 @runtime_checkable
@@ -108,24 +106,13 @@ def embed_texts(model: TextAligned, texts: Sequence[str]) -> Float[np.ndarray, "
 
 
 def embed_records(
-    model: Bundle, store: Store, rows: Sequence[int], *, batch_size: int = 64
+    model: Bundle, store: Recordings, rows: Sequence[int], *, compute: Compute | None = None
 ) -> Float[np.ndarray, "R D"]:
     """Returns an embedding of length one per record: the mean over its windows."""
     aligned = require_text(model)
-    records = PreparedRecords(store, rows, model.preprocessing, cache_gib=0.5)
-    loader = DataLoader(
-        WindowDataset(records, model.config.windowing),
-        batch_size=batch_size,
-        collate_fn=partial(collate, config=model.preprocessing),
-    )
-    record_ids: list[str] = []
-    values: list[Tensor] = []
-    with torch.inference_mode():
-        for batch in loader:
-            record_ids += batch.record_ids
-            found = aligned.embed_batch(move_to(batch, model.device)).cpu().double()
-            values.append(torch.nn.functional.normalize(found, dim=1))
-    order, mean = mean_by_record(record_ids, torch.cat(values))
-    position = {record: row for row, record in enumerate(order)}
-    wanted = [position[record] for record in store.record_ids[list(rows)]]
-    return unit_length(mean[wanted].cpu().numpy())
+
+    @torch.inference_mode()
+    def unit(batch: Batch) -> Float[Tensor, "B D"]:
+        return torch.nn.functional.normalize(aligned.embed_batch(batch).double().cpu(), dim=1)
+
+    return unit_length(over_windows(model, store, rows, unit, compute, dtype=torch.float64))

@@ -1,40 +1,27 @@
-"""Protocol `text_controls`: how much of a score was read in the report, and how much was seen.
-
-A report describes the same recording as the label does, and may simply state it. The same model,
-at the same thresholds, meets the same test records with the signal hidden (`text_only`), with the
-report hidden (`signal_only`) or empty (`empty_text`), with the report of another record
-(`shuffled_text`), and without the sentences that name a class (`redacted_text`). Every control is
-a condition with its paired difference to the full score, and stands among the result's controls.
-
-A change is made to a batch, before the encoder: any model that reads ``Batch.text`` can be
-measured. A model trained on redacted reports is a run of its own: see
-`medts.core.reports.ReportSettings`.
+"""Text controls: reports or signals hidden, emptied, exchanged or redacted in a batch.
 
 Axes: R records, K classes.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 
-from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
 from medts.core.sentences import join_sentences
 from medts.data.ontology import class_concepts
+from medts.data.recordings import Recordings
 from medts.data.report_grades import are_grades
 from medts.data.report_language import split_sentences
 from medts.data.reports import as_read, without_classes
-from medts.data.store import Store
-from medts.evaluation.answers import answer, differences, head_origin
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Condition, Measures, Result
-from medts.evaluation.scoring import Scored, measure, measures_of, score
+from medts.evaluation.answers import answer, differences
+from medts.evaluation.protocols.text_controls import TextControl, TextControlsConfig
+from medts.evaluation.result import Condition, Measures
+from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.comparison import paired_bootstrap
@@ -42,35 +29,19 @@ from medts.metrics.scores import make_scorer
 from medts.models.base import Encoder
 from medts.tensors.batch import Batch, Encoded
 
-TextControl = Literal["text_only", "signal_only", "empty_text", "shuffled_text", "redacted_text"]
 Change = Callable[[Batch], Batch]
 
 
-class TextControlsConfig(Config):
-    """Which controls are measured."""
-
-    controls: tuple[TextControl, ...] = Field(
-        default=("text_only", "signal_only", "empty_text", "shuffled_text", "redacted_text"),
-        min_length=1,
-    )
-    """What is hidden or exchanged, one control after the other."""
-
-
-def run(
-    model: Bundle, task: Task, settings: TextControlsConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: TextControlsConfig, *, seed: int) -> Found:
     """Scores the test records as they are and under every control.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         MedtsError: If the model answers other classes than the task asks.
     """
-    started, settings = time.monotonic(), settings or TextControlsConfig()
-    notes = task.check(model)
     scored = answer(model, task)
     answered = [("test", 0, scored)]
-    result = score(scored, head_origin(model, task, "text_controls", seed=seed), seconds=0.0)
-    conditions, measured = [], dict(result.controls)
+    found = score(scored)
+    conditions, measured = [], dict(found.controls)
     for control in settings.controls:
         change = make_change(
             control,
@@ -92,21 +63,19 @@ def run(
                 seed=seed,
             )
         )
-    if task.out is not None:
-        write_predictions(task.out, "text_controls", answered)
     column = task.store.column("report")
     reports = as_read([column[row] for row in task.test.rows], model.preprocessing.reports)
     n_reports = sum(bool((text or "").strip()) for text in reports)
-    notes += (f"{n_reports} of {len(reports)} test records have a report that the model reads",)
+    notes = (f"{n_reports} of {len(reports)} test records have a report that the model reads",)
     unknown = unknown_classes(task.label_set)
     if unknown and "redacted_text" in settings.controls:
         notes += (f"NOT REDACTED, as the ontology does not know them: {', '.join(unknown)}",)
-    return result.but(
+    return replace(
+        found,
         controls=measured,
         conditions=tuple(conditions),
-        settings=settings.model_dump(mode="json"),
         notes=notes,
-        seconds=time.monotonic() - started,
+        predictions=tuple(answered),
     )
 
 
@@ -142,7 +111,7 @@ def change_reports(
 
 def make_change(
     control: TextControl,
-    store: Store,
+    store: Recordings,
     rows: Sequence[int] | np.ndarray,
     label_set: LabelSet,
     *,

@@ -1,31 +1,21 @@
-"""Protocol `transfer`: a model of one corpus on another, its answers carried over by name.
-
-Nothing is retrained and nothing is chosen on the target corpus. Classes are matched by meaning
-through `medts.data.ontology`, or as the caller says; target classes without a counterpart are
-left out and listed. Where several source classes mean one target class, its probability is the
-largest of theirs, and its threshold the highest of theirs, so that every statement is backed by
-a source class that the model itself states. MELP (arXiv 2506.21803, §4.5) leaves the rule open.
+"""Transfer: predictions carried over to the classes of another label set by name.
 
 Axes: R records, K target classes, S source classes.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
-from medts.core.config import Config
 from medts.core.errors import MedtsError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.ontology import map_labels
 from medts.data.splits import Part
-from medts.evaluation.answers import NEVER, head_origin, own_set, probabilities
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Result
-from medts.evaluation.scoring import Scored, score
+from medts.evaluation.answers import NEVER, own_set, probabilities
+from medts.evaluation.protocols.transfer import TransferConfig
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 
@@ -33,25 +23,13 @@ ClassMap = dict[str, tuple[str, ...]]
 """For each target class the source classes that mean it or something narrower."""
 
 
-class TransferConfig(Config):
-    """Which class of the model answers for which class of the target corpus."""
-
-    mapping: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Target class to source classes; empty takes the ontology's."""
-
-
-def run(
-    model: Bundle, task: Task, settings: TransferConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Found:
     """Scores a model on another corpus's label set.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         UnknownNameError: If the mapping names a class that is not there.
         MedtsError: If no class, or no record, of the target has a counterpart.
     """
-    started, settings = time.monotonic(), settings or TransferConfig()
-    notes = task.check(model)
     source, target = own_set(model, task), task.label_set
     mapping = check_mapping(settings.mapping, source, target) or class_map(source, target)
     if not mapping:
@@ -66,7 +44,7 @@ def run(
     )
     test, n_outside = _only_mapped(task.test, target, label_set)
     answers = probabilities(model, replace(task, test=test), test.rows)
-    thresholds, note = _thresholds(model, source, mapping, label_set)
+    thresholds, notes = _thresholds(model, source, mapping, label_set)
     shares = model.prevalence(source)
     prevalence = np.array([[shares[name] for name in source.classes]])
     scored = Scored(
@@ -77,18 +55,10 @@ def run(
         thresholds=thresholds,
         prevalence=carry_over(prevalence, source, label_set, mapping)[0],
     )
-    if task.out is not None:
-        part = "" if label_set.classes == target.classes else ", classes with a counterpart"
-        write_predictions(task.out, f"transfer{part}", [("test", 0, scored)])
-    notes += note + describe_map(mapping, source, target)
+    notes += describe_map(mapping, source, target)
     if n_outside:
         notes += (f"{n_outside} test records of classes without counterpart were left out",)
-    result = score(scored, head_origin(model, task, "transfer", seed=seed), seconds=0.0)
-    return result.but(
-        settings=settings.model_dump(mode="json") | {"used_mapping": mapping},
-        notes=notes,
-        seconds=time.monotonic() - started,
-    )
+    return replace(score(scored), settings={"used_mapping": mapping}, notes=notes)
 
 
 def class_map(source: LabelSet, target: LabelSet) -> ClassMap:

@@ -1,47 +1,23 @@
-"""Protocol `zero_shot`: classification by the words for a class, without one labelled example.
-
-A model with a text tower: every class is described by several phrases in several templates, and by
-what the ontology puts under it, for reports speak of a left bundle branch block and not of a
-"conduction disturbance". The mean of their embeddings stands for the class, and a record is scored
-by its cosine with it. A model with a matching head, which was trained on labels of other datasets,
-reads the plainest phrase alone and scores as it was trained to.
-
-Rankings need no label at all. Statements (F1, accuracy) need thresholds: they are chosen on
-validation records where the task has some, which takes labels and is said in the notes; otherwise
-only rankings are reported. Nothing is ever chosen on test.
-
-Controls: ``chance`` draws its answers; ``majority`` answers with how frequent each class is among
-the training records, or, which no model could know, the test records where there are no others;
-``shuffled_prompts`` gives every class the words of another: what it scores, the model owes to
-something else than the meaning of the words.
+"""Zero-shot classification: class embeddings from words, and records scored against them.
 
 Axes: R records, K classes, D embedding width.
 """
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, field_validator
 
-from medts.core.config import Config
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.labels import LabelSet
 from medts.data.label_texts import in_words
-from medts.data.ontology import Language, plain_spelling
-from medts.data.prompts import (
-    LONG_WORDS,
-    TEMPLATES,
-    class_phrases,
-    n_long_prompts,
-    read_prompts,
-)
+from medts.data.ontology import plain_spelling
+from medts.data.prompts import LONG_WORDS, class_phrases, n_long_prompts, read_prompts
 from medts.data.splits import Part
-from medts.evaluation.answers import head_origin
-from medts.evaluation.files import write_predictions
-from medts.evaluation.result import Measure, Measures, Result
-from medts.evaluation.scoring import Scored, score
+from medts.evaluation.protocols.zero_shot import ZeroShotConfig
+from medts.evaluation.result import Measure, Measures
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task, restrict
 from medts.evaluation.text import (
     TextAligned,
@@ -62,52 +38,13 @@ RANKINGS = ("macro_auroc", "macro_auprc", "auroc", "auprc", "n_positive")
 """Measures that need no threshold and no probability."""
 
 
-class ZeroShotConfig(Config):
-    """How classes are put into words."""
-
-    templates: tuple[str, ...] = TEMPLATES
-    """Patterns around a phrase; ``{}`` is where it goes."""
-
-    language: Language = "en"
-    """Language of phrases that come from the ontology."""
-
-    n_phrases: int = Field(default=5, ge=1)
-    """Phrases for a class itself at most, the plainest first."""
-
-    prompt_file: str = ""
-    """JSON that gives each class its words, as MERL's does, in place of the ontology's."""
-
-    is_narrower_named: bool = True
-    """Whether a class is also described by what falls under it, the plainest phrase of each."""
-
-    min_test: int = Field(default=1, ge=1)
-    """Test examples from which on a class takes part; the others are left out and named."""
-
-    n_shuffles: int = Field(default=20, ge=1)
-    """Ways in which the control exchanges the words of classes."""
-
-    @field_validator("templates")
-    @classmethod
-    def _have_a_place(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
-        for template in templates:
-            if template.count("{}") != 1:
-                raise ValueError(f"template {template!r} needs one {{}}")
-        if not templates:
-            raise ValueError("at least one template is needed")
-        return templates
-
-
-def run(
-    model: Bundle, task: Task, settings: ZeroShotConfig | None = None, *, seed: int = 0
-) -> Result:
+def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Found:
     """Scores the test records against the words for the classes.
 
     Raises:
-        LeakError: If the model has seen test subjects.
         ConfigError: If a matching head is asked to read phrases otherwise than in training.
         MedtsError: If the model reads no texts.
     """
-    started, settings = time.monotonic(), settings or ZeroShotConfig()
     left_out: tuple[str, ...] = ()
     if settings.min_test > 1:
         task, left_out = restrict(task, min_test=settings.min_test)
@@ -117,7 +54,7 @@ def run(
     else:
         words = class_words(label_set, settings)
         ask = aligned(model, task, words, settings)
-    notes = (*task.check(model), *_notes_on_training(model, task))
+    notes = tuple(_notes_on_training(model, task))
     if n_long := n_long_prompts(words):
         notes += (f"{n_long} prompts have more than {LONG_WORDS} words; their end may not be read",)
     if left_out:
@@ -137,10 +74,7 @@ def run(
         thresholds=None if label_set.kind == "single" else thresholds,
         prevalence=known.astype(np.float64),
     )
-    if task.out is not None:
-        write_predictions(task.out, "zero_shot", [("test", 0, scored)])
-    origin = head_origin(model, task, "zero_shot", seed=seed, notes=notes)
-    result = score(scored, origin, seconds=0.0)
+    found = score(scored)
     rng = np.random.default_rng(seed)
     shape = scored.probability.shape
     exchanged = [
@@ -148,18 +82,20 @@ def run(
     ]
     drawn = [rng.random(shape) for _ in range(settings.n_shuffles)]
     controls = {"shuffled_prompts": spread(scored, exchanged), "chance": spread(scored, drawn)}
-    result = result.but(
-        controls=result.controls | controls,
-        settings=settings.model_dump(mode="json") | {"phrases": words},
-        seconds=time.monotonic() - started,
+    found = replace(
+        found,
+        controls=found.controls | controls,
+        settings={"phrases": words},
+        notes=notes,
+        task=task,
     )
     if label_set.kind == "multi" and not has_thresholds:
-        result = _only(lambda name: name in RANKINGS, result)
+        found = _only(lambda name: name in RANKINGS, found)
         note = "no validation records, hence no thresholds: rankings only"
-        return result.but(thresholds={}, notes=(*result.notes, note))
+        return replace(found, thresholds={}, notes=(*found.notes, note))
     if isinstance(model.head, MatchingHead):
-        return result
-    return _only(lambda name: name != "brier", result)  # no probabilities
+        return found
+    return _only(lambda name: name != "brier", found)  # no probabilities
 
 
 Ask = Callable[[Part], Float[np.ndarray, "R K"]]
@@ -206,7 +142,9 @@ def aligned(
     classes = embed_classes(reader, read, settings)
 
     def ask(part: Part) -> Float[np.ndarray, "R K"]:
-        return likeness(embed_records(model, task.store, part.rows.tolist()), classes)
+        return likeness(
+            embed_records(model, task.store, part.rows.tolist(), compute=task.compute), classes
+        )
 
     return ask
 
@@ -299,14 +237,15 @@ def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measu
     }
 
 
-def _only(is_kept: Callable[[str], bool], result: Result) -> Result:
-    """Returns a result with some of its measures."""
+def _only(is_kept: Callable[[str], bool], found: Found) -> Found:
+    """Returns what was found with some of its measures."""
 
     def kept(measures: Measures) -> Measures:
         return {name: each for name, each in measures.items() if is_kept(name)}
 
-    return result.but(
-        metrics=kept(result.metrics),
-        per_class={name: kept(each) for name, each in result.per_class.items()},
-        controls={name: kept(each) for name, each in result.controls.items()},
+    return replace(
+        found,
+        metrics=kept(found.metrics),
+        per_class={name: kept(each) for name, each in found.per_class.items()},
+        controls={name: kept(each) for name, each in found.controls.items()},
     )

@@ -6,8 +6,10 @@ moved to the device of the bundle, which stays where it was before the call.
 Axes: R records, K classes, D embedding width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,11 +21,14 @@ from medts.core.arithmetic import Precision, arithmetic
 from medts.core.config import Config
 from medts.core.labels import LabelSet
 from medts.data.recordings import Recordings
+from medts.data.windowing import Windowing
 from medts.data.windows import PreparedRecords, WindowDataset, collate
 from medts.inference.bundle import Bundle
 from medts.inference.calibrate import calibrated
 from medts.tensors.batch import Batch, Prediction, mean_by_record, move_to
 from medts.tensors.devices import resolve_device, within_memory
+
+_Found = TypeVar("_Found")
 
 
 class Compute(Config):
@@ -95,32 +100,69 @@ def over_windows(
     rows: Sequence[int],
     function: Callable[[Batch], Tensor],
     compute: Compute | None = None,
+    *,
+    dtype: torch.dtype = torch.float32,
 ) -> Float[np.ndarray, "R D"]:
     """Returns the mean over the windows of each record of what a function makes of a batch.
 
     Raises:
         ConfigError: If the device is missing or its memory full.
     """
-    compute, before = compute or Compute(), bundle.device
-    device = before if compute.device is None else resolve_device(compute.device)
+    with on_device(bundle, compute):
+        found = map_windows(
+            bundle, store, rows, lambda each: function(each).to("cpu", dtype), compute
+        )
+    record_ids = [name for names, _ in found for name in names]
+    order, mean = mean_by_record(record_ids, torch.cat([each for _, each in found]))
+    position = {record: row for row, record in enumerate(order)}
+    return mean[[position[record] for record in store.record_ids[list(rows)]]].numpy()
+
+
+@contextmanager
+def on_device(bundle: Bundle, compute: Compute | None) -> Iterator[None]:
+    """Moves a model to a device, and back afterwards.
+
+    Raises:
+        ConfigError: If the device is missing or its memory full.
+    """
+    before = bundle.device
+    name = None if compute is None else compute.device
+    device = before if name is None else resolve_device(name)
+    try:
+        with within_memory(device):
+            bundle.to(device)
+            yield
+    finally:
+        bundle.to(before)
+
+
+def map_windows(
+    bundle: Bundle,
+    store: Recordings,
+    rows: Sequence[int],
+    function: Callable[[Batch], _Found],
+    compute: Compute | None = None,
+    *,
+    windowing: Windowing | None = None,
+) -> list[tuple[tuple[str, ...], _Found]]:
+    """Returns what a function makes of each batch of windows, with the record of every window.
+
+    Args:
+        bundle: Whose preprocessing and windows are taken.
+        store: Where the records are.
+        rows: Which records.
+        function: Takes a batch on the device where the model is.
+        compute: Arithmetic, workers and batch size; the model is not moved.
+        windowing: Other windows than the model's.
+    """
+    compute, device = compute or Compute(), bundle.device
     records = PreparedRecords(store, rows, bundle.preprocessing, cache_gib=0.5)
     loader = DataLoader(
-        WindowDataset(records, bundle.config.windowing),
+        WindowDataset(records, windowing or bundle.config.windowing),
         batch_size=compute.batch_size,
         collate_fn=partial(collate, config=bundle.preprocessing),
         num_workers=compute.n_workers,
         pin_memory=device.type == "cuda",
     )
-    record_ids: list[str] = []
-    values: list[Tensor] = []
-    try:
-        with within_memory(device), arithmetic(compute.precision, device.type):
-            bundle.to(device)
-            for batch in loader:
-                record_ids += batch.record_ids
-                values.append(function(move_to(batch, device)).float().cpu())
-    finally:
-        bundle.to(before)
-    order, mean = mean_by_record(record_ids, torch.cat(values))
-    position = {record: row for row, record in enumerate(order)}
-    return mean[[position[record] for record in records.store.record_ids[records.rows]]].numpy()
+    with arithmetic(compute.precision, device.type):
+        return [(batch.record_ids, function(move_to(batch, device))) for batch in loader]

@@ -17,57 +17,23 @@ Axes: R records, D embedding width, K classes.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from scipy.special import expit, logit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from medts.core.config import Config
 from medts.metrics.scores import Kind, auroc
+from medts.training.settings import ProbeConfig
 
 _HIDDEN, _HIDDEN_DROPOUT = 128, 0.1
 """Width of the hidden layer of ``mlp`` and the share of it dropped, as in CroSSL's code."""
 
 _RELATIVE_NOISE = 1e-5
 """A dimension that varies by less than this share of its size is rounding, hence constant."""
-
-
-class ProbeConfig(Config):
-    """How a probe is trained."""
-
-    solver: Literal["logistic", "sgd", "mlp"] = "logistic"
-    """``logistic``: regularised logistic regression. ``sgd``: the papers' mini-batch training.
-    ``mlp``: the same with one hidden layer of 128."""
-
-    c_grid: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), min_length=1)
-    """Inverse strengths of the penalty, of which validation chooses by macro AUROC."""
-
-    default_c: float = Field(default=0.01, gt=0)
-    """Inverse strength where no validation records can choose."""
-
-    max_iterations: int = Field(default=500, ge=1)
-    """Steps of the logistic solver at most."""
-
-    epochs: int = Field(default=100, ge=1)
-    """Passes over the labelled records at most, with ``sgd`` and ``mlp``."""
-
-    patience: int = Field(default=5, ge=1)
-    """Epochs without a better validation macro AUROC after which ``sgd`` and ``mlp`` stop."""
-
-    batch_size: int = Field(default=128, ge=1)
-    """Records per step of ``sgd`` and ``mlp``."""
-
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """First learning rate of ``sgd`` and ``mlp``; it decays along a cosine to a hundredth."""
-
-    weight_decay: float = Field(default=1e-4, ge=0)
-    """Decoupled weight decay of ``sgd`` and ``mlp``."""
 
 
 @dataclass(frozen=True)

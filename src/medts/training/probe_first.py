@@ -18,8 +18,9 @@ from medts.inference.stored import embed_store
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.training.material import Material
-from medts.training.probe import Labelled, Probe, ProbeConfig, Scaling, fit_probe, fit_scaling
+from medts.training.probe import Labelled, Probe, Scaling, fit_probe, fit_scaling
 from medts.training.recipe import Recipe
+from medts.training.settings import ProbeConfig
 
 
 def start_from_probe(head: Head, encoder: Encoder, recipe: Recipe, material: Material) -> None:

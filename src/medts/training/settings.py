@@ -1,4 +1,7 @@
-"""Training settings: everything about the loop that is not about the data or the objective."""
+"""Training settings: everything about the loop that is not about the data or the objective.
+
+Those of a probe on frozen embeddings are here too; no file here imports torch.
+"""
 
 from typing import Literal
 
@@ -73,3 +76,35 @@ class Training(Config):
         if self.schedule == "one_cycle" and self.warmup_ratio == 0:
             raise ValueError("schedule 'one_cycle' needs a warmup_ratio above 0")
         return self
+
+
+class ProbeConfig(Config):
+    """How a probe is trained."""
+
+    solver: Literal["logistic", "sgd", "mlp"] = "logistic"
+    """``logistic``: regularised logistic regression. ``sgd``: the papers' mini-batch training.
+    ``mlp``: the same with one hidden layer of 128."""
+
+    c_grid: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), min_length=1)
+    """Inverse strengths of the penalty, of which validation chooses by macro AUROC."""
+
+    default_c: float = Field(default=0.01, gt=0)
+    """Inverse strength where no validation records can choose."""
+
+    max_iterations: int = Field(default=500, ge=1)
+    """Steps of the logistic solver at most."""
+
+    epochs: int = Field(default=100, ge=1)
+    """Passes over the labelled records at most, with ``sgd`` and ``mlp``."""
+
+    patience: int = Field(default=5, ge=1)
+    """Epochs without a better validation macro AUROC after which ``sgd`` and ``mlp`` stop."""
+
+    batch_size: int = Field(default=128, ge=1)
+    """Records per step of ``sgd`` and ``mlp``."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """First learning rate of ``sgd`` and ``mlp``; it decays along a cosine to a hundredth."""
+
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Decoupled weight decay of ``sgd`` and ``mlp``."""

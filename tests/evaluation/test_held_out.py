@@ -5,8 +5,12 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from medts.api import evaluate
-from medts.core.errors import LeakError, StoreError
+import medts
+from medts import evaluate
+from medts.core.errors import ConfigError, LeakError, StoreError
+from medts.data.in_memory import RecordsInMemory
+from medts.evaluation.protocols.retrieval import RetrievalConfig
+from medts.evaluation.protocols.subgroups import SubgroupsConfig
 from medts.evaluation.result import Measure, read_result
 
 SHAPE = {
@@ -117,6 +121,54 @@ def test_the_same_people_under_other_folds_are_still_refused(tiny_run, tmp_path)
 def test_an_unknown_fold_is_named(tiny_run, synthetic_store, tmp_path):
     with pytest.raises(StoreError, match="no record in fold '11'"):
         evaluate(tiny_run, synthetic_store, folds=["11"], out=tmp_path)
+
+
+def test_of_a_range_the_folds_that_exist_are_taken(tiny_run, synthetic_store, evaluated):
+    result = evaluate(tiny_run, synthetic_store, folds="9-51")
+    assert result.splits.test["folds"] == ["9", "10"]
+    assert result.metrics == evaluated[1].metrics
+    with pytest.raises(ConfigError, match="none of the folds 11, 12"):
+        evaluate(tiny_run, synthetic_store, folds="9,11-12")
+    with pytest.raises(StoreError, match="no record in fold '11'"):
+        evaluate(tiny_run, synthetic_store, folds="9,11")
+
+
+def test_loaded_models_and_paths_of_stores_give_the_same_and_without_a_folder_nothing_is_written(
+    tiny_run, synthetic_store, evaluated, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    predictor = medts.load(tiny_run)
+    for model in (predictor, predictor.bundle):
+        found = evaluate(model, synthetic_store.paths[0], folds="9-10")
+        assert found.but(seconds=0) == evaluated[1].but(seconds=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_records_in_memory_are_evaluated_like_a_store(
+    tiny_run, synthetic_store, evaluated, tmp_path
+):
+    rows = synthetic_store.select(["9", "10"])
+    own = synthetic_store.label_set("synthetic/findings")
+    records = RecordsInMemory(
+        [synthetic_store.record(int(row)) for row in rows],
+        folds=synthetic_store.folds[rows].tolist(),
+        label_set=own.but(name="memory/findings"),
+        labels=[synthetic_store.labels(own.name)[row] for row in rows],
+    )
+    found = evaluate(tiny_run, records, folds="9-10", labels="memory/findings", out=tmp_path)
+    for name, each in evaluated[1].metrics.items():
+        assert found.metrics[name].value == pytest.approx(each.value, abs=1e-6), name
+    assert (tmp_path / "report.html").is_file()
+    for protocol, settings in {
+        "retrieval": RetrievalConfig(ks=(1,)), "subgroups": SubgroupsConfig(least_subjects=2),
+    }.items():  # fmt: skip
+        own, kept = (
+            evaluate(tiny_run, data, folds="9-10", labels=labels, protocol=protocol,
+                     settings=settings)
+            for data, labels in ((records, "memory/findings"), (synthetic_store, None))
+        )  # fmt: skip
+        assert [each.name for each in own.conditions] == [each.name for each in kept.conditions]
+        assert own.metrics.keys() == kept.metrics.keys()
 
 
 def test_a_measure_shows_its_interval_or_a_dash():

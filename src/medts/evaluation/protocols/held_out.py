@@ -1,0 +1,37 @@
+"""Held-out evaluation of a finished model."""
+
+from dataclasses import replace
+
+from medts.core.config import Config
+from medts.evaluation.protocols.base import Bundle, Found, Protocol, Task
+
+
+class HeldOutConfig(Config):
+    """Settings of the protocol `held_out`: none, for everything was settled in training."""
+
+
+class HeldOut(Protocol):
+    """Held-out evaluation: a finished model on test folds that it has never met.
+
+    Thresholds come from the bundle, which chose them on validation; test records are scored once.
+    """
+
+    name = "held_out"
+    Config = HeldOutConfig
+
+    def measure(self, bundle: Bundle, task: Task, config: HeldOutConfig, *, seed: int) -> Found:
+        """Measures a bundle with its head; nothing is trained, chosen or sampled.
+
+        Args:
+            bundle: Encoder with its head and operating points.
+            task: Its train and validation records are not used: the bundle has met its own.
+            config: There is nothing to set.
+            seed: Not used; the result bears the seed of the bundle's run.
+
+        Raises:
+            MedtsError: If the model predicts other classes than the task's.
+        """
+        from medts.evaluation.answers import answer
+        from medts.evaluation.scoring import score
+
+        return replace(score(answer(bundle, task)), seed=bundle.provenance.seed)
