@@ -9,9 +9,9 @@ import pytest
 from html_page import HOSTILE, Page
 
 import medts
-from medts import comparing
 from medts.cli.main import main
-from medts.comparing import compare, recipe_with_overrides
+from medts.comparing import cells, compare
+from medts.comparing.chosen import recipe_with_overrides
 from medts.core.errors import ConfigError, LeakError, UnknownNameError
 from medts.core.progress import rate_in_words
 from medts.data.splits import Split
@@ -41,7 +41,7 @@ class Trained:
 
     def __init__(self, stop_at=None, failing=()):
         self.names, self.stop_at, self.failing = [], stop_at, failing
-        self.train = comparing.train
+        self.train = cells.train
 
     def __call__(self, recipe, *arguments, **settings):
         if len(self.names) == self.stop_at:
@@ -62,7 +62,7 @@ def _few_permutations():
 
 def compared(store, out, trained, *, recipes=RECIPES, seeds=2, **settings):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparing, "train", trained)
+        patch.setattr(cells, "train", trained)
         return compare(
             store,
             recipes=recipes,
@@ -352,7 +352,7 @@ def test_exit_status_and_table_of_the_command(second, synthetic_store, out, tmp_
 def test_a_mistake_is_refused_before_anything_is_trained(
     changes, error, said, synthetic_store, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(comparing, "train", Trained(stop_at=0))
+    monkeypatch.setattr(cells, "train", Trained(stop_at=0))
     asked = {"recipes": RECIPES[:1], "labels": LABELS, "folds": "9", "out": tmp_path}
     with pytest.raises(error, match=said):
         medts.compare(synthetic_store, **(asked | changes), show_progress=False)
@@ -360,7 +360,7 @@ def test_a_mistake_is_refused_before_anything_is_trained(
 
 
 def test_folds_that_are_not_there_are_left_out(synthetic_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "train", Trained(stop_at=0))
+    monkeypatch.setattr(cells, "train", Trained(stop_at=0))
     with pytest.raises(KeyboardInterrupt):
         compare(
             synthetic_store, recipes=RECIPES[:1], labels=LABELS, folds="9-40,test", out=tmp_path,

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from medts.cli.console import make_console
-from medts.evaluation.comparison import PRIMARY, Comparison, Row
+from medts.evaluation.comparison import PRIMARY, Comparison, Row, fraction_name
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
     show(found)
     print(f"page: {asked.out / 'compare.html'}")
     for each in found.failures:
-        where = f"{each.recipe} at {each.label_fraction:g}, seed {each.seed}"
+        where = f"{each.recipe} at {fraction_name(each.label_fraction)}, seed {each.seed}"
         print(f"medts: {where} failed: {each.problem}", file=sys.stderr)
     if not found.failures:
         return 0

@@ -8,7 +8,7 @@ import numpy as np
 
 from medts.evaluation.comparison import PRIMARY, Comparison, Row, fraction_name
 from medts.evaluation.result import Measure
-from medts.report.chart import GREY, Axis, Series, chart, fitting_axis
+from medts.report.chart import Axis, Series, chart, fitting_axis
 from medts.report.figures import PALETTE
 from medts.report.forest import ForestRow, forest_chart
 from medts.report.page import render
@@ -56,27 +56,26 @@ def recipe_color(comparison: Comparison, recipe: str) -> str:
 
 
 def score_figure(comparison: Comparison) -> Sheet | None:
-    """Draws the primary measure of each recipe, its controls beneath it; None without rows."""
+    """Draws the primary measure of each recipe with its controls beneath; None without rows."""
     lines: list[ForestRow] = []
     for fraction, rows in _by_fraction(comparison):
         if len(comparison.label_fractions) > 1:
             lines.append(ForestRow(fraction_name(fraction)))
         for row in rows:
-            own = row.metrics.get(PRIMARY)
-            lines.append(ForestRow(row.recipe, own, recipe_color(comparison, row.recipe)))
-            lines += [
-                ForestRow(
-                    name=control_name(name).lower(),
-                    measure=row.controls[name].get(PRIMARY),
-                    color=GREY,
-                    is_minor=True,
-                )
+            controls = {
+                control_name(name).lower(): row.controls[name][PRIMARY]
                 for name in _FIGURE_CONTROLS
-                if name in row.controls
-            ]
+                if PRIMARY in row.controls.get(name, {})
+            }
+            color = recipe_color(comparison, row.recipe)
+            lines.append(ForestRow(row.recipe, row.metrics.get(PRIMARY), color, controls))
     if not any(each.measure for each in lines):
         return None
-    axis = _axis(metric_name(PRIMARY), (each.measure for each in lines), 0.5)
+    axis = _axis(
+        metric_name(PRIMARY),
+        (one for each in lines for one in (each.measure, *each.controls.values())),
+        0.5,
+    )
     return forest_chart(lines, axis, mark_x=0.5)
 
 
@@ -103,6 +102,10 @@ def difference_figure(comparison: Comparison) -> Sheet | None:
 
 def learning_figure(comparison: Comparison) -> Sheet | None:
     """Draws the primary measure against the number of labelled records; None for one number."""
+    sizes = sorted({row.n_train_records for row in comparison.rows})
+    if len(sizes) < 2:
+        return None
+    step = (sizes[-1] / sizes[0]) ** 0.012
     drawn: list[Series] = []
     for index, recipe in enumerate(comparison.recipes):
         rows = [row for row in comparison.rows if row.recipe == recipe]
@@ -110,16 +113,14 @@ def learning_figure(comparison: Comparison) -> Sheet | None:
         if not rows:
             continue
         color = recipe_color(comparison, recipe)
-        apart = 1.02 ** (index - (len(comparison.recipes) - 1) / 2)  # intervals side by side
-        measures = [row.metrics[PRIMARY] for row in rows]
-        drawn.append(_series(recipe, rows, measures, color, apart))
+        apart = step ** (index - (len(comparison.recipes) - 1) / 2)  # intervals side by side
         untrained = [row.controls.get("random_encoder", {}).get(PRIMARY) for row in rows]
         if all(each is not None for each in untrained):
-            faint = _series(f"{recipe}, untrained encoder", rows, untrained, color, apart)
+            # Of the same name and behind, so that the legend holds each recipe once.
+            faint = _series(recipe, rows, untrained, color, apart, ", untrained encoder")
             drawn.append(replace(faint, is_dashed=True, is_faint=True, low=None, high=None))
-    sizes = sorted({row.n_train_records for row in comparison.rows})
-    if len(sizes) < 2:
-        return None
+        measures = [row.metrics[PRIMARY] for row in rows]
+        drawn.append(_series(recipe, rows, measures, color, apart))
     across = fitting_axis("Labelled training records", [float(n) for n in sizes], is_log=True)
     across = replace(across, ticks=tuple(float(n) for n in sizes))
     ends = [
@@ -134,7 +135,12 @@ def learning_figure(comparison: Comparison) -> Sheet | None:
 
 
 def _series(
-    name: str, rows: Sequence[Row], measures: Sequence[Measure | None], color: str, apart: float
+    name: str,
+    rows: Sequence[Row],
+    measures: Sequence[Measure | None],
+    color: str,
+    apart: float,
+    kind: str = "",
 ) -> Series:
     def numbers(end: str) -> np.ndarray:
         found = [getattr(each, end, None) for each in measures]
@@ -149,7 +155,7 @@ def _series(
         color=color,
         is_dotted=True,
         words=tuple(
-            f"{name}, {row.n_train_records:,} records: {each}"
+            f"{name}{kind}, {row.n_train_records:,} records: {each}"
             for row, each in zip(rows, measures, strict=True)
         ),
     )

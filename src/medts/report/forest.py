@@ -1,8 +1,8 @@
 """Forest plot as SVG: a named row for each value, a point on its interval, one axis below."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from medts.evaluation.result import Measure
 from medts.report.chart import GREY, Axis
 from medts.report.svg import Sheet, element, label, line
 
-_NAMES, _NUMBERS, _TOP, _BELOW, _ROW = 50.0, 36.0, 2.0, 12.5, 6.4
+_NAMES, _NUMBERS, _TOP, _BELOW, _ROW = 50.0, 36.0, 2.0, 12.5, 7.0
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class ForestRow:
         name: Written at its left.
         measure: The value with its interval; None makes the line a heading.
         color: Of point and interval.
-        is_minor: Whether it stands behind the others, as a control does.
+        controls: Drawn in grey beneath it, by their names: the first filled, the others hollow.
     """
 
     name: str
     measure: Measure | None = None
     color: str = "#0072b2"
-    is_minor: bool = False
+    controls: Mapping[str, Measure] = field(default_factory=dict)
 
 
 def forest_chart(
@@ -77,30 +77,51 @@ def _row(
     ends: tuple[float, float],
     width: float,
 ) -> Markup:
-    name = row.name if len(row.name) <= 34 else f"{row.name[:33]}…"
+    name = row.name if len(row.name) <= 31 else f"{row.name[:30]}…"
     if row.measure is None:
         return label(name, 0.0, y, size=3.0, font_weight="600")
     grey = {"fill": "#5d6771", "class_": "grey"}
     parts = [
-        element("title", f"{row.name}: {row.measure}"),
-        label(
-            name, 2.0, y, size=2.9 if not row.is_minor else 2.6, **(grey if row.is_minor else {})
-        ),
-        label(_numbers(row.measure), width, y, size=2.5, text_anchor="end", **grey),
+        element("title", row.name),
+        label(name, 2.0, y, size=2.9),
+        label(str(row.measure).replace("-", "−"), width, y, size=2.5, text_anchor="end", **grey),
     ]
-    value, low, high = row.measure.value, row.measure.low, row.measure.high
-    if value is None or not math.isfinite(value):
-        return element("g", Markup("").join(parts))
-    if low is not None and high is not None and math.isfinite(low + high):
-        span = [place(min(max(end, ends[0]), ends[1])) for end in (low, high)]
-        thick = 0.35 if row.is_minor else 0.6
-        parts.append(line(np.array(span), np.array([y, y]), stroke=row.color, stroke_width=thick))
+    for index, (control, measure) in enumerate(row.controls.items()):
+        beneath = y + 1.6 + 1.1 * index
+        fill = GREY if index == 0 else "none"
+        drawn = _interval(measure, beneath, place, ends, thick=0.3)
+        dot = _dot(measure, beneath, place, ends, r=0.75, fill=fill, stroke=GREY, stroke_width=0.3)
+        parts.append(element("g", element("title", f"{control}: {measure}") + drawn + dot))
     halo = {"class_": "dot", "stroke": "#ffffff", "stroke_width": 0.3}
-    size = 0.9 if row.is_minor else 1.3
-    at = place(min(max(value, ends[0]), ends[1]))
-    parts.append(element("circle", cx=at, cy=y, r=size, fill=row.color, **halo))
+    parts.append(_interval(row.measure, y, place, ends, thick=0.6, color=row.color))
+    parts.append(_dot(row.measure, y, place, ends, r=1.3, fill=row.color, **halo))
     return element("g", Markup("").join(parts), class_="series", data_name=row.name)
 
 
-def _numbers(measure: Measure) -> str:
-    return str(measure).replace("-", "−")
+def _interval(
+    measure: Measure,
+    y: float,
+    place: Callable[[float], float],
+    ends: tuple[float, float],
+    *,
+    thick: float,
+    color: str = GREY,
+) -> Markup:
+    low, high = measure.low, measure.high
+    if low is None or high is None or not math.isfinite(low + high):
+        return Markup("")
+    x = [place(min(max(end, ends[0]), ends[1])) for end in (low, high)]
+    return line(np.array(x), np.array([y, y]), stroke=color, stroke_width=thick)
+
+
+def _dot(
+    measure: Measure,
+    y: float,
+    place: Callable[[float], float],
+    ends: tuple[float, float],
+    **style: str | float,
+) -> Markup:
+    if measure.value is None or not math.isfinite(measure.value):
+        return Markup("")
+    x = place(min(max(measure.value, ends[0]), ends[1]))
+    return element("circle", cx=x, cy=y, **style)
