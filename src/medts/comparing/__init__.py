@@ -163,17 +163,10 @@ def _comparison(
     task, store = plan.task, plan.task.store
     notes = [note for group in groups for each in group.trained for note in _notes(each.cell)]
     subjects = set(store.subject_ids[task.test.rows].tolist())
-    differences = (
-        [
-            difference
-            for fraction in fractions
-            for difference in differences_of(
-                [each for each in groups if each.label_fraction == fraction], recipes[0].name
-            )
-        ]
-        if len(subjects) > 1
-        else []
-    )
+    differences = []
+    for fraction in fractions if len(subjects) > 1 else ():  # one person is no test of a difference
+        own = [each for each in groups if each.label_fraction == fraction]
+        differences += differences_of(own, recipes[0].name)
     return Comparison(
         label_set=task.label_set.name,
         recipes=tuple(each.name for each in recipes),

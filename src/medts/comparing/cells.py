@@ -83,7 +83,7 @@ class Slot:
 
     @property
     def words(self) -> str:
-        """What the bar says of it."""
+        """Its description beside the bar."""
         control = ", labels shuffled" if self.is_shuffled else ""
         return f"{self.recipe.name}, {self.label_fraction:g}, seed {self.seed}{control}"
 
@@ -249,7 +249,7 @@ def _scored(plan: Plan, cell: Cell, folder: Path, thresholds: dict[str, float]) 
 
 @contextmanager
 def _bar(n_cells: int, n_done: int, *, is_shown: bool) -> Iterator[Callable[[str, int], None]]:
-    """Draws a bar over cells on standard error; yields what says that one began or ended."""
+    """Draws a bar over cells on standard error; yields what advances it."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
