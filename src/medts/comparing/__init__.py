@@ -20,7 +20,6 @@ from medts.data.store import Store
 from medts.evaluation.comparison import Cell, Comparison, Failure
 from medts.evaluation.pairing import Group, Measured, differences_of, row_of
 from medts.evaluation.task import Task, make_task
-from medts.inference.stored import Compute
 from medts.metrics.checks import few_positives
 from medts.report.comparison import comparison_page
 from medts.report.page import write_page
@@ -82,8 +81,7 @@ def compare(
     if seeds < 1:
         raise ConfigError(f"{seeds} seeds", field="seeds", remedy="Give 1 or more")
     store = data if isinstance(data, Store) else Store(*_paths(data))
-    compute = Compute(device=device, n_workers=n_workers)
-    plan = _plan(store, labels, split or Split(), folds, Path(out), compute)
+    plan = _plan(store, labels, split or Split(), folds, Path(out), device, n_workers)
     fractions = tuple(dict.fromkeys(float(each) for each in label_fractions))
     n_records = {each: _n_labelled(plan.task, each) for each in fractions}
     here = {"device": device, "n_workers": n_workers}
@@ -115,7 +113,8 @@ def _plan(
     split: Split,
     folds: str | Sequence[str],
     out: Path,
-    compute: Compute,
+    device: str,
+    n_workers: int,
 ) -> Plan:
     split = Split(
         train=present_folds(store, split.train, field="train_folds"),
@@ -131,7 +130,7 @@ def _plan(
     )
     parts = (task.training(), task.choosing(), task.test)
     rows = np.concatenate([part.rows for part in parts])
-    return Plan(task, split, store.digest(rows, labels), out, compute)
+    return Plan(task, split, store.digest(rows, labels), out, device, n_workers)
 
 
 def _n_labelled(task: Task, fraction: float) -> int:

@@ -62,14 +62,16 @@ class Plan:
         split: Their folds, but those of the test.
         digest: Of all these records.
         out: Folder of the comparison.
-        compute: Device and workers.
+        device: Where to measure.
+        n_workers: Processes that prepare recordings.
     """
 
     task: Task
     split: Split
     digest: str
     out: Path
-    compute: Compute
+    device: str
+    n_workers: int
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _evaluate(plan: Plan, made: Path, out: Path, protocol: str, slot: Slot) -> R
         train_folds=plan.split.train,
         val_folds=plan.split.validation,
         seed=slot.seed,
-        compute=plan.compute,
+        compute=Compute(device=plan.device, n_workers=plan.n_workers),
     )
 
 
