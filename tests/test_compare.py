@@ -332,6 +332,8 @@ def test_exit_status_and_table_of_the_command(second, synthetic_store, out, tmp_
     assert "medts: failed: crossl_wisdm" in printed.err
     assert "Traceback" not in printed.err
     assert main(command(synthetic_store, tmp_path, "crossl_wisdm")) == 2
+    assert main(["compare", *command(synthetic_store, tmp_path, "dlinear")[2:]]) == 2
+    assert "no store is given" in capsys.readouterr().err
     assert main(command(synthetic_store, tmp_path, "xresnet")) == 2
     assert "Did you mean" in capsys.readouterr().err
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.core.errors import ConfigError
 from medts.evaluation.comparison import PRIMARY, Comparison, Row, fraction_name
 
 
@@ -68,6 +69,8 @@ class Compare:
 def run(arguments: Sequence[str]) -> int:
     """Parses and compares; returns the exit code."""
     asked = tyro.cli(Compare, prog="medts compare", args=arguments)
+    if not asked.data:
+        raise ConfigError("no store is given", field="STORE", remedy="medts compare STORE ...")
     from medts.comparing import compare
     from medts.data.splits import Split, parse_folds
 

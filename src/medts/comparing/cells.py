@@ -32,21 +32,20 @@ from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.core.progress import RateColumn
 from medts.data.splits import Split, Subsample
-from medts.evaluation import settings_kind
 from medts.evaluation.comparison import Cell, Failure
 from medts.evaluation.controls import random_encoder
 from medts.evaluation.files import PREDICTIONS
 from medts.evaluation.pairing import Measured
+from medts.evaluation.protocols.base import Protocol
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle, load_bundle
-from medts.inference.stored import Compute
 from medts.metrics.checks import match_records
 from medts.training.folder import identity
 from medts.training.recipe import Recipe
 
-HELD_OUT = "fine_tune"
+HELD_OUT = "held_out"
 """Protocol that measures a trained bundle as it is."""
 
 _LENGTHS = ("epochs", "min_updates", "patience", "max_minutes")
@@ -201,7 +200,7 @@ def _evaluate(plan: Plan, made: Path, out: Path, protocol: str, slot: Slot) -> R
     settings = None
     if protocol == "label_fraction":
         # The sample of its first draw is the one that training takes with the same seed.
-        settings = settings_kind(protocol).model_validate(
+        settings = Protocol.find(protocol).Config.model_validate(
             {"fractions": (slot.label_fraction,), "draws": 1, "controls": ()}
         )
     return evaluate(
@@ -215,7 +214,8 @@ def _evaluate(plan: Plan, made: Path, out: Path, protocol: str, slot: Slot) -> R
         train_folds=plan.split.train,
         val_folds=plan.split.validation,
         seed=slot.seed,
-        compute=Compute(device=plan.device, n_workers=plan.n_workers),
+        device=plan.device,
+        n_workers=plan.n_workers,
     )
 
 
