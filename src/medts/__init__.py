@@ -14,6 +14,7 @@ from medts.version import __version__
 if TYPE_CHECKING:
     from medts.api import evaluate, train
     from medts.classifier import Classifier
+    from medts.comparing import compare
     from medts.core.records import Record, Stream
     from medts.data.in_memory import RecordsInMemory
     from medts.data.splits import Split, Subsample
@@ -40,6 +41,7 @@ _WHERE = {
     "Store": "medts.data.store",
     "Stream": "medts.core.records",
     "Subsample": "medts.data.splits",
+    "compare": "medts.comparing",
     "evaluate": "medts.api",
     "load": "medts.inference.predictor",
     "read": "medts.formats",
@@ -62,6 +64,7 @@ __all__ = [
     "Stream",
     "Subsample",
     "__version__",
+    "compare",
     "evaluate",
     "load",
     "read",

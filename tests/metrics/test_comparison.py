@@ -10,6 +10,7 @@ from medts.metrics.comparison import (
     benjamini_hochberg,
     holm,
     paired_bootstrap,
+    paired_bootstrap_over_seeds,
     paired_permutation,
 )
 from medts.metrics.scores import make_scorer
@@ -66,6 +67,65 @@ def test_the_bootstrap_error_of_a_difference_matches_a_loop_over_resampled_subje
         y = first.is_positive[rows]
         drawn.append(roc_auc_score(y, first.rank[rows]) - roc_auc_score(y, second.rank[rows]))
     assert (found.high - found.low) / 2 == pytest.approx(2.0 * np.std(drawn), rel=0.12)
+
+
+def runs(n_seeds=3, n_records=120):
+    """Runs of two models with several seeds on the same test set."""
+    first, _ = pair()
+    rng = np.random.default_rng(4)
+    target = first.is_positive.astype(float)
+
+    def scorer(gain):
+        score = rng.normal(size=target.shape) + gain * target
+        return make_scorer(target, 1 / (1 + np.exp(-score)), np.full(2, 0.5), "multi")
+
+    return [scorer(1.6) for _ in range(n_seeds)], [scorer(1.0) for _ in range(n_seeds)]
+
+
+def test_equal_seeds_give_the_interval_of_one():
+    first, second = pair()
+    subject = np.arange(120) // 3
+    one = paired_bootstrap(first, second, subject, n_resamples=200)
+    assert paired_bootstrap_over_seeds([first], [second], subject, n_resamples=200) == one
+    three = paired_bootstrap_over_seeds([first] * 3, [second] * 3, subject, n_resamples=200)
+    assert three["macro_auroc"].low == pytest.approx(one["macro_auroc"].low)
+    assert three["macro_auroc"].p_value == pytest.approx(one["macro_auroc"].p_value)
+
+
+def test_the_error_over_seeds_adds_their_variance_to_that_of_subjects():
+    firsts, seconds = runs()
+    subject = np.arange(120) // 3
+    found = paired_bootstrap_over_seeds(firsts, seconds, subject, n_resamples=1000)["macro_auroc"]
+
+    def differences(rows):
+        y = firsts[0].is_positive[rows]
+        return np.array(
+            [
+                roc_auc_score(y, one.rank[rows]) - roc_auc_score(y, other.rank[rows])
+                for one, other in zip(firsts, seconds, strict=True)
+            ]
+        )
+
+    plain = differences(np.arange(120))
+    assert found.difference == pytest.approx(np.mean(plain))
+    rng = np.random.default_rng(9)
+    drawn = []
+    for _ in range(150):
+        picked = rng.integers(40, size=40)
+        rows = np.concatenate([np.flatnonzero(subject == s) for s in picked])
+        drawn.append(np.mean(differences(rows)))
+    people, seeds = np.var(drawn), np.var(plain, ddof=1) / 3
+    df = (people + seeds) ** 2 / (people**2 / 100 + seeds**2 / 2)
+    reach = stats.t.ppf(0.975, df) * np.sqrt(people + seeds)
+    assert (found.high - found.low) / 2 == pytest.approx(reach, rel=0.2)
+    assert found.high - found.low > 2 * 1.96 * np.sqrt(people)
+
+
+def test_runs_of_other_targets_are_refused_for_every_seed():
+    firsts, seconds = runs()
+    other, _ = pair(seed=5)
+    with pytest.raises(MedtsError, match="different targets"):
+        paired_bootstrap_over_seeds([firsts[0], other], seconds[:2], np.arange(120))
 
 
 def test_the_exact_permutation_test_is_the_enumeration_of_all_exchanges():

@@ -14,9 +14,11 @@ from research.bench_report import BenchRow, write_bench_report
 import medts.report
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
+from medts.evaluation.comparison import PRIMARY, Comparison, Difference, Failure, Row
 from medts.evaluation.details import Details, Example
 from medts.evaluation.explained import Curves, Explained, StreamRelevance
 from medts.evaluation.result import Condition, Measure, Result, Splits
+from medts.report.comparison import comparison_page
 from medts.report.evaluation import evaluation_page
 from medts.report.explanation import explanation_page
 from medts.report.page import environment
@@ -83,6 +85,49 @@ def explanation(bad: str) -> str:
     return explanation_page(found)
 
 
+def comparison(bad: str) -> str:
+    rows = [
+        Row(
+            recipe=recipe,
+            label_fraction=fraction,
+            n_train_records=int(100 * fraction),
+            seeds=(0,),
+            metrics={**measures(bad), **measures(PRIMARY)},
+            by_seed=(measures(PRIMARY),),
+            controls={"random_encoder": measures(PRIMARY), bad: measures(bad)},
+        )
+        for recipe in ("a", bad)
+        for fraction in (0.1, 1.0)
+    ]
+    difference = Difference(
+        recipe=bad,
+        reference="a",
+        label_fraction=1.0,
+        metric=PRIMARY,
+        measure=Measure(value=0.1, low=0.05, high=0.2),
+        p_value=0.01,
+        p_holm=0.01,
+        seeds=(0,),
+    )
+    found = Comparison(
+        label_set=bad,
+        recipes=("a", bad),
+        label_fractions=(0.1, 1.0),
+        folds={"test": (bad,), bad: (bad,)},
+        rows=tuple(rows),
+        differences=(difference,),
+        failures=(Failure(recipe=bad, label_fraction=1.0, seed=0, problem=bad),),
+        n_records=2,
+        n_subjects=2,
+        few_positives=(bad,),
+        data_digest=bad,
+        versions={bad: bad},
+        synthetic=True,
+        notes=(bad,),
+    )
+    return comparison_page(found, command=bad)
+
+
 def sentences(bad: str, tmp_path: Path) -> str:
     stream = record(bad).streams["ecg"]
     return sentence_page(stream, [bad], np.ones((1, 4)), 10.0, title=bad, lead=bad)
@@ -107,6 +152,7 @@ def bench(bad: str, tmp_path: Path) -> str:
 
 
 PAGES = {
+    "compare": lambda bad, _: comparison(bad),
     "evaluation": lambda bad, _: evaluation(bad),
     "explanation": lambda bad, _: explanation(bad),
     "sentences": sentences,

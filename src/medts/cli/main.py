@@ -22,6 +22,7 @@ VERBS = {
     "info": "Say what a store, a bundle, a run or a recording holds.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",
     "train": "Train, pretrain or fine-tune a recipe; ends in a bundle.",
+    "compare": "Train recipes on the same records and compare them; writes a report.",
     "evaluate": "Evaluate a model on folds it has never met; writes a report.",
     "predict": "Apply a bundle to recordings.",
     "explain": "Draw which samples and channels an answer rests on, and test that it is so.",
@@ -129,7 +130,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         if verb not in VERBS:
             raise unknown_name("verb", verb, VERBS)
-        importlib.import_module(f"medts.cli.{verb.replace('-', '_')}").run(rest)
+        code = importlib.import_module(f"medts.cli.{verb.replace('-', '_')}").run(rest)
+        return code or 0
     except MedtsError as error:
         return _fail(str(error))
     except ValueError as error:
@@ -141,7 +143,6 @@ def _run(arguments: Sequence[str] | None) -> int:
         if extra is None:
             raise
         return _fail(f"{verb} needs {error.name}. Install it with: pip install 'medts[{extra}]'")
-    return 0
 
 
 def _help() -> str:

@@ -109,6 +109,8 @@ def add_plugins(
 def package_of(thing: type) -> str:
     """Returns the installed distribution that a class comes from, or else its module."""
     module = thing.__module__.partition(".")[0]
+    if module == __name__.partition(".")[0]:
+        return module  # to list all distributions takes a second, for every bundle that is saved
     return packages_distributions().get(module, [module])[0]
 
 

@@ -8,7 +8,7 @@ Hochberg (a bounded share of false ones among those claimed).
 Which models are compared, and that their rows match (`medts.metrics.checks.match_records`), is
 the caller's business.
 
-Axes: R records, K classes, S subjects, N resamples or exchanges, P p-values.
+Axes: R records, K classes, S subjects, N resamples or exchanges, P p-values, U seeds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -74,20 +74,58 @@ def paired_bootstrap(
         MedtsError: If the models were not tested on the same records and classes, or there is
             only one subject.
     """
-    subject = _check_pair(first, second, subjects)
+    return paired_bootstrap_over_seeds(
+        [first], [second], subjects, n_resamples=n_resamples, level=level, seed=seed
+    )
+
+
+def paired_bootstrap_over_seeds(
+    firsts: Sequence[Scorer],
+    seconds: Sequence[Scorer],
+    subjects: Sequence[str] | Shaped[np.ndarray, "R"],
+    *,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Comparison]:
+    """Paired bootstrap of the mean difference over training seeds; one seed is the plain case.
+
+    Which subjects were tested is common to all seeds: the mean difference is taken within each
+    resample. The variance between the seeds' differences, divided by their number, is added; the
+    degrees of freedom are Welch and Satterthwaite's.
+
+    Args:
+        firsts: The model that is claimed to be better, once per seed.
+        seconds: The other, with the same seeds in the same order.
+        subjects: The subject of each record.
+        n_resamples: Resamples, the same for all models.
+        level: Nominal coverage of the intervals.
+        seed: Of the resamples.
+
+    Raises:
+        MedtsError: If the models were not tested on the same records and classes, or there is
+            only one subject.
+    """
+    pairs = list(zip(firsts, seconds, strict=True))
+    subject = _check_pair(firsts[0], seconds[0], subjects)
+    for one, other in pairs[1:]:
+        _check_pair(firsts[0], one, subjects)
+        _check_pair(firsts[0], other, subjects)
     everything = np.ones((1, len(subject)))
-    plain = _differences(first, second, everything)
+    plain = [_differences(one, other, everything) for one, other in pairs]
     blocks = [
-        _differences(first, second, weights)
+        [_differences(one, other, weights) for one, other in pairs]
         for weights in bootstrap_blocks(subject, n_resamples, seed)
     ]
-    df = _degrees_of_freedom(first, subject)
+    df_subjects = _degrees_of_freedom(firsts[0], subject)
     found = {}
-    for name, value in plain.items():
-        difference = float(value[0])
-        drawn = np.concatenate([block[name] for block in blocks])
+    for name in plain[0]:
+        values = np.array([float(each[name][0]) for each in plain])
+        difference = float(values.mean())
+        drawn = np.concatenate([np.mean([each[name] for each in b], axis=0) for b in blocks])
         drawn = drawn[np.isfinite(drawn)]
         error = float(drawn.std(ddof=1)) if len(drawn) > 1 else np.nan
+        error, df = _with_seeds(error, df_subjects, values)
         reach = float(t.ppf((1 + level) / 2, df)) * error
         found[name] = Comparison(
             difference=difference,
@@ -224,6 +262,15 @@ def _degrees_of_freedom(scorer: Scorer, subject: Int[np.ndarray, "R"]) -> float:
     if not len(n):
         return 1.0
     return float((1 / n).sum() ** 2 / np.sum(1 / (n**2 * np.maximum(n - 1, 1))))
+
+
+def _with_seeds(error: float, df: float, values: Float[np.ndarray, "U"]) -> tuple[float, float]:
+    """Adds the variance of a mean over seeds to an error, with the degrees of freedom of both."""
+    spread = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
+    if spread == 0 or not np.isfinite(error + spread):
+        return error, df
+    total = error**2 + spread
+    return total**0.5, total**2 / (error**4 / df + spread**2 / (len(values) - 1))
 
 
 def _two_sided(difference: float, error: float, df: float) -> float:

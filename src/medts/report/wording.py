@@ -54,6 +54,10 @@ _CONTROLS = {
     "majority": ("Majority", "Answers with the class frequencies of the training records."),
     "label_shuffle": ("Shuffled labels", "The model's own scores against permuted labels."),
     "random_encoder": ("Untrained encoder", "The same architecture with random weights."),
+    "shuffled_training": (
+        "Trained on shuffled labels",
+        "The same recipe trained on permuted labels; it must end at chance.",
+    ),
     "simple_features": (
         "Simple features",
         "Rates, intervals and amplitudes with logistic regression.",
