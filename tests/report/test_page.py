@@ -3,13 +3,11 @@
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from html_page import HOSTILE, Page
-from research.bench_report import BenchRow, write_bench_report
 
 import medts.report
 from medts.core.montage import STANDARD_12_LEADS
@@ -140,24 +138,12 @@ def reconstructions(bad: str, tmp_path: Path) -> str:
     return (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-def bench(bad: str, tmp_path: Path) -> str:
-    row = BenchRow(bad, 1.0, bad, bad, is_control=True, score=Measure(value=0.5),
-                   latency_ms=3.0, recipe_digest=bad, data_digest=bad, p_value=1e-5)  # fmt: skip
-    other = replace(row, label_fraction=0.1, method="m", difference=Measure(value=0.1))
-    write_bench_report(
-        tmp_path / "page.html", bad, [row, other], reference=bad, notes=[(bad, bad, bad)],
-        skipped=[(bad, bad)], synthetic=True, command=bad,
-    )  # fmt: skip
-    return (tmp_path / "page.html").read_text(encoding="utf-8")
-
-
 PAGES = {
     "compare": lambda bad, _: comparison(bad),
     "evaluation": lambda bad, _: evaluation(bad),
     "explanation": lambda bad, _: explanation(bad),
     "sentences": sentences,
     "reconstructions": reconstructions,
-    "bench": bench,
 }
 
 
@@ -177,7 +163,7 @@ def test_whatever_comes_from_outside_stays_text(name, bad, tmp_path):
 
 def test_every_template_is_among_the_pages_that_are_tested():
     own = {name.removesuffix(".html.j2") for name in environment().list_templates(["j2"])}
-    assert own - {"base", "parts", "example"} == PAGES.keys() - {"bench"}
+    assert own - {"base", "parts", "example"} == PAGES.keys()
 
 
 def test_autoescape_is_on_and_a_misspelt_name_is_an_error():
