@@ -69,6 +69,21 @@ class LabelSet(Config):
         """Whether its targets are numbers (regression), not classes."""
         return self.kind == "number"
 
+    @property
+    def class_kind(self) -> Literal["single", "multi"]:
+        """The kind of a set of classes, for whatever has no meaning for numbers.
+
+        Raises:
+            ConfigError: If it is a set of numbers.
+        """
+        if self.kind == "number":
+            raise ConfigError(
+                f"{self.name} has numbers, and this is defined for classes alone",
+                field="label_set",
+                remedy="Take a label set of classes",
+            )
+        return self.kind
+
     def encode(self, labels: Sequence[Sequence[str]]) -> Float[np.ndarray, "B K"]:
         """Turns lists of class names into rows of zeros and ones; texts of numbers into numbers.
 

@@ -151,7 +151,7 @@ class Prediction:
     @property
     def probability(self) -> Float[Tensor, "B K"]:
         """Softmax over a ``single`` label set, one sigmoid per class of a ``multi`` one."""
-        if self.label_set.kind == "single":
+        if self.label_set.class_kind == "single":
             return self.logits.softmax(dim=1)
         return self.logits.sigmoid()
 

@@ -56,8 +56,9 @@ class TrainingModule:
         self.validation_means.add(Losses(losses.total), len(batch))
         if prediction is not None and batch.target is not None:
             own, scores = prediction.label_set, prediction.scores.float().cpu()
-            _, windows = self._scored.setdefault(own.name, (own, []))
-            windows.append((batch.record_ids, scores, batch.target.cpu()))
+            self._scored.setdefault(own.name, (own, []))[1].append(
+                (batch.record_ids, scores, batch.target.cpu())
+            )
 
     def end_validation(self) -> dict[str, float]:
         """Returns the mean loss, and the score over records where anything was scored.
