@@ -198,6 +198,7 @@ def test_label_sets_are_complete_and_have_phrases():
         "diag": 44,
         "all": 71,
         "grade": 4,
+        "age": 1,
     }
     assert sets["ptb-xl/super"].classes == ("NORM", "MI", "STTC", "CD", "HYP")
     assert sets["ptb-xl/super-single"].kind == "single"

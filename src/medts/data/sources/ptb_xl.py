@@ -52,7 +52,7 @@ _AGE = LabelSet(
     classes=("age",),
     kind="number",
     units={"age": "years"},
-    phrases={"age": ("age of the patient",)},
+    phrases={"age": ("age of the patient", "how old the patient is")},
 )
 
 
