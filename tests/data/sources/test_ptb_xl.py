@@ -169,6 +169,12 @@ def test_hidden_ages_become_a_capped_one(corpus):
     assert (facts["age"], facts["age_is_capped"]) == (90, True)
 
 
+def test_only_a_plausible_age_is_a_label(corpus):
+    ages = {"56.0": ("56",), "0.0": ("0",), "300.0": None, "121.0": None, "-1.0": None, "": None}
+    path = corpus(*(row(number, age=age) for number, age in enumerate(ages, start=1)))
+    assert [entry.labels["age"] for entry in PtbXl().entries(path)] == list(ages.values())
+
+
 def test_a_statement_counts_at_any_likelihood_and_sets_without_one_exclude_the_record(corpus):
     path = corpus(
         row(1, scp_codes="{'NORM': 0.0, 'STACH': 0.0}"),
