@@ -12,7 +12,10 @@ from medts.data.sources.synthetic import synthetic_record
 from medts.data.splits import quantile_strata
 from medts.data.store import Store
 from medts.inference.bundle import load_bundle
-from medts.inference.predictor import load
+from medts.inference.export import export_onnx
+from medts.inference.folder import read_manifest
+from medts.inference.onnx_backend import OnnxBackend
+from medts.inference.predictor import Predictor, load
 from medts.inference.stored import predict_store
 from medts.models.heads import RegressionHead
 from medts.objectives.settings.regression import RegressionConfig
@@ -116,3 +119,13 @@ def test_a_share_of_the_records_has_the_quantiles_of_the_whole():
     order = np.argsort(values[3:])
     assert strata[3:][order].argmax(axis=1).tolist() == sorted(strata[3:].argmax(axis=1))
     assert quantile_strata(np.full(4, 7.0)).sum() == 4
+
+
+def test_the_graph_without_torch_gives_the_same_numbers(rate_run, synthetic_store, tmp_path):
+    folder = load_bundle(rate_run).save(tmp_path / "bundle")
+    export_onnx(load_bundle(folder), folder)
+    manifest = read_manifest(folder)
+    without_torch = Predictor(manifest, OnnxBackend(folder, manifest), manifest.digest)
+    records = [synthetic_store.record(row) for row in range(3)]
+    wanted = load(folder).predict_values(records)
+    assert without_torch.predict_values(records) == pytest.approx(wanted, rel=1e-5)

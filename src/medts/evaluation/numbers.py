@@ -1,8 +1,8 @@
 """Scoring of regression: predicted numbers against true ones, with intervals and controls.
 
 Controls know nothing about the signal. ``training_mean`` predicts the mean of the training targets.
-``age_and_sex`` is a least-squares line on the subject's age and sex, where they are not the target,
-fitted on the training records of the model. ``shuffled_targets`` are the model's own predictions
+``age_and_sex`` is a least-squares line on the subject's age and sex (on ``sex`` alone where age is the
+target), fitted on the training records of the model. ``shuffled_targets`` are the model's own predictions
 against permuted targets.
 
 Axes: R records, n records, K numbers, F features.
@@ -37,11 +37,12 @@ def score_numbers(model: Bundle, task: Task) -> Found:
     """
     predicted = predict_numbers(model, task)
     overall, by_number = _intervals(task, predicted)
-    linear, notes = linear_control(model, task)
+    facts = tuple(each for each in FACTS if each not in task.label_set.classes)
+    linear, notes = linear_control(model, task, facts)
     mean = training_mean(model, task)
     controls = {"training_mean": _intervals(task, np.tile(mean, (len(task.test), 1)))[0]}
     if linear is not None:
-        controls["age_and_sex"] = _intervals(task, linear)[0]
+        controls["_and_".join(facts)] = _intervals(task, linear)[0]
     controls["shuffled_targets"] = shuffled_targets(task.test.target, predicted)
     known = np.isfinite(task.test.target).sum(axis=0)
     scored = Scored(
@@ -95,18 +96,18 @@ def training_mean(model: Bundle, task: Task) -> Float[np.ndarray, "K"]:
 
 
 def linear_control(
-    model: Bundle, task: Task
+    model: Bundle, task: Task, facts: tuple[str, ...] = FACTS
 ) -> tuple[Float[np.ndarray, "R K"] | None, tuple[str, ...]]:
     """Predicts the test records from age and sex by least squares; None, and why, if impossible."""
-    names = [each for each in FACTS if each not in task.label_set.classes]
+    names = " and ".join(facts)
     train = _training_part(model, task)
     if train is None:
-        return None, ("no training record is in the data: the control age_and_sex is left out",)
-    facts = [_facts(task.store, part.rows) for part in (train, task.test)]
-    if not any(each.get(name) is not None for each in facts[0] for name in names):
-        return None, (f"no training record has {' or '.join(names)}: that control is left out",)
-    age = _known_ages(facts[0])
-    before, after = (_features(each, names, float(np.mean(age or [0.0]))) for each in facts)
+        return None, (f"no training record is in the data: the control of {names} is left out",)
+    known = [_facts(task.store, part.rows) for part in (train, task.test)]
+    if not any(each.get(name) is not None for each in known[0] for name in facts):
+        return None, (f"no training record has {names}: that control is left out",)
+    mean_age = float(np.mean(_known_ages(known[0]) or [0.0]))
+    before, after = (_features(each, facts, mean_age) for each in known)
     return fit_predict(before, train.target, after), ()
 
 
@@ -183,7 +184,7 @@ def _facts(store: Recordings, rows: Int[np.ndarray, "n"]) -> list[dict[str, obje
 
 
 def _features(
-    facts: list[dict[str, object]], names: list[str], mean_age: float
+    facts: list[dict[str, object]], names: tuple[str, ...], mean_age: float
 ) -> Float[np.ndarray, "n F"]:
     """Returns a constant, and what is known of age and sex beside whether it is known."""
     columns = [np.ones(len(facts))]

@@ -68,10 +68,9 @@ _CONTROLS = {
     "majority": ("Majority", "Answers with the class frequencies of the training records."),
     "label_shuffle": ("Shuffled labels", "The model's own scores against permuted labels."),
     "training_mean": ("Training mean", "Predicts the mean of the training records."),
-    "age_and_sex": (
-        "Age and sex",
-        "Least squares on age and sex, where they are not the target, fitted on training records.",
-    ),
+    "age_and_sex": ("Age and sex", "Least squares on age and sex, fitted on training records."),
+    "age": ("Age", "Least squares on age, fitted on training records."),
+    "sex": ("Sex", "Least squares on sex, fitted on training records."),
     "shuffled_targets": (
         "Shuffled targets",
         "The model's own predictions against permuted targets; the interval holds 95 % of them.",
