@@ -1,8 +1,8 @@
 """Scoring of regression: predicted numbers against true ones, with intervals and controls.
 
 Controls know nothing about the signal. ``training_mean`` predicts the mean of the training targets.
-``age_and_sex`` is a least-squares line on the subject's age and sex (on ``sex`` alone where age is the
-target), fitted on the training records of the model. ``shuffled_targets`` are the model's own predictions
+``age_and_sex`` is a least-squares line on age and sex (on ``sex`` alone where age is the target),
+fitted on the training records of the model. ``shuffled_targets`` are the model's own predictions
 against permuted targets.
 
 Axes: R records, n records, K numbers, F features.
