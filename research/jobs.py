@@ -175,7 +175,10 @@ def _drawn(task: Task) -> Float[np.ndarray, "U N_and_1"]:
             np.column_stack([table[f"{kind}:{name}"].to_numpy()[mask] for name in classes])
             for kind in ("target", "probability")
         )
-        kind, half = task.label_set.kind, np.full(len(classes), 0.5)  # rankings need no threshold
+        kind, half = (
+            task.label_set.class_kind,
+            np.full(len(classes), 0.5),
+        )  # rankings need no threshold
         scorer = make_scorer(target, probability, None if kind == "single" else half, kind)
         index = subject_index(subject[mask].tolist(), len(target))
         every = scorer(np.ones((1, len(target)))).overall[RESAMPLED]
@@ -186,7 +189,7 @@ def _drawn(task: Task) -> Float[np.ndarray, "U N_and_1"]:
 
 def _resamples(scored: Scored) -> tuple[float | None, ...]:
     scorer = make_scorer(
-        scored.test.target, scored.probability, scored.thresholds, scored.label_set.kind
+        scored.test.target, scored.probability, scored.thresholds, scored.label_set.class_kind
     )
     subject = subject_index(scored.subjects, len(scored.test))
     return _finite(bootstrap_scores(scorer, subject, N_RESAMPLES, 0).overall[RESAMPLED])

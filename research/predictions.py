@@ -154,7 +154,7 @@ def _probed(job: Job, question: Question, store: Store, out: Path, _: float) -> 
     elif job.label_fraction != 1:
         kept = labelled_part(train.target, fraction=job.label_fraction, seed=job.draw)
         train = train.take(kept)
-    choosing, kind = task.choosing(), task.label_set.kind
+    choosing, kind = task.choosing(), task.label_set.class_kind
     compute = _values_of(job, question, store, train, out)
     values = [compute(part) for part in (train, choosing, task.test)]
     scaling, settings = fit_scaling(values[0]), ProbeConfig.model_validate(job.method.settings)

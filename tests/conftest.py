@@ -10,6 +10,7 @@ from running import run
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
+from medts.recipes import find_recipe
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,6 +46,16 @@ def tiny_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -
     """A finished run of the smallest recipe: folds 1-7 train, 8 chooses, 9 and 10 are unseen."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
     run("xresnet1d_test", synthetic_store, labels="synthetic/findings", out=out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def rate_run(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on a number, the heart rate: folds 1-7 train, 8 chooses."""
+    out = tmp_path_factory.mktemp("runs") / "rate"
+    recipe = find_recipe("xresnet1d_test")
+    recipe = recipe.but(training=recipe.training.but(epochs=12))
+    run(recipe, synthetic_store, labels="synthetic/rate", out=out)
     return out
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 import medts
-from medts.core.errors import ConfigError
+from medts.core.errors import ConfigError, MedtsError
 from medts.data.sources.synthetic import synthetic_record
 from medts.inference.bundle import load_bundle
 from medts.recipes import find_recipe
@@ -96,3 +97,34 @@ def test_it_has_the_parameters_that_scikit_learn_clones():
 
     model = clone(medts.Classifier("xresnet1d_test", seed=4))
     assert model.get_params()["seed"] == 4
+
+
+def test_numbers_are_learnt_and_predicted_in_their_unit(records):
+    rng = np.random.default_rng(0)
+    y = 1000 + 50 * rng.normal(size=len(records))
+    model = medts.Regressor(RECIPE).fit(records, y)
+    found = model.predict(records)
+    assert found.shape == y.shape
+    assert 800 < found.mean() < 1200
+    assert model.score(records, y) == pytest.approx(r2_score(y, found))
+    both = medts.Regressor(RECIPE).fit(records, np.stack([y, np.where(y > 1000, np.nan, 1)], 1))
+    assert both.predict(records).shape == (len(records), 2)
+    assert np.isfinite(both.predict(records[0])).all()
+
+
+def test_numbers_of_a_store_are_learnt_by_its_folds(synthetic_store):
+    model = medts.Regressor(RECIPE).fit(
+        synthetic_store, label_set="synthetic/rate", train_folds=("1", "2"), val_folds=("8",)
+    )
+    assert model.predict(synthetic_store).shape == (len(synthetic_store),)
+    with pytest.raises(MedtsError, match="has numbers"):
+        medts.Classifier(RECIPE).fit(synthetic_store, label_set="synthetic/rate")
+    with pytest.raises(MedtsError, match="has classes"):
+        medts.Regressor(RECIPE).fit(synthetic_store, label_set="synthetic/rhythm")
+
+
+def test_what_is_no_number_is_refused(records):
+    with pytest.raises(MedtsError, match="not every target is a number"):
+        medts.Regressor(RECIPE).fit(records, ["a"] * len(records))
+    with pytest.raises(MedtsError, match="shape"):
+        medts.Regressor(RECIPE).fit(records, np.full(len(records), np.inf))

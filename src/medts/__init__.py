@@ -13,7 +13,7 @@ from medts.version import __version__
 
 if TYPE_CHECKING:
     from medts.api import evaluate, train
-    from medts.classifier import Classifier
+    from medts.classifier import Classifier, Regressor
     from medts.comparing import compare
     from medts.core.records import Record, Stream
     from medts.data.in_memory import RecordsInMemory
@@ -36,6 +36,7 @@ _WHERE = {
     "ObjectiveSettings": "medts.objectives.settings.base",
     "Recipe": "medts.training.recipe",
     "Record": "medts.core.records",
+    "Regressor": "medts.classifier",
     "RecordsInMemory": "medts.data.in_memory",
     "Split": "medts.data.splits",
     "Store": "medts.data.store",
@@ -59,6 +60,7 @@ __all__ = [
     "Recipe",
     "Record",
     "RecordsInMemory",
+    "Regressor",
     "Split",
     "Store",
     "Stream",

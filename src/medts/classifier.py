@@ -1,23 +1,24 @@
-"""Classifier: a recipe behind the interface of scikit-learn.
+"""Classifier and Regressor: a recipe behind the interface of scikit-learn.
 
 Records, a store or arrays go through the same split, loop and bundle as the command line; nothing
 is a second implementation. Validation records are taken from the training data by subject.
 
-Axes: n records, C channels, T samples in time, K classes.
+Axes: n records, C channels, T samples in time, K classes or numbers.
 """
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from medts.core.errors import ConfigError
-from medts.core.labels import LabelSet
+from medts.core.labels import LabelSet, number_text
 from medts.core.montage import guess_modality
 from medts.core.records import Record, Stream
 from medts.data.in_memory import RecordsInMemory
@@ -29,13 +30,12 @@ from medts.recipes import find_recipe
 from medts.training.recipe import Recipe
 from medts.training.train import train
 
+_Own = TypeVar("_Own", bound="Estimator")
+"""The class that is fitted; `typing.Self` is refused by the hook that checks shapes."""
 
-class Classifier(ClassifierMixin, BaseEstimator):
-    """Fits a recipe and predicts, as estimators of scikit-learn do.
 
-    >>> model = medts.Classifier("xresnet1d", sampling_rate=500, channels=leads, unit="mV")
-    ... # doctest: +SKIP
-    >>> model.fit(signals, labels, groups=subjects).predict_proba(others)  # doctest: +SKIP
+class Estimator(BaseEstimator, ABC):
+    """What `Classifier` and `Regressor` share: how a recipe is fitted.
 
     Args:
         recipe: Name of a recipe, or a recipe.
@@ -66,8 +66,20 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.folder = folder
         self.seed = seed
 
+    @abstractmethod
+    def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
+        """Returns labels of each record as a store keeps them, and what they mean."""
+
+    @abstractmethod
+    def _of_store(self, label_set: LabelSet) -> None:
+        """Takes the label set of a store, or refuses one of the other kind."""
+
+    @abstractmethod
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicts records, arrays, or all records of a store."""
+
     def fit(
-        self,
+        self: "_Own",
         X: Any,
         y: Any = None,
         *,
@@ -78,13 +90,14 @@ class Classifier(ClassifierMixin, BaseEstimator):
         sampling_rate: float | None = None,
         channels: Sequence[str] | None = None,
         unit: str | None = None,
-    ) -> "Classifier":
+    ) -> "_Own":
         """Trains on records, on arrays, or on folds of a store.
 
         Args:
             X: Records, an array ``(n, C, T)``, or a `Store`.
-            y: One label per record; or rows of zeros and ones, or lists of labels, where several
-                may hold. Not given for a store.
+            y: For a `Classifier` one label per record; or rows of zeros and ones, or lists of
+                labels, where several may hold. For a `Regressor` numbers ``(n,)`` or
+                ``(n, K)``, NaN where one is missing. Not given for a store.
             groups: Subject of each record; the records' own subjects if not given.
             label_set: Label set of a store.
             train_folds: Folds of a store that train.
@@ -104,6 +117,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 raise ConfigError(
                     "a store needs label_set=", remedy=f"It has {', '.join(X.label_sets)}"
                 )
+            self._of_store(X.label_set(label_set))
             data, split = X, Split(train=tuple(train_folds), validation=tuple(val_folds))
         else:
             data, label_set = self._held(self._records(X), y, groups), "memory/labels"
@@ -119,27 +133,16 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 show_progress=False,
             )
             self.predictor_ = load(bundle)
-        names = np.array(self.predictor_.classes)
-        kept = getattr(self, "_values", None)
-        self.classes_ = names if kept is None or isinstance(X, Recordings) else np.array(kept)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Returns the probability of each class, in the order of ``classes_``."""
+    def _scores(self, X: Any) -> np.ndarray:
+        """Returns probabilities or numbers, a row for each record."""
         check_is_fitted(self, "predictor_")
+        model = self.predictor_
         if isinstance(X, Recordings):
-            return predict_store(self.predictor_.bundle, X, list(range(len(X))))
-        return self.predictor_.predict_proba(self._records(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Returns the likeliest class, or rows of zeros and ones where several may hold."""
-        probability = self.predict_proba(X)
-        bundle = self.predictor_.bundle
-        if bundle.label_set.kind == "single":
-            return self.classes_[probability.argmax(axis=1)]
-        found = bundle.thresholds()
-        thresholds = [found.get(name, np.inf) for name in bundle.label_set.classes]
-        return (probability >= np.array(thresholds)).astype(int)
+            return predict_store(model.bundle, X, list(range(len(X))))
+        has_numbers = model.manifest.labels.resolve().has_numbers
+        return (model.predict_values if has_numbers else model.predict_proba)(self._records(X))
 
     def _records(self, X: Any) -> list[Record]:
         if isinstance(X, Record):
@@ -192,6 +195,57 @@ class Classifier(ClassifierMixin, BaseEstimator):
         folds = self._folds(subjects)
         return RecordsInMemory(owned, folds=folds, label_set=label_set, labels=labels)
 
+    def _folds(self, subjects: list[str]) -> list[str]:
+        people = sorted(set(subjects))
+        if len(people) < 2:
+            raise ConfigError(
+                "validation needs subjects of its own, and there is only one",
+                field="groups",
+                remedy="Give records of at least two subjects",
+            )
+        order = np.random.default_rng(self.seed).permutation(people)
+        n_validation = min(len(people) - 1, max(1, round(self.validation_ratio * len(people))))
+        chosen = set(order[:n_validation])
+        return ["validation" if subject in chosen else "train" for subject in subjects]
+
+
+class Classifier(ClassifierMixin, Estimator):
+    """Fits a recipe of classification and predicts, as estimators of scikit-learn do.
+
+    >>> model = medts.Classifier("xresnet1d", sampling_rate=500, channels=leads, unit="mV")
+    ... # doctest: +SKIP
+    >>> model.fit(signals, labels, groups=subjects).predict_proba(others)  # doctest: +SKIP
+
+    Args and `fit` are those of `Estimator`.
+    """
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Classes in the order of `predict_proba`, as the caller wrote them."""
+        check_is_fitted(self, "predictor_")
+        return np.array(self._values)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Returns the probability of each class, in the order of ``classes_``."""
+        return self._scores(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Returns the likeliest class, or rows of zeros and ones where several may hold."""
+        probability = self.predict_proba(X)
+        bundle = self.predictor_.bundle
+        if bundle.label_set.kind == "single":
+            return self.classes_[probability.argmax(axis=1)]
+        found = bundle.thresholds()
+        thresholds = [found.get(name, np.inf) for name in bundle.label_set.classes]
+        return (probability >= np.array(thresholds)).astype(int)
+
+    def _of_store(self, label_set: LabelSet) -> None:
+        if label_set.has_numbers:
+            raise ConfigError(
+                f"{label_set.name} has numbers", field="label_set", remedy="Use Regressor"
+            )
+        self._values = list(label_set.classes)
+
     def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
         """Reads labels of either kind, and remembers the caller's own values."""
         if isinstance(y[0], (list, tuple, set)) and not _is_indicator(y):
@@ -210,18 +264,46 @@ class Classifier(ClassifierMixin, BaseEstimator):
         classes = tuple(str(value) for value in self._values)
         return labels, LabelSet(name="memory/labels", classes=classes, kind=kind)
 
-    def _folds(self, subjects: list[str]) -> list[str]:
-        people = sorted(set(subjects))
-        if len(people) < 2:
+
+class Regressor(RegressorMixin, Estimator):
+    """Fits a recipe of regression and predicts numbers, as estimators of scikit-learn do.
+
+    `score` is R². Training scales targets by their mean and standard deviation; predictions are
+    in the unit of ``y``.
+
+    >>> model = medts.Regressor("xresnet1d", sampling_rate=500, channels=leads, unit="mV")
+    ... # doctest: +SKIP
+    >>> model.fit(signals, ages, groups=subjects).predict(others)  # doctest: +SKIP
+
+    Args and `fit` are those of `Estimator`.
+    """
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Returns numbers: ``(n,)`` where ``y`` was one number per record, else ``(n, K)``."""
+        values = self._scores(X)
+        return values[:, 0] if self._is_flat else values
+
+    def _of_store(self, label_set: LabelSet) -> None:
+        if not label_set.has_numbers:
             raise ConfigError(
-                "validation needs subjects of its own, and there is only one",
-                field="groups",
-                remedy="Give records of at least two subjects",
+                f"{label_set.name} has classes", field="label_set", remedy="Use Classifier"
             )
-        order = np.random.default_rng(self.seed).permutation(people)
-        n_validation = min(len(people) - 1, max(1, round(self.validation_ratio * len(people))))
-        chosen = set(order[:n_validation])
-        return ["validation" if subject in chosen else "train" for subject in subjects]
+        self._is_flat = len(label_set) == 1
+
+    def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
+        try:
+            values = np.asarray(y, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise ConfigError("not every target is a number", field="y") from error
+        if values.ndim not in (1, 2) or np.isinf(values).any():
+            raise ConfigError(
+                "targets are numbers of shape (n,) or (n, K), NaN where one is missing", field="y"
+            )
+        self._is_flat = values.ndim == 1
+        columns = values.reshape(len(values), -1)
+        names = ("y",) if self._is_flat else tuple(f"y{k}" for k in range(columns.shape[1]))
+        labels = [tuple(map(number_text, row)) for row in columns.tolist()]
+        return labels, LabelSet(name="memory/labels", classes=names, kind="number")
 
 
 def _is_indicator(y: Any) -> bool:

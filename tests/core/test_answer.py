@@ -51,7 +51,7 @@ def test_the_keys_of_schema_1_are_these():
             "schema", "record_id", "label_set", "classes", "not_judged", "warnings", "is_usable",
             "quality", "measurements", "recording", "model",
         ],
-        "ClassAnswer": ["probability", "decision", "threshold"],
+        "ClassAnswer": ["probability", "decision", "threshold", "value", "unit"],
         "ChannelQuality": ["channel", "is_usable", "problems"],
         "Measurement": ["name", "value", "unit", "channel"],
         "StreamFacts": ["modality", "channels", "sampling_rate", "duration_s"],

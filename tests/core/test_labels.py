@@ -40,3 +40,35 @@ def test_a_class_is_named_once_and_phrases_belong_to_classes():
 def test_the_plainest_phrase_falls_back_on_the_name():
     assert SUPER.phrase("MI") == "infarct"
     assert SUPER.phrase("NORM") == "NORM"
+
+
+NUMBERS = LabelSet(name="a/b", classes=("age", "bmi"), kind="number", units={"age": "years"})
+
+
+def test_numbers_are_texts_and_come_back():
+    rows = [("61", "nan"), ("18.5", "-3e2")]
+    target = NUMBERS.encode(rows)
+    assert target[0, 0] == 61
+    assert np.isnan(target[0, 1])
+    assert NUMBERS.decode(target) == [["61", "nan"], ["18.5", "-300"]]
+    assert NUMBERS.encode([]).shape == (0, 2)
+    again = LabelSet.model_validate_json(NUMBERS.model_dump_json())
+    assert again == NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [(("61",), "one number for each of age, bmi"), (("61", "old"), "'old' is not a finite"),
+     (("inf", "2"), "'inf' is not a finite")],
+)  # fmt: skip
+def test_what_is_no_number_is_named(labels, said):
+    with pytest.raises(MedtsError, match=said):
+        NUMBERS.encode([labels])
+
+
+def test_units_belong_to_numbers_and_classes_have_a_kind_of_their_own():
+    with pytest.raises(ValueError, match="units"):
+        LabelSet(name="a/b", classes=("A",), kind="multi", units={"A": "mV"})
+    with pytest.raises(MedtsError, match="classes alone"):
+        _ = NUMBERS.class_kind
+    assert "units" not in LabelSet(name="a/b", classes=("A",), kind="multi").model_dump()

@@ -19,6 +19,7 @@ from medts.evaluation.result import Condition, Measure, Result, Splits
 from medts.report.comparison import comparison_page
 from medts.report.evaluation import evaluation_page
 from medts.report.explanation import explanation_page
+from medts.report.numbers import numbers_page
 from medts.report.page import environment
 from medts.report.paper import draw_record
 from medts.report.reconstructions import RestoredWindow, write_reconstructions
@@ -72,6 +73,21 @@ def evaluation(bad: str) -> str:
     history = ({"train_loss": 1.0, f"validation_{bad}": 0.5},)
     details = Details(np.eye(2, dtype=np.float32), probability, classes, history, (example,))
     return evaluation_page(result, details, command=bad)
+
+
+def numbers(bad: str) -> str:
+    split = {"folds": [bad], bad: {bad: bad}}
+    each = {**measures(bad), **measures("bias"), "n_records": Measure(value=2)}
+    result = Result(
+        metrics=measures(bad), per_class={bad: each}, controls={bad: measures(bad)}, n_records=2,
+        n_subjects=2, splits=Splits(train=split, test=split), label_set=bad, protocol=bad,
+        recipe=bad, seed=0, data_digest=bad, bundle_digest=bad, versions={bad: bad}, seconds=1.0,
+        notes=(bad,),
+    )  # fmt: skip
+    target = np.array([[61.0], [np.nan]], dtype=np.float32)
+    history = ({"train_loss": 1.0, f"validation_{bad}": 0.5},)
+    details = Details(target, np.array([[63.5], [1.0]]), (bad,), history, units={bad: bad})
+    return numbers_page(result, details, command=bad)
 
 
 def explanation(bad: str) -> str:
@@ -141,6 +157,7 @@ def reconstructions(bad: str, tmp_path: Path) -> str:
 PAGES = {
     "compare": lambda bad, _: comparison(bad),
     "evaluation": lambda bad, _: evaluation(bad),
+    "numbers": lambda bad, _: numbers(bad),
     "explanation": lambda bad, _: explanation(bad),
     "sentences": sentences,
     "reconstructions": reconstructions,

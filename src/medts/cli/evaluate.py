@@ -158,7 +158,8 @@ def show(result: "Result") -> None:
     if result.conditions:
         _show_conditions(result, console)
     if result.per_class:
-        _show_classes(result, console)
+        has_numbers = any("r2" in each for each in result.per_class.values())
+        (_show_numbers if has_numbers else _show_classes)(result, console)
 
 
 def _show_conditions(result: "Result", console: Console, n_measures: int = 3) -> None:
@@ -172,6 +173,17 @@ def _show_conditions(result: "Result", console: Console, n_measures: int = 3) ->
         if not any(name in each.metrics for name in names):
             continue  # such as a bin of a reliability curve, which has measures of its own
         table.add_row(each.name, *(str(each.metrics.get(name, "–")) for name in names))
+    console.print(table)
+
+
+def _show_numbers(result: "Result", console: Console) -> None:
+    table = Table()
+    shown = ("r2", "mae", "rmse", "pearson_r", "bias", "limit_low", "limit_high")
+    for heading in ("number", "records", *shown):
+        table.add_column(heading, justify="left" if heading == "number" else "right")
+    for name, measures in result.per_class.items():
+        n_records = f"{measures['n_records'].value:.0f}"
+        table.add_row(name, n_records, *(str(measures.get(each, "–")) for each in shown))
     console.print(table)
 
 

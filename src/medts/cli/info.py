@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.core.labels import LabelSet
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,27 @@ def _show_store(path: Path, console: Console) -> None:
         table = Table("label set", "kind", "records", "classes (records)")
         for label_set in info.label_sets:
             rows = [labels for labels in store.labels(label_set.name) if labels is not None]
+            if label_set.has_numbers:
+                table.add_row(
+                    label_set.name, label_set.kind, str(len(rows)), _ranges(label_set, rows)
+                )
+                continue
             counts = Counter(label for labels in rows for label in labels)
             classes = ", ".join(f"{each} {counts[each]}" for each in label_set.classes[:12])
             more = f", … {len(label_set)} in all" if len(label_set) > 12 else ""
             table.add_row(label_set.name, label_set.kind, str(len(rows)), classes + more)
         console.print(table)
+
+
+def _ranges(label_set: LabelSet, rows: list[tuple[str, ...]]) -> str:
+    """Returns how many records have each number of a set, and its mean and range."""
+    found = []
+    for name, column in zip(label_set.classes, label_set.encode(rows).T, strict=True):
+        known, unit = column[np.isfinite(column)], label_set.units.get(name, "")
+        if len(known):
+            span = f"mean {known.mean():.4g}, {known.min():.4g} to {known.max():.4g} {unit}".strip()
+            found.append(f"{name} {len(known)} ({span})")
+    return ", ".join(found)
 
 
 def _show_bundle(path: str | Path, console: Console) -> None:

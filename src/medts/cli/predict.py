@@ -71,14 +71,8 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _show(file: Path, answer: Answer, label_set: LabelSet) -> None:
-    unset = "likeliest" if label_set.kind == "single" else "–"
     table = Table(title=f"{file} · {label_set.name}", title_justify="left")
-    for heading in ("class", "meaning", "probability", "operating point", "stated"):
-        table.add_column(heading, justify="right" if "p" in heading[:2] else "left")
-    for name, each in answer.classes.items():
-        threshold = unset if each.threshold is None else f"{each.threshold:.3f}"
-        stated = "yes" if each.decision == "yes" else ""
-        table.add_row(name, label_set.phrase(name), f"{each.probability:.4f}", threshold, stated)
+    (_add_numbers if label_set.has_numbers else _add_classes)(table, answer, label_set)
     console = make_console()
     console.print(table)
     if answer.missing_channels:
@@ -87,3 +81,20 @@ def _show(file: Path, answer: Answer, label_set: LabelSet) -> None:
         console.print(f"not judged: {reason}", markup=False)
     for warning in answer.warnings:
         console.print(f"[yellow]{warning}[/]")
+
+
+def _add_classes(table: Table, answer: Answer, label_set: LabelSet) -> None:
+    unset = "likeliest" if label_set.kind == "single" else "–"
+    for heading in ("class", "meaning", "probability", "operating point", "stated"):
+        table.add_column(heading, justify="right" if "p" in heading[:2] else "left")
+    for name, each in answer.classes.items():
+        threshold = unset if each.threshold is None else f"{each.threshold:.3f}"
+        stated = "yes" if each.decision == "yes" else ""
+        table.add_row(name, label_set.phrase(name), f"{each.probability:.4f}", threshold, stated)
+
+
+def _add_numbers(table: Table, answer: Answer, label_set: LabelSet) -> None:
+    for heading in ("number", "meaning", "value", "unit"):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for name, each in answer.classes.items():
+        table.add_row(name, label_set.phrase(name), f"{each.value:.4g}", each.unit)

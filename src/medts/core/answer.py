@@ -16,16 +16,22 @@ Decision = Literal["yes", "no", "unsure"]
 
 
 class ClassAnswer(Config):
-    """Probability of one class, and what follows from it."""
+    """Probability of one class, and what follows from it; or the value of one number."""
 
-    probability: float = Field(ge=0.0, le=1.0)
-    """Mean over windows, calibrated where the model is."""
+    probability: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Mean over windows, calibrated where the model is; none for a number."""
 
     decision: Decision | None = None
     """Against the threshold; of a ``single`` set yes for the likeliest class; else none."""
 
     threshold: float | None = None
     """Operating point of the class; none where the model has none."""
+
+    value: float | None = None
+    """Predicted number, mean over windows; none for a class."""
+
+    unit: str | None = None
+    """Unit of the number; none for a class, empty where it has no unit."""
 
 
 class ChannelQuality(Config):
@@ -134,8 +140,15 @@ class Answer(Config):
 
     @property
     def probability(self) -> dict[str, float]:
-        """Probability of each class."""
-        return {name: each.probability for name, each in self.classes.items()}
+        """Probability of each class; nothing for a set of numbers."""
+        found = {name: each.probability for name, each in self.classes.items()}
+        return {name: each for name, each in found.items() if each is not None}
+
+    @property
+    def value(self) -> dict[str, float]:
+        """Value of each number; nothing for a set of classes."""
+        found = {name: each.value for name, each in self.classes.items()}
+        return {name: each for name, each in found.items() if each is not None}
 
     @property
     def stated(self) -> tuple[str, ...]:
@@ -155,20 +168,26 @@ class Answer(Config):
 def decide(
     probability: Mapping[str, float], label_set: LabelSet, thresholds: Mapping[str, float]
 ) -> dict[str, ClassAnswer]:
-    """Compares probabilities with the operating points of a label set.
+    """Compares probabilities with the operating points of a label set; numbers get their units.
 
     >>> sets = LabelSet(name="a/b", classes=("X", "Y"), kind="multi")
     >>> {n: c.decision for n, c in decide({"X": 0.4, "Y": 0.9}, sets, {"X": 0.5}).items()}
     {'X': 'no', 'Y': None}
     """
+    if label_set.has_numbers:
+        units = label_set.units
+        return {
+            name: ClassAnswer(value=probability[name], unit=units.get(name, ""))
+            for name in label_set.classes
+        }
     likeliest = max(label_set.classes, key=probability.__getitem__)
     found = {}
     for name in label_set.classes:
-        value, threshold = probability[name], thresholds.get(name)
+        share, threshold = probability[name], thresholds.get(name)
         decision: Decision | None = None
         if label_set.kind == "single":
             decision = "yes" if name == likeliest else "no"
         elif threshold is not None:
-            decision = "yes" if value >= threshold else "no"
-        found[name] = ClassAnswer(probability=value, decision=decision, threshold=threshold)
+            decision = "yes" if share >= threshold else "no"
+        found[name] = ClassAnswer(probability=share, decision=decision, threshold=threshold)
     return found

@@ -128,7 +128,7 @@ class Part:
     Args:
         folds: Which folds.
         rows: Rows of the store.
-        target: Zeros and ones, in the order of the label set.
+        target: Zeros and ones, or numbers (NaN where missing), in the order of the label set.
         n_unlabelled: Records of the folds that carry no label of the set, hence are left out.
     """
 
@@ -211,6 +211,21 @@ def stratified_order(target: Float[np.ndarray, "R K"], seed: int) -> Int[np.ndar
         taken += pattern[record]
         order[position] = record
     return order
+
+
+def quantile_strata(values: Float[np.ndarray, "R"], n_strata: int = 5) -> Float[np.ndarray, "R K"]:
+    """Returns the quantile bin of each value as classes, by which numbers can be stratified.
+
+    A missing value (NaN) is in no bin; equal values are in one.
+
+    >>> quantile_strata(np.array([1.0, 9.0, np.nan, 2.0]), 2).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
+    """
+    known = values[np.isfinite(values)]
+    inner = np.quantile(known, np.arange(1, n_strata) / n_strata) if len(known) else known
+    place = np.searchsorted(inner, values, side="left")
+    is_in = (np.arange(len(inner) + 1) == place[:, None]) & np.isfinite(values)[:, None]
+    return is_in.astype(float)
 
 
 def _next_free(queue: list[int], is_taken: Bool[np.ndarray, "R"]) -> int | None:

@@ -54,7 +54,9 @@ def average(
     n_positive = tables[0].n_positive
     resamples = [
         bootstrap_scores(
-            make_scorer(each.test.target, each.probability, each.thresholds, each.label_set.kind),
+            make_scorer(
+                each.test.target, each.probability, each.thresholds, each.label_set.class_kind
+            ),
             each.subjects,
             _N_RESAMPLES,
         )
@@ -62,7 +64,7 @@ def average(
     ]
 
     def over_draws(name: str, parts: list[Interval], columns: list[np.ndarray]) -> Measure:
-        limit = 2.0 if name == "brier" and first.label_set.kind == "single" else 1.0
+        limit = 2.0 if name == "brier" and first.label_set.class_kind == "single" else 1.0
         found = mean_interval(parts, np.stack(columns, axis=1), limit=limit)
         return Measure(value=found.value, low=found.low, high=found.high)
 

@@ -54,7 +54,7 @@ def run(model: Bundle, task: Task, settings: CalibrationConfig, *, seed: int) ->
         MedtsError: If the model answers other classes than the task asks.
     """
     chosen = task.choosing()
-    scored, kind = answer(model, task), task.label_set.kind
+    scored, kind = answer(model, task), task.label_set.class_kind
     own = own_set(model, task)
     columns = [own.classes.index(name) for name in task.label_set.classes]
     known = probabilities(model, task, chosen.rows)[:, columns]
@@ -153,7 +153,7 @@ def _weighted_scores(
     weights: Float[np.ndarray, "N R"],
     settings: CalibrationConfig,
 ) -> dict[str, Float[np.ndarray, "N"]]:
-    target, kind = scored.test.target, scored.label_set.kind
+    target, kind = scored.test.target, scored.label_set.class_kind
     logits = logits_of(probability, kind)
     if kind == "single":
         surprise = -(target * logits).sum(axis=1)
@@ -208,7 +208,7 @@ def _curve(
     settings: CalibrationConfig,
 ) -> list[Condition]:
     """Returns the reliability curve over all statements, a condition per bin."""
-    made = statements(scored.test.target, probability, scored.label_set.kind)
+    made = statements(scored.test.target, probability, scored.label_set.class_kind)
     is_true, likely = made.is_true.ravel(), made.probability.ravel()
     curve = reliability(is_true, likely, settings.n_bins, settings.binning)
     bins = zip(curve.probability, curve.observed, curve.count, strict=True)

@@ -58,7 +58,7 @@ def label_shuffle(
     everyone = np.ones((1, len(target)))
     for _ in range(n_permutations):
         shuffled = target[generator.permutation(len(target))]
-        scorer = make_scorer(shuffled, probability, thresholds, label_set.kind)
+        scorer = make_scorer(shuffled, probability, thresholds, label_set.class_kind)
         for name, value in scorer(everyone).overall.items():
             drawn.setdefault(name, []).append(float(value[0]))
     measures = {}

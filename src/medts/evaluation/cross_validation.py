@@ -186,7 +186,7 @@ def _probe(
         Labelled(scale(values), part.target)
         for values, part in zip(vectors[:2], (train, choosing), strict=True)
     )
-    kind = fold.label_set.kind
+    kind = fold.label_set.class_kind
     probe = fit_probe(known, chosen, kind, settings, seed=seed)
     thresholds = None
     if kind == "multi":

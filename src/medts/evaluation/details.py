@@ -41,12 +41,13 @@ class Details:
     """Scores of the test records, for curves, and what else a page shows.
 
     Args:
-        target: Zeros and ones.
-        probability: Predicted.
+        target: Zeros and ones, or numbers.
+        probability: Predicted; the numbers themselves where numbers are predicted.
         classes: Names of the columns of both.
         history: A row per epoch with any of ``epoch``, ``train_loss``, ``validation_loss`` and
             ``validation_…`` scores.
         examples: Records to draw.
+        units: Of each number, where numbers are predicted; None for classes.
     """
 
     target: Float[np.ndarray, "R K"]
@@ -54,3 +55,4 @@ class Details:
     classes: tuple[str, ...]
     history: tuple[dict[str, float], ...] = ()
     examples: tuple[Example, ...] = ()
+    units: dict[str, str] | None = None

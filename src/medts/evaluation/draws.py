@@ -191,7 +191,7 @@ def draws_table(task: Task, draws: Sequence[Draw]) -> pa.Table:
 
 def _fit_of(task: Task, settings: ProbeConfig) -> Fit:
     def fit(train: Labelled, validation: Labelled | None, draw: Draw) -> Probe:
-        return fit_probe(train, validation, task.label_set.kind, settings, seed=draw.seed)
+        return fit_probe(train, validation, task.label_set.class_kind, settings, seed=draw.seed)
 
     return fit
 
@@ -206,7 +206,7 @@ def _answer(task: Task, vectors: Represented, draw: Draw, fit: Fit) -> Answered:
         validation = Labelled(vectors.validation[draw.validation], chosen)
     probe = fit(train, validation, draw)
     thresholds = None
-    if label_set.kind == "multi":
+    if label_set.class_kind == "multi":
         thresholds = np.full(len(label_set), FALLBACK)
         if validation is not None:
             probability = probe(validation.embedding)

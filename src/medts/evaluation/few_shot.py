@@ -37,7 +37,7 @@ def run(model: Bundle, task: Task, settings: FewShotConfig, *, seed: int) -> Fou
     model, described = without_words_of(model, task.label_set), None
     if isinstance(model.head, MatchingHead) and model.encoder.takes_prior:
         described = in_words(task.store, task.label_set.name)
-    kind, classes = task.label_set.kind, np.array(task.label_set.classes)
+    kind, classes = task.label_set.class_kind, np.array(task.label_set.classes)
     train = task.training()
     chooses = task.choosing() if settings.validation == "k-shot" else None
     draws = []

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from medts.core.files import write_whole
+from medts.core.labels import LabelSet
 from medts.evaluation.details import Details, Example
 from medts.evaluation.result import Result
 from medts.evaluation.scoring import Scored
@@ -47,13 +48,18 @@ def write_predictions(
         pq.write_table(whole, target)
 
 
+def column_of(label_set: LabelSet) -> str:
+    """Returns how columns of predictions are named: ``probability``, or ``value`` of numbers."""
+    return "value" if label_set.has_numbers else "probability"
+
+
 def predictions(scored: Scored) -> pa.Table:
-    """Returns ids, labels and probabilities of every test record."""
+    """Returns ids, labels and probabilities, or numbers, of every test record."""
     rows = scored.test.rows
     columns = {"record_id": scored.store.record_ids[rows].tolist(), "subject_id": scored.subjects}
     for k, name in enumerate(scored.label_set.classes):
         columns[f"target:{name}"] = scored.test.target[:, k].tolist()
-        columns[f"probability:{name}"] = scored.probability[:, k].tolist()
+        columns[f"{column_of(scored.label_set)}:{name}"] = scored.probability[:, k].tolist()
     return pa.table(columns)
 
 
@@ -66,24 +72,26 @@ def details_of(task: Task, result: Result, *, model: str | Path | None = None) -
         model: Bundle or run folder, for the history of its training; none where there is none.
     """
     assert task.out is not None, "a task without a folder has no files"
-    answers = _single_answers(task.out / PREDICTIONS, result)
+    answers = _single_answers(task.out / PREDICTIONS, result, column_of(task.label_set))
     if answers is None:
         return None
     task = only_classes(task, list(answers))  # a protocol may have left out rare ones
     probability = np.stack(list(answers.values()), axis=1)
     history = None if model is None else find_bundle(model).parent / "history.json"
+    shown = [] if task.label_set.has_numbers else _chosen(task.test.target)
     return Details(
         target=task.test.target,
         probability=probability,
         classes=task.label_set.classes,
         history=tuple(json.loads(history.read_text())) if history and history.is_file() else (),
-        examples=tuple(
-            _example(task, result, probability, index) for index in _chosen(task.test.target)
-        ),
+        examples=tuple(_example(task, result, probability, index) for index in shown),
+        units=task.label_set.units if task.label_set.has_numbers else None,
     )
 
 
-def _single_answers(path: Path, result: Result) -> dict[str, Float[np.ndarray, "R"]] | None:
+def _single_answers(
+    path: Path, result: Result, column: str
+) -> dict[str, Float[np.ndarray, "R"]] | None:
     """Reads what this protocol gave each record, by class; None if several answers or none."""
     if not path.is_file():
         return None
@@ -91,7 +99,7 @@ def _single_answers(path: Path, result: Result) -> dict[str, Float[np.ndarray, "
     protocol = (table.schema.metadata or {}).get(b"protocol", b"").decode()
     if protocol != result.protocol or "condition" in table.column_names:
         return None
-    head = "probability:"
+    head = f"{column}:"
     names = [name.removeprefix(head) for name in table.column_names if name.startswith(head)]
     return {name: table[f"{head}{name}"].to_numpy() for name in names}
 

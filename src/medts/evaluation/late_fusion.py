@@ -78,7 +78,9 @@ def fit_fusion(
     settings, features = ProbeConfig(), log_odds(answers)
 
     def fit(rows: np.ndarray) -> Probe:
-        return fit_probe(Labelled(features[rows], target[rows]), None, label_set.kind, settings)
+        return fit_probe(
+            Labelled(features[rows], target[rows]), None, label_set.class_kind, settings
+        )
 
     scores = {"mean": macro_auroc(target, np.mean(answers, axis=0))}
     n_folds = min(_N_FOLDS, len(set(subjects)))
@@ -135,7 +137,7 @@ def fuse(models: Sequence[Bundle], task: Task) -> tuple[Scored, Fusion]:
     subjects = task.store.subject_ids[validation.rows].tolist()
     fusion = fit_fusion(known, validation.target, subjects, label_set)
     thresholds = None
-    if label_set.kind == "multi":
+    if label_set.class_kind == "multi":
         chosen = choose_thresholds(validation.target, fusion(known), label_set.classes)
         thresholds = np.array(chosen.values)
     fused = fusion([each.probability for each in found])

@@ -155,7 +155,7 @@ def run(model: Bundle, task: Task, settings: LegacyConfig, *, seed: int) -> Foun
     Raises:
         MedtsError: If the label set is not multi-label, or the tables hold other records.
     """
-    if task.label_set.kind != "multi":
+    if task.label_set.class_kind != "multi":
         raise MedtsError(
             f"{task.label_set.name} is single-label; the published protocols are multi-label",
             field="label_set",

@@ -82,7 +82,7 @@ def judge(scored: Scored, settings: MissingModalitiesConfig, seed: int) -> Judge
     return Judged(
         target=scored.test.target,
         subjects=np.array(scored.subjects),
-        kind=scored.label_set.kind,
+        kind=scored.label_set.class_kind,
         prevalence=scored.prevalence,
         metric=settings.metric,
         n_resamples=settings.n_resamples,
@@ -230,7 +230,7 @@ def _by_probe(
 
     def fit(place: int) -> tuple[Readout, Float[np.ndarray, "K"] | None]:
         (known, is_known), (chosen, is_chosen) = parts[0][place], parts[1][place]
-        scale, kind = fit_scaling(known[is_known]), task.label_set.kind
+        scale, kind = fit_scaling(known[is_known]), task.label_set.class_kind
         validation = Labelled(scale(chosen[is_chosen]), choosing.target[is_chosen])
         probe = fit_probe(
             Labelled(scale(known[is_known]), train.target[is_known]),

@@ -131,7 +131,7 @@ def _paired(group: Group, base: Group, seeds: Sequence[int]) -> dict[str, Paired
 def scorer_of(scored: Scored) -> Scorer:
     """Returns what scores some predictions under any weighting of their records."""
     return make_scorer(
-        scored.test.target, scored.probability, scored.thresholds, scored.label_set.kind
+        scored.test.target, scored.probability, scored.thresholds, scored.label_set.class_kind
     )
 
 

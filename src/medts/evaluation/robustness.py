@@ -236,7 +236,7 @@ def _measure(
     chosen = chosen[answered]
     columns = [own.classes.index(name) for name in scored.label_set.classes]
     worse = replace(scored, test=scored.test.take(chosen), probability=probability[:, columns])
-    target, thresholds, kind = worse.test.target, scored.thresholds, scored.label_set.kind
+    target, thresholds, kind = worse.test.target, scored.thresholds, scored.label_set.class_kind
     compared = paired_bootstrap(
         make_scorer(target, worse.probability, thresholds, kind),
         make_scorer(target, scored.probability[chosen], thresholds, kind),

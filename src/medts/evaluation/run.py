@@ -35,7 +35,8 @@ def run_protocol(
 
     Raises:
         UnknownNameError: If there is no such protocol.
-        ConfigError: If the settings are those of another protocol, or the task lacks a part.
+        ConfigError: If the settings are those of another protocol, it measures no such label set,
+            or the task lacks a part.
         LeakError: If the model has seen test records and the task does not allow it.
     """
     started, protocol = time.monotonic(), Protocol.find(name)
@@ -45,6 +46,12 @@ def run_protocol(
             f"{type(config).__name__} are not the settings of the protocol {name!r}",
             field="settings",
             remedy=f"Give a {protocol.Config.__name__}",
+        )
+    if task.label_set.has_numbers and not protocol.takes_numbers:
+        raise ConfigError(
+            f"the protocol {name!r} measures classes, and {task.label_set.name} has numbers",
+            field="protocol",
+            remedy="Use held_out",
         )
     leaks = task.check(bundle)
     with on_device(bundle, task.compute):

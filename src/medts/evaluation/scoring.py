@@ -7,7 +7,6 @@ subjects, and the controls are measured on the same records. `medts.evaluation.r
 Axes: R records, K classes.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +30,10 @@ class Scored:
         store: Where the records are.
         label_set: What is answered.
         test: The records and their labels.
-        probability: The model's answers, in the order of ``test``.
+        probability: Predicted probabilities, or numbers, in the order of ``test``.
         thresholds: One per class, chosen on validation; none for a ``single`` set.
-        prevalence: Share of each class among the training records, for the majority control.
+        prevalence: Share of each class among the training records, for the majority control; of
+            numbers, their mean there.
     """
 
     store: Recordings
@@ -95,11 +95,7 @@ class Found:
 
 
 def score(scored: Scored) -> Found:
-    """Measures a model and its controls on the same test records, as the kind of labels wants."""
-    return _SCORING[scored.label_set.kind](scored)
-
-
-def _score_classes(scored: Scored) -> Found:
+    """Measures a model of classes and its controls on the same test records."""
     table = measure(scored, scored.probability, scored.thresholds)
     thresholds = () if scored.thresholds is None else scored.thresholds.tolist()
     return Found(
@@ -116,10 +112,6 @@ def _score_classes(scored: Scored) -> Found:
     )
 
 
-_SCORING: dict[str, Callable[[Scored], Found]] = {"single": _score_classes, "multi": _score_classes}
-"""How test records are scored, by the kind of their label set."""
-
-
 def measure(
     scored: Scored,
     probability: Float[np.ndarray, "R K"],
@@ -130,7 +122,7 @@ def measure(
         scored.test.target,
         probability,
         thresholds,
-        scored.label_set.kind,
+        scored.label_set.class_kind,
         scored.subjects,
         scored.label_set.classes,
     )
@@ -139,7 +131,7 @@ def measure(
 def controls(scored: Scored) -> dict[str, Measures]:
     """Measures what knows nothing about the signal on the same records."""
     constant, half = majority(scored.prevalence, len(scored.test))
-    is_single = scored.label_set.kind == "single"
+    is_single = scored.label_set.class_kind == "single"
     table = measure(scored, constant, None if is_single else half)
     shuffled = label_shuffle(
         scored.test.target, scored.probability, scored.thresholds, scored.label_set

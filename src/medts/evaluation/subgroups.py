@@ -123,7 +123,7 @@ def _difference(inside: Scored, outside: Scored) -> Measures:
         for each in sides
     ]
     names = ["macro_auroc", "macro_auprc"]
-    if inside.label_set.kind == "multi":
+    if inside.label_set.class_kind == "multi":
         names += ["macro_f1", "balanced_accuracy"]
     return {
         f"{name}_difference": mover_difference(*(table.metrics[name] for table in tables))

@@ -220,6 +220,6 @@ def only_classes(task: Task, names: Sequence[str]) -> Task:
 
 def _columns(every: Part, kept: list[int], label_set: LabelSet) -> Part:
     narrower = replace(every, target=every.target[:, kept])
-    if label_set.kind == "multi":
+    if label_set.kind != "single":
         return narrower
     return narrower.take(np.flatnonzero(narrower.target.any(axis=1)))

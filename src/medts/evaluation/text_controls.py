@@ -183,7 +183,7 @@ def with_change(model: Bundle, change: Change) -> Bundle:
 
 def _difference(other: Scored, full: Scored) -> Measures:
     """Returns how far a control falls from the full score, on the same records."""
-    target, thresholds, kind = full.test.target, full.thresholds, full.label_set.kind
+    target, thresholds, kind = full.test.target, full.thresholds, full.label_set.class_kind
     compared = paired_bootstrap(
         make_scorer(target, other.probability, thresholds, kind),
         make_scorer(target, full.probability, thresholds, kind),

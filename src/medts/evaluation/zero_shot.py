@@ -61,7 +61,7 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
         notes += (f"classes with too few test examples were left out: {', '.join(left_out)}",)
     thresholds = np.full(len(label_set), 0.5)
     has_thresholds = task.validation is not None
-    if task.validation is not None and label_set.kind == "multi":
+    if task.validation is not None and label_set.class_kind == "multi":
         chosen = choose_thresholds(task.validation.target, ask(task.validation), label_set.classes)
         thresholds = chosen.values
         notes += ("thresholds were chosen on labelled validation records; rankings use no label",)
@@ -71,7 +71,7 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
         label_set=label_set,
         test=test,
         probability=ask(test),
-        thresholds=None if label_set.kind == "single" else thresholds,
+        thresholds=None if label_set.class_kind == "single" else thresholds,
         prevalence=known.astype(np.float64),
     )
     found = score(scored)
@@ -89,7 +89,7 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
         notes=notes,
         task=task,
     )
-    if label_set.kind == "multi" and not has_thresholds:
+    if label_set.class_kind == "multi" and not has_thresholds:
         found = _only(lambda name: name in RANKINGS, found)
         note = "no validation records, hence no thresholds: rankings only"
         return replace(found, thresholds={}, notes=(*found.notes, note))
@@ -223,7 +223,7 @@ def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measu
     everyone = np.ones((1, len(scored.test)))
     for probability in answers:
         score_of = make_scorer(
-            scored.test.target, probability, scored.thresholds, scored.label_set.kind
+            scored.test.target, probability, scored.thresholds, scored.label_set.class_kind
         )
         for name, value in score_of(everyone).overall.items():
             drawn.setdefault(name, []).append(float(value[0]))

@@ -46,7 +46,7 @@ from medts.inference.manifest import (
     digest_of,
 )
 from medts.models.base import Encoder
-from medts.models.heads import BaseHead, Head
+from medts.models.heads import BaseHead, Head, build_head
 from medts.models.matching_head import MatchingHead, read_texts, texts_of
 from medts.models.settings.heads import HeadConfig
 from medts.signal.preprocess import Preprocessing
@@ -89,7 +89,7 @@ class Bundle(nn.Module):
         if config is None or label_set is None:
             return None
         if isinstance(config, HeadConfig):
-            return Head(config, dim=self.encoder.dim, label_set=label_set)
+            return build_head(config, dim=self.encoder.dim, label_set=label_set)
         if self.config.text is None:
             raise BundleError("a matching head needs to know its language model", field="text")
         texts = texts_of(self.label_sets.values())

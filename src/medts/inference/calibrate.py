@@ -1,4 +1,4 @@
-"""From logits of windows to the calibrated probabilities of a record, as arrays.
+"""From logits of windows to the calibrated probabilities, or numbers, of a record, as arrays.
 
 Axes: W windows, K classes.
 """
@@ -17,8 +17,13 @@ _EPS = 1e-12
 def record_probability(
     logits: Float[np.ndarray, "W K"], label_set: LabelSet, calibration: Calibration | None
 ) -> Float[np.ndarray, "K"]:
-    """Returns the probabilities of a record: softmax or sigmoid, mean over windows, calibrated."""
+    """Returns the probabilities of a record: softmax or sigmoid, mean over windows, calibrated.
+
+    Of a set of numbers it is the mean of the windows' values.
+    """
     values = logits.astype(np.float64)
+    if label_set.has_numbers:
+        return values.mean(axis=0)
     by_window = softmax(values, axis=1) if label_set.kind == "single" else expit(values)
     return calibrated(by_window.mean(axis=0, keepdims=True), label_set, calibration)[0]
 

@@ -41,10 +41,16 @@ def card_of(manifest: Manifest) -> str:
 
 
 def _answers(labels: Labels) -> list[str]:
-    """Returns what one label set asks, and when each class is stated."""
+    """Returns the classes of a label set with their thresholds, or its numbers with their units."""
     if labels.label_set is None:
         return []
     lines = ["", f"## What it says: `{labels.label_set.name}` ({labels.label_set.kind})", ""]
+    if labels.label_set.has_numbers:
+        lines += ["| number | meaning | unit |", "|---|---|---|"]
+        units, phrase = labels.label_set.units, labels.label_set.phrase
+        return lines + [
+            f"| {n} | {phrase(n)} | {units.get(n, '')} |" for n in labels.label_set.classes
+        ]
     lines += ["| class | meaning | operating point | chosen |", "|---|---|--:|---|"]
     for name in labels.label_set.classes:
         point = labels.operating_points.get(name)

@@ -90,9 +90,16 @@ def explain_record(
     Raises:
         BundleError: If the bundle has no head.
         UnknownNameError: If there is no such class.
-        ConfigError: If ``attention`` is asked of an encoder that cannot be traced.
+        ConfigError: If ``attention`` is asked of an encoder that cannot be traced, or the label
+            set is one of numbers.
     """
     found = bundle.resolve(label_set)
+    if found.has_numbers:
+        raise ConfigError(
+            f"{found.name} has numbers, and an explanation follows the probability of a class",
+            field="label_set",
+            remedy="Explain a model of classes",
+        )
     if label is not None and label not in found.classes:
         raise unknown_name(f"class of {found.name}", label, found.classes)
     starts_s, batch = cut_record(bundle, record)

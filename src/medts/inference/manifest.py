@@ -54,7 +54,7 @@ class ModelConfig(Config):
     """Language model, where classes are known by their words."""
 
     windowing: Windowing
-    """Windows whose probabilities are averaged into the record's."""
+    """Windows whose probabilities, or numbers, are averaged into the record's."""
 
 
 class TemperatureScaling(Config):

@@ -4,7 +4,7 @@ Nothing here imports torch: a bundle that holds an ONNX graph predicts through o
 torch weights are there and torch is installed, `medts.inference.torch_backend` computes instead.
 Both get the same windows and both are averaged, calibrated and compared with thresholds here.
 
-Axes: R records, W windows, K classes, D embedding width.
+Axes: R records, W windows, K classes or numbers, D embedding width.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from medts.core.answer import Answer, ModelFacts, RecordingFacts, StreamFacts, decide
 from medts.core.arithmetic import Precision
-from medts.core.errors import BundleError, MedtsError
+from medts.core.errors import BundleError, ConfigError, MedtsError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.windowing import Example, windows_of
@@ -39,7 +39,7 @@ class Backend(Protocol):
         ...
 
     def logits(self, windows: Sequence[Example], label_set: LabelSet) -> Float[np.ndarray, "W K"]:
-        """Returns one logit per window and class."""
+        """Returns one logit per window and class, or one value per window and number."""
         ...
 
     def pooled(
@@ -126,10 +126,10 @@ class Predictor:
         record = self._record(recording, hints)
         windows = self._windows(record)
         labels = self.manifest.labels
-        probability = record_probability(
+        scores = record_probability(
             self.backend.logits(windows, found), found, labels.of(found).calibration
         )
-        by_class = dict(zip(found.classes, probability.tolist(), strict=True))
+        by_class = dict(zip(found.classes, scores.tolist(), strict=True))
         return Answer(
             record_id=record.record_id,
             label_set=found.name,
@@ -155,10 +155,43 @@ class Predictor:
         label_set: str | LabelSet | None = None,
         **hints: Any,
     ) -> Float[np.ndarray, "R K"]:
-        """Returns one row of probabilities per recording."""
-        answers = self.predict_many(recordings, label_set, **hints)
+        """Returns one row of probabilities per recording.
+
+        Raises:
+            ConfigError: If the label set is one of numbers.
+        """
+        found = self.backend.resolve(label_set)
+        if found.has_numbers:
+            raise ConfigError(
+                f"{found.name} has numbers, not probabilities",
+                field="label_set",
+                remedy="Use predict_values",
+            )
+        answers = self.predict_many(recordings, found, **hints)
         rows = np.array([list(each.probability.values()) for each in answers], dtype=float)
-        return rows.reshape(len(answers), len(self.backend.resolve(label_set)))
+        return rows.reshape(len(answers), len(found))
+
+    def predict_values(
+        self,
+        recordings: Iterable[Record | str | Path],
+        label_set: str | LabelSet | None = None,
+        **hints: Any,
+    ) -> Float[np.ndarray, "R K"]:
+        """Returns one row of predicted numbers per recording, in physical units (regression).
+
+        Raises:
+            ConfigError: If the label set is one of classes.
+        """
+        found = self.backend.resolve(label_set)
+        if not found.has_numbers:
+            raise ConfigError(
+                f"{found.name} has classes, not numbers",
+                field="label_set",
+                remedy="Use predict_proba",
+            )
+        answers = self.predict_many(recordings, found, **hints)
+        rows = np.array([list(each.value.values()) for each in answers], dtype=float)
+        return rows.reshape(len(answers), len(found))
 
     def embed(
         self,

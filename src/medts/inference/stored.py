@@ -1,4 +1,4 @@
-"""Rows of a store as probabilities or embeddings, averaged over windows.
+"""Rows of a store as probabilities, numbers or embeddings, averaged over windows.
 
 Evaluation calls these; a single recording goes through `medts.inference.predictor`. Batches are
 moved to the device of the bundle, which stays where it was before the call.
@@ -55,7 +55,7 @@ def predict_store(
     label_set: str | LabelSet | None = None,
     compute: Compute | None = None,
 ) -> Float[np.ndarray, "R K"]:
-    """Returns calibrated probabilities for rows of a store, in their order.
+    """Returns calibrated probabilities, or numbers, for rows of a store, in their order.
 
     Args:
         bundle: Model with a head.
@@ -69,10 +69,10 @@ def predict_store(
     """
     found = bundle.resolve(label_set)
 
-    def probability(batch: Batch) -> Tensor:
-        return Prediction(bundle.logits(batch, found).float(), found).probability
+    def scores(batch: Batch) -> Tensor:
+        return Prediction(bundle.logits(batch, found).float(), found).scores
 
-    mean = over_windows(bundle, store, rows, probability, compute)
+    mean = over_windows(bundle, store, rows, scores, compute)
     calibration = bundle.labels.of(found).calibration
     return calibrated(mean, found, calibration).astype(np.float32)
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
-from medts.models.heads import Head
+from medts.models.heads import Head, RegressionHead
 from medts.models.matching_head import MatchingHead
 from medts.tensors.batch import Batch, Losses, Prediction
 
@@ -31,7 +31,8 @@ class TrainingParts:
     Args:
         encoder: What is trained and kept.
         head: Gives logits of label sets; none where nothing is classified.
-        targets: Each label set with the share of training records in which each class holds.
+        targets: Each label set with the share of training records in which each class holds; of
+            numbers, with their mean.
     """
 
     encoder: Encoder
@@ -48,6 +49,11 @@ class TrainingParts:
             "label_set": label_set,
             "prevalence": prevalence,
         }
+
+    def with_numbers(self) -> dict[str, Any]:
+        """Returns encoder, head and label set of numbers, by the names that regression uses."""
+        assert isinstance(self.head, RegressionHead)
+        return {"encoder": self.encoder, "head": self.head, "label_set": self.targets[0][0]}
 
 
 class Objective(nn.Module, ABC):

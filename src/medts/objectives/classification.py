@@ -48,7 +48,7 @@ class Classification(Objective):
         self.encoder, self.head = encoder, head
         weight = None
         if config.class_balance > 0:
-            weight = balancing_weight(prevalence, kind=label_set.kind) ** config.class_balance
+            weight = balancing_weight(prevalence, kind=label_set.class_kind) ** config.class_balance
         self.register_buffer("class_weight", weight, persistent=False)
 
     def forward(self, batch: Batch) -> Losses:
@@ -67,7 +67,7 @@ class Classification(Objective):
     def _score(self, logits: Float[Tensor, "B K"], batch: Batch) -> Losses:
         assert batch.target is not None
         assert batch.is_labelled is not None
-        is_single = self.label_set.kind == "single"
+        is_single = self.label_set.class_kind == "single"
         loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
             logits,
             batch.target,

@@ -62,16 +62,16 @@ class DualLoss(Objective):
         self.projector = Projector(dim=encoder.dim, hidden=encoder.dim, out=config.projection_dim)
         weight = None
         if config.class_balance > 0:
-            weight = balancing_weight(prevalence, kind=label_set.kind) ** config.class_balance
+            weight = balancing_weight(prevalence, kind=label_set.class_kind) ** config.class_balance
         self.register_buffer("class_weight", weight, persistent=False)
-        shift = config.logit_adjustment * log_prior(prevalence, kind=label_set.kind)
+        shift = config.logit_adjustment * log_prior(prevalence, kind=label_set.class_kind)
         self.register_buffer("logit_shift", shift, persistent=False)
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
         assert batch.target is not None
         assert batch.is_labelled is not None
-        is_single = self.label_set.kind == "single"
+        is_single = self.label_set.class_kind == "single"
         cross_entropy = softmax_cross_entropy if is_single else binary_cross_entropy
 
         views = [batch]

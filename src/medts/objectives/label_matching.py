@@ -63,7 +63,7 @@ class LabelMatching(Objective):
         self._weights: dict[str, Tensor] = {}
         if config.class_balance > 0:
             self._weights = {
-                each.name: balancing_weight(shares, kind=each.kind) ** config.class_balance
+                each.name: balancing_weight(shares, kind=each.class_kind) ** config.class_balance
                 for each, shares in learnt
             }
 
@@ -104,7 +104,7 @@ class LabelMatching(Objective):
         assert batch.target is not None
         assert batch.is_labelled is not None
         label_set, weight = prediction.label_set, self._weights.get(prediction.label_set.name)
-        is_single = label_set.kind == "single"
+        is_single = label_set.class_kind == "single"
         loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
             prediction.logits,
             batch.target,

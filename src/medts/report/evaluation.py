@@ -128,7 +128,10 @@ def evaluation_page(result: Result, details: Details, *, command: str = "") -> s
         result=result,
         command=command,
         title=f"{result.recipe} on {result.label_set}",
-        folds={"test": _folds(result.splits.test), "validation": _folds(result.splits.validation)},
+        folds={
+            "test": folds_in_words(result.splits.test),
+            "validation": folds_in_words(result.splits.validation),
+        },
         definitions=_definitions(result, target),
         rows=_class_rows(result, target, classes),
         axis_start=axis_start(each.get("auroc") for each in result.per_class.values()),
@@ -146,7 +149,7 @@ def evaluation_page(result: Result, details: Details, *, command: str = "") -> s
         missing_figure=missing_figure(missing) if missing else None,
         missing_names=list(dict.fromkeys(name for each in missing for name in each.metrics)),
         cards=[card_of(example) for example in details.examples],
-        splits=_splits(result),
+        splits=splits_in_words(result),
     )
 
 
@@ -216,7 +219,7 @@ def _class_rows(
     ]
 
 
-def _splits(result: Result) -> dict[str, dict[str, str]]:
+def splits_in_words(result: Result) -> dict[str, dict[str, str]]:
     """Returns the facts of every split as words, with the same columns for all."""
     parts = {name: getattr(result.splits, name) for name in ("train", "validation", "test")}
     columns = list(dict.fromkeys(key for part in parts.values() for key in part))
@@ -226,7 +229,8 @@ def _splits(result: Result) -> dict[str, dict[str, str]]:
     }
 
 
-def _folds(part: dict[str, Any]) -> str:
+def folds_in_words(part: dict[str, Any]) -> str:
+    """Returns the folds of a split as words; empty where unknown."""
     return _shown(part["folds"]) if part.get("folds") else ""
 
 

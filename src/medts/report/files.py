@@ -5,6 +5,7 @@ from pathlib import Path
 from medts.evaluation.details import Details
 from medts.evaluation.result import Result
 from medts.report.evaluation import evaluation_page
+from medts.report.numbers import numbers_page
 from medts.report.page import write_page
 
 
@@ -28,7 +29,8 @@ def write_result(
     if details is None:
         (out / "report.html").unlink(missing_ok=True)  # an earlier page would show other numbers
     else:
-        html = evaluation_page(result, details, command=command)
+        page = evaluation_page if details.units is None else numbers_page
+        html = page(result, details, command=command)
         written.append(write_page(out / "report.html", html))
     written.append(out / "metrics.json")
     result.write(written[-1])

@@ -18,6 +18,12 @@ METRIC_NAMES = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
     "f1": "F1",
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "pearson_r": "Pearson r",
+    "limit_low": "Lower limit",
+    "limit_high": "Upper limit",
 }
 
 _DEFINITIONS = {
@@ -33,6 +39,14 @@ _DEFINITIONS = {
         "Harmonic mean of precision and sensitivity at the decision, averaged over classes."
     ),
     "brier": "Mean squared distance between probabilities and truth; smaller is better.",
+    "r2": (
+        "Coefficient of determination: share of the variance that predictions explain; "
+        "0 is predicting the mean of the test records, below 0 is worse than that."
+    ),
+    "mae": "Mean absolute error, in the unit of the number; smaller is better.",
+    "rmse": "Root of the mean squared error, which large errors dominate; smaller is better.",
+    "pearson_r": "Correlation of predicted and true values; blind to bias and scale.",
+    "bias": "Mean of predicted minus true.",
     "ece": "Mean gap between predicted probability and observed frequency; smaller is better.",
 }
 
@@ -53,6 +67,14 @@ _MULTI = {
 _CONTROLS = {
     "majority": ("Majority", "Answers with the class frequencies of the training records."),
     "label_shuffle": ("Shuffled labels", "The model's own scores against permuted labels."),
+    "training_mean": ("Training mean", "Predicts the mean of the training records."),
+    "age_and_sex": ("Age and sex", "Least squares on age and sex, fitted on training records."),
+    "age": ("Age", "Least squares on age, fitted on training records."),
+    "sex": ("Sex", "Least squares on sex, fitted on training records."),
+    "shuffled_targets": (
+        "Shuffled targets",
+        "The model's own predictions against permuted targets; the interval holds 95 % of them.",
+    ),
     "random_encoder": ("Untrained encoder", "The same architecture with random weights."),
     "shuffled_training": (
         "Trained on shuffled labels",

@@ -66,7 +66,8 @@ class Batch:
         record_ids: ``corpus/record`` of each window; several windows may share one.
         subject_ids: ``corpus/subject`` of each window.
         text: Report of each record, where there is one.
-        target: Zeros and ones in the order of ``label_set``; zero rows where unlabelled.
+        target: Zeros and ones in the order of ``label_set``, or its numbers, NaN where one is
+            missing; zero rows where unlabelled.
         is_labelled: True for windows whose target may be used.
         label_set: What the columns of ``target`` mean.
     """
@@ -142,7 +143,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores for the classes of a label set, one row per window or record."""
+    """Scores for the classes of a label set, or its numbers; one row per window or record."""
 
     logits: Float[Tensor, "B K"]
     label_set: LabelSet
@@ -150,9 +151,14 @@ class Prediction:
     @property
     def probability(self) -> Float[Tensor, "B K"]:
         """Softmax over a ``single`` label set, one sigmoid per class of a ``multi`` one."""
-        if self.label_set.kind == "single":
+        if self.label_set.class_kind == "single":
             return self.logits.softmax(dim=1)
         return self.logits.sigmoid()
+
+    @property
+    def scores(self) -> Float[Tensor, "B K"]:
+        """What is averaged over windows: probabilities, or the values of a set of numbers."""
+        return self.logits if self.label_set.has_numbers else self.probability
 
 
 def mean_by_record(

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
 from medts.data.sources.base import Entry, Source, SourceCard
 from medts.formats import FORMATS, read
@@ -39,14 +40,14 @@ def check_source(source: Source, path: Path | None = None) -> None:
         assert corpus == name, f"label set {each.name!r} is not named {name}/…"
     entries = list(source.entries(path or Path("-")))
     assert entries, f"{name} lists no entry"
-    _check_entries(entries, {key: each.classes for key, each in sets.items()})
+    _check_entries(entries, sets)
     again = [each.record_id for each in source.entries(path or Path("-"))]
     assert again == [each.record_id for each in entries], "entries come in another order each time"
     for each in islice(entries, _N_READ):
         _check_record(each)
 
 
-def _check_entries(entries: list[Entry], classes: dict[str, tuple[str, ...]]) -> None:
+def _check_entries(entries: list[Entry], sets: dict[str, LabelSet]) -> None:
     ids = [each.record_id for each in entries]
     doubled = sorted({each for each in ids if ids.count(each) > 1} if len(ids) < 5000 else set())
     assert len(set(ids)) == len(ids), f"record ids occur twice: {doubled[:3]}"
@@ -58,11 +59,21 @@ def _check_entries(entries: list[Entry], classes: dict[str, tuple[str, ...]]) ->
         assert first == each.fold, (
             f"subject {each.subject_id!r} is in folds {first} and {each.fold}"
         )
-        strangers = set(each.labels) - set(classes)
+        strangers = set(each.labels) - set(sets)
         assert not strangers, f"{each.record_id}: labels of unknown sets {sorted(strangers)}"
         for key, labels in each.labels.items():
-            unknown = set(labels or ()) - set(classes[key])
+            if sets[key].has_numbers:
+                _check_numbers(each.record_id, sets[key], labels)
+                continue
+            unknown = set(labels or ()) - set(sets[key].classes)
             assert not unknown, f"{each.record_id}: {sorted(unknown)} are no classes of {key}"
+
+
+def _check_numbers(record_id: str, label_set: LabelSet, labels: tuple[str, ...] | None) -> None:
+    try:
+        label_set.encode([] if labels is None else [labels])
+    except MedtsError as error:
+        raise AssertionError(f"{record_id}: {error}") from error
 
 
 def _check_record(entry: Entry) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
-from medts.models.heads import Head
+from medts.models.heads import build_head
 from medts.models.settings.base import EncoderSettings
 from medts.models.settings.heads import HeadConfig
 from medts.objectives.base import Objective, TrainingParts
@@ -29,7 +29,7 @@ LABEL_SETS = tuple(
         kind=kind,
         phrases={letter: (f"class {letter}",) for letter in "ABC"},
     )
-    for kind in ("single", "multi")
+    for kind in ("single", "multi", "number")
 )
 """One label set of each kind."""
 
@@ -41,7 +41,7 @@ class Case:
     Args:
         settings: Of the objective.
         encoder: Settings of the encoder.
-        build_head: Makes a head for a label set; a `Head` if none.
+        build_head: Makes a head for a label set; a small MLP if none.
         label_set: What the batch is labelled with.
     """
 
@@ -56,8 +56,8 @@ class Case:
         encoder = self.encoder.build()
         head, targets = None, ()
         if self.settings.learns_from == "labels":
-            build_head = self.build_head or _build_head
-            head = build_head(encoder, self.label_set)
+            make_head = self.build_head or _build_head
+            head = make_head(encoder, self.label_set)
             targets = ((self.label_set, torch.tensor([0.5, 0.3, 0.2])),)
         parts = TrainingParts(encoder, head, targets)  # pyright: ignore[reportArgumentType]
         return self.settings.build(parts).train()
@@ -85,7 +85,7 @@ def check_objective(
     *,
     build_head: Callable[[Encoder, LabelSet], nn.Module] | None = None,
 ) -> None:
-    """Holds an objective to all contracts, for label sets of both kinds where it reads labels.
+    """Holds an objective to all contracts, for every kind of label set that it learns.
 
     Args:
         settings: Of the objective.
@@ -113,13 +113,15 @@ def cases_of(
     *,
     build_head: Callable[[Encoder, LabelSet], nn.Module] | None = None,
 ) -> tuple[Case, ...]:
-    """Returns what an objective is tried on: both kinds of label sets where it reads labels.
+    """Returns what an objective is tried on: every kind of label set that it learns.
 
     Raises:
         AssertionError: If no encoder is given and none that is registered fits.
     """
     encoder = encoder_settings or find_encoder(settings)
-    label_sets = LABEL_SETS if settings.learns_from == "labels" else LABEL_SETS[:1]
+    label_sets = LABEL_SETS[:1]
+    if settings.learns_from == "labels":
+        label_sets = tuple(each for each in LABEL_SETS if each.kind in settings.label_kinds)
     return tuple(Case(settings, encoder, build_head, each) for each in label_sets)
 
 
@@ -297,7 +299,7 @@ def _without_signal(stream: StreamBatch) -> StreamBatch:
 
 
 def _build_head(encoder: Encoder, label_set: LabelSet) -> nn.Module:
-    return Head(HeadConfig(hidden=8), dim=encoder.dim, label_set=label_set)
+    return build_head(HeadConfig(hidden=8), dim=encoder.dim, label_set=label_set)
 
 
 def _is_number(losses: Losses) -> None:

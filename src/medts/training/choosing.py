@@ -17,10 +17,11 @@ def operating_points(
 ) -> dict[str, OperatingPoint]:
     """Chooses the threshold of every class of a ``multi`` label set on validation records.
 
-    A class without a training record gets none, so that it is never stated.
+    Other kinds of label sets have no thresholds. A class without a training record gets none, so
+    that it is never stated.
     """
     label_set = labelled.label_set
-    if label_set.kind == "single":
+    if label_set.kind != "multi":
         return {}
     rows = labelled.validation.rows.tolist()
     probability = predict_store(bundle, material.store, rows, label_set=label_set)

@@ -32,6 +32,7 @@ from medts.data.splits import (
     draw_shots,
     labelled_part,
     present_folds,
+    quantile_strata,
     take_part,
 )
 from medts.data.windows import PreparedRecords, WindowDataset, collate
@@ -57,7 +58,9 @@ class Labelled:
 
     @property
     def prevalence(self) -> dict[str, float]:
-        """Share of the training records in which each class holds."""
+        """Share of the training records in which each class holds; numbers have none."""
+        if self.label_set.has_numbers:
+            return {}
         shares = self.train.target.mean(axis=0).tolist()
         return dict(zip(self.label_set.classes, shares, strict=True))
 
@@ -178,9 +181,17 @@ def _labelled(
     val_folds = present_folds(store, split.validation, corpus=corpus, field="val_folds")
     train, validation = take_part(store, name, train_folds), take_part(store, name, val_folds)
     check_disjoint(store, train=train.rows, validation=validation.rows)
+    has_numbers = store.label_set(name).has_numbers
     if subsample.fraction != 1.0:
-        kept = labelled_part(train.target, fraction=subsample.fraction, seed=subsample.seed)
+        strata = quantile_strata(train.target[:, 0]) if has_numbers else train.target
+        kept = labelled_part(strata, fraction=subsample.fraction, seed=subsample.seed)
         train = train.take(kept)
+    if subsample.shots and has_numbers:
+        raise ConfigError(
+            f"{name} has numbers, and shots are examples of a class",
+            field="shots",
+            remedy="Use --label-fraction, which takes a share or a number of records",
+        )
     if subsample.shots:
         train = train.take(draw_shots(store, train, subsample.shots, [subsample.seed, 0]))
     if shuffle_labels:
@@ -370,7 +381,7 @@ def _batch_of_texts(texts: list[str]) -> Batch:
 
 
 def targets_of(material: Material) -> tuple[tuple[LabelSet, torch.Tensor], ...]:
-    """Returns each label set with the share of training records in which each class holds."""
+    """Returns each label set with the mean target: the share of records of each class."""
     return tuple(
         (each.label_set, torch.from_numpy(each.train.target.mean(axis=0)))
         for each in material.labelled

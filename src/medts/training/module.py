@@ -1,8 +1,9 @@
 """The training step of any objective, and the score of an epoch.
 
 It adds nothing to what an objective says: it computes losses, averages them by name, and at the
-end of a validation scores the records. Windows of one record are averaged before scoring; where
-several label sets are learnt, the score is the mean of theirs.
+end of a validation scores the records: macro AUROC of classes, mean R² of numbers. Windows of one
+record are averaged before scoring; where several label sets are learnt, the score is the mean of
+theirs.
 
 Axes: B windows in the batch, K classes.
 """
@@ -14,11 +15,16 @@ import torch
 from torch import Tensor
 
 from medts.core.errors import MedtsError
+from medts.core.labels import LabelSet
+from medts.metrics.regression import r_squared
 from medts.metrics.scores import auroc
 from medts.objectives.base import Objective
 from medts.tensors.batch import Batch, Losses, mean_by_record
 from medts.training.settings import Training
 from medts.training.trouble import too_few_windows
+
+Windows = list[tuple[tuple[str, ...], Tensor, Tensor]]
+"""Record ids, scores and targets of windows, a batch at a time."""
 
 
 class TrainingModule:
@@ -34,7 +40,7 @@ class TrainingModule:
         self.objective, self.settings, self.n_steps = objective, settings, n_steps
         self.global_step, self.current_epoch = 0, 0
         self.train_means, self.validation_means = Means(), Means()
-        self._scored: dict[str, list[tuple[tuple[str, ...], Tensor, Tensor]]] = {}
+        self._scored: dict[str, tuple[LabelSet, Windows]] = {}
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Computes the loss of one batch and counts its parts."""
@@ -49,26 +55,28 @@ class TrainingModule:
         self._checked(losses, batch)
         self.validation_means.add(Losses(losses.total), len(batch))
         if prediction is not None and batch.target is not None:
-            probability = prediction.probability.float().cpu()
-            scored = self._scored.setdefault(prediction.label_set.name, [])
-            scored.append((batch.record_ids, probability, batch.target.cpu()))
+            own, scores = prediction.label_set, prediction.scores.float().cpu()
+            self._scored.setdefault(own.name, (own, []))[1].append(
+                (batch.record_ids, scores, batch.target.cpu())
+            )
 
     def end_validation(self) -> dict[str, float]:
-        """Returns the mean loss, and the macro AUROC over records where anything was scored.
+        """Returns the mean loss, and the score over records where anything was scored.
 
         Raises:
             MedtsError: If what is monitored cannot be measured.
         """
         means = self.validation_means.means()
         row = {f"validation_{name}": value for name, value in means.items()}
-        scores = [record_score(windows) for windows in self._scored.values()]
+        scores = [record_score(*each) for each in self._scored.values()]
         self._scored.clear()
         self.validation_means.clear()
         if np.isfinite(scores).any():
             row["validation_score"] = float(np.nanmean(scores))
         elif self.settings.monitor == "score":
             raise MedtsError(
-                "no class has both positives and negatives among the validation records"
+                "among the validation records no class has both positives and negatives, or no "
+                "number varies"
                 if scores
                 else "this objective gives no scores on validation",
                 field="val-folds",
@@ -111,15 +119,20 @@ class Means:
         self.sums, self.counts = {}, {}
 
 
-def record_score(windows: list[tuple[tuple[str, ...], Tensor, Tensor]]) -> float:
-    """Returns the macro AUROC of records, from ids, probabilities and targets of their windows.
+def record_score(label_set: LabelSet, windows: Windows) -> float:
+    """Returns the macro AUROC of records, or the mean R² of their numbers.
 
-    NaN where no class has both positives and negatives.
+    NaN where no class has both positives and negatives, or no number varies.
+
+    Args:
+        label_set: What the columns mean.
+        windows: Ids, scores and targets of windows, a batch at a time.
     """
     record_ids = [each for ids, _, _ in windows for each in ids]
-    _, probability = mean_by_record(record_ids, torch.cat([p for _, p, _ in windows]))
+    _, scores = mean_by_record(record_ids, torch.cat([s for _, s, _ in windows]))
     _, target = mean_by_record(record_ids, torch.cat([t for _, _, t in windows]))
-    score = auroc(target.numpy(), probability.double().numpy())
+    measure = r_squared if label_set.has_numbers else auroc
+    score = measure(target.double().numpy(), scores.double().numpy())
     return float(np.nanmean(score)) if np.isfinite(score).any() else float("nan")
 
 

@@ -46,7 +46,7 @@ def start_from_probe(head: Head, encoder: Encoder, recipe: Recipe, material: Mat
     train, validation = (
         Labelled(scaling(each), part.target) for each, part in zip(values, parts, strict=True)
     )
-    probe = fit_probe(train, validation, labelled.label_set.kind, ProbeConfig())
+    probe = fit_probe(train, validation, labelled.label_set.class_kind, ProbeConfig())
     weight, bias = unscaled(probe, scaling)
     linear = head.layers[-1]
     assert isinstance(linear, nn.Linear)

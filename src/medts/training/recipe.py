@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pydantic import Field, model_validator
 
 from medts.core.config import NOT_IDENTITY, Config
+from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.data.windowing import Windowing
 from medts.models.settings.base import AnyEncoder, EncoderSettings
 from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.objectives.settings.base import AnyObjective, check_fit
 from medts.objectives.settings.classification import ClassificationConfig
+from medts.objectives.settings.regression import RegressionConfig
 from medts.signal.preprocess import Preprocessing
 from medts.training.settings import Training
 
@@ -91,6 +93,36 @@ class Recipe(Config):
         )
         if self.starts_from_probe and not is_linear:
             raise ValueError("only a linear head without a norm can start from a probe")
+        if self.starts_from_probe and self.objective.kind == "regression":
+            raise ValueError("a logistic regression probe cannot start a head of numbers")
+
+    def learning(self, label_sets: Sequence[LabelSet]) -> "Recipe":
+        """Returns the recipe with the objective that the kinds of some label sets want.
+
+        Of numbers, a recipe of classification learns by regression.
+
+        Raises:
+            ConfigError: If its objective learns no such labels.
+        """
+        if self.objective.learns_from != "labels":
+            return self
+        kinds = {each.kind for each in label_sets}
+        if kinds <= self.objective.label_kinds:
+            return self
+        is_plain = isinstance(self.objective, ClassificationConfig)
+        if kinds == {"number"} and is_plain and not self.starts_from_probe:
+            return self.but(objective=RegressionConfig())
+        has_numbers = "number" in kinds
+        raise ConfigError(
+            f"recipe {self.name!r} with objective {self.objective.kind!r} does not learn "
+            f"{'numbers' if has_numbers else 'classes'} "
+            f"({', '.join(each.name for each in label_sets)})",
+            field="labels",
+            remedy="Take a recipe of plain classification, such as xresnet1d, or in Python "
+            ".but(objective=RegressionConfig(), starts_from_probe=False)"
+            if has_numbers
+            else "Take a label set of numbers, or another objective",
+        )
 
     def hiding(self, label_sets: Sequence[LabelSet]) -> "Recipe":
         """Returns the recipe for some label sets: redacted reports must not name their classes."""

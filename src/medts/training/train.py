@@ -34,7 +34,7 @@ from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.folder import bundle_digest
 from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
 from medts.models.base import Encoder
-from medts.models.heads import Head
+from medts.models.heads import Head, RegressionHead, build_head
 from medts.models.matching_head import MatchingHead, read_texts, texts_of
 from medts.models.settings.heads import HeadConfig
 from medts.objectives.base import TrainingParts
@@ -113,7 +113,8 @@ def train(
     store = data if isinstance(data, Recordings) else Store(*_paths(data))
     names = (labels,) if isinstance(labels, str) else tuple(labels)
     split, subsample = split or Split(), subsample or Subsample()
-    recipe = recipe.hiding([store.label_set(name) for name in names])
+    label_sets = [store.label_set(name) for name in names]
+    recipe = recipe.learning(label_sets).hiding(label_sets)
     request = Request(
         recipe=recipe,
         labels=names,
@@ -230,7 +231,9 @@ def _build_head(
         return None, None
     if isinstance(config, HeadConfig):
         (labelled,) = material.labelled
-        head = Head(config, dim=encoder.dim, label_set=labelled.label_set)
+        head = build_head(config, dim=encoder.dim, label_set=labelled.label_set)
+        if isinstance(head, RegressionHead):
+            head.learn_scale(torch.from_numpy(labelled.train.target))
         if recipe.starts_from_probe:
             from medts.training.probe_first import start_from_probe
 

@@ -169,6 +169,12 @@ def test_hidden_ages_become_a_capped_one(corpus):
     assert (facts["age"], facts["age_is_capped"]) == (90, True)
 
 
+def test_only_a_plausible_age_is_a_label(corpus):
+    ages = {"56.0": ("56",), "0.0": ("0",), "300.0": None, "121.0": None, "-1.0": None, "": None}
+    path = corpus(*(row(number, age=age) for number, age in enumerate(ages, start=1)))
+    assert [entry.labels["age"] for entry in PtbXl().entries(path)] == list(ages.values())
+
+
 def test_a_statement_counts_at_any_likelihood_and_sets_without_one_exclude_the_record(corpus):
     path = corpus(
         row(1, scp_codes="{'NORM': 0.0, 'STACH': 0.0}"),
@@ -198,6 +204,7 @@ def test_label_sets_are_complete_and_have_phrases():
         "diag": 44,
         "all": 71,
         "grade": 4,
+        "age": 1,
     }
     assert sets["ptb-xl/super"].classes == ("NORM", "MI", "STTC", "CD", "HYP")
     assert sets["ptb-xl/super-single"].kind == "single"

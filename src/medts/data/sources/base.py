@@ -27,7 +27,8 @@ class Entry:
         subject_id: The person; the record's own id where persons are unknown.
         fold: ``"1"``, ``"2"``, … where the corpus numbers its folds, otherwise ``"train"``,
             ``"validation"`` or ``"test"``. No subject may have records in two folds.
-        labels: For each label set, by the part of its name after the slash: the class names that
+        labels: For each label set, by the part of its name after the slash: the class names (of
+            numbers the texts, see `medts.core.labels`) that
             hold, or None where the record does not take part in the set.
         load: Reads the recording; must be picklable, so that ingest can use several processes.
     """

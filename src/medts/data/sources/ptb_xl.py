@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from medts.core.errors import ConfigError, ReadError, unknown_name
-from medts.core.labels import LabelSet
+from medts.core.labels import LabelSet, number_text
 from medts.core.records import Fact, Record, Statement
 from medts.data.ontology import class_concepts, concepts, prompts, statements
 from medts.data.report_grades import GRADES, grade_of
@@ -46,6 +46,14 @@ _NUMBER_FACTS = {"height": "height_cm", "weight": "weight_kg"}
 
 _AGE_HIDDEN = 300
 _AGE_CAP = 90
+_AGE_MOST = 120
+_AGE = LabelSet(
+    name="ptb-xl/age",
+    classes=("age",),
+    kind="number",
+    units={"age": "years"},
+    phrases={"age": ("age of the patient", "how old the patient is")},
+)
 
 
 class PtbXl(Source):
@@ -65,6 +73,7 @@ class PtbXl(Source):
     * ``grade``: the verdict in the report, one of four, for the records whose report states one.
     * ``sub``: the 23 diagnostic subclasses.
     * ``diag``, ``form``, ``rhythm``: the 44, 19 and 12 statements of each kind. ``all``: all 71.
+    * ``age``: age in years as a number, for the records that have a plausible one (0 to 120).
 
     Args:
         rate: Sampling rate of the recordings to read, Hz: 500 or 100.
@@ -85,6 +94,7 @@ class PtbXl(Source):
         obtain="https://physionet.org/content/ptb-xl/1.0.3/",
         defects=(
             "age 300 hides ages above 89; it is kept as 90 with the fact age_is_capped",
+            "ages that are hidden or not from 0 to 120 are left out of the label set ptb-xl/age",
             "likelihood 0 means not given; such statements count",
             "reports are German, English or Swedish, lower case with upper-case umlauts",
             "codes end in underscores (NST_) that published tables drop; classes drop them too",
@@ -101,7 +111,7 @@ class PtbXl(Source):
 
     @property
     def label_sets(self) -> tuple[LabelSet, ...]:
-        """The eight label sets, complete whatever part of the corpus is at hand."""
+        """The nine label sets, complete whatever part of the corpus is at hand."""
         coded = tuple(
             _label_set(part, kind="single" if part == "super-single" else "multi")
             for part in (*_CLASS_OF, "super-single")
@@ -109,7 +119,7 @@ class PtbXl(Source):
         words = {name: name.replace("_", " ") for name in GRADES}
         phrases = {name: (f"{said} ECG", f"the ECG is {said}") for name, said in words.items()}
         grade = LabelSet(name="ptb-xl/grade", classes=GRADES, kind="single", phrases=phrases)
-        return (*coded, grade)
+        return (*coded, grade, _AGE)
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists every row of the table, then every recording that no row describes.
@@ -245,6 +255,8 @@ def _entry(row: _Row, header: Path, rate: int) -> Entry:
     fold, labels = str(row.whole("strat_fold")), _labels({statement.code for statement in coded})
     grade = grade_of(row.cells["report"])
     labels["grade"] = None if grade is None else (grade,)
+    age = row.number_of("age")
+    labels["age"] = (number_text(age),) if age is not None and 0 <= age <= _AGE_MOST else None
     return Entry(record_id, subject_id, fold, load, labels)
 
 

@@ -16,10 +16,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from medts.core.errors import ConfigError, unknown_name
-from medts.core.labels import LabelSet
+from medts.core.labels import LabelSet, number_text
 from medts.core.records import Record
 from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.synthetic_recording import CLEAN, render, stated
+from medts.data.sources.synthetic_recording import CLEAN, planned_rate, render, stated
 from medts.data.sources.synthetic_reports import PHRASES
 from medts.data.sources.synthetic_subjects import (
     MORPHOLOGIES,
@@ -78,11 +78,18 @@ class Synthetic(Source):
 
     @property
     def label_sets(self) -> tuple[LabelSet, ...]:
-        """Rhythm, morphology, and both together with ``NORM`` where nothing is wrong."""
+        """Rhythm, morphology, both together with ``NORM`` where nothing is wrong; heart rate."""
         return (
             _label_set("rhythm", "single", RHYTHMS),
             _label_set("morphology", "multi", MORPHOLOGIES),
             _label_set("findings", "multi", ("NORM", *RHYTHMS[1:], *MORPHOLOGIES)),
+            LabelSet(
+                name="synthetic/rate",
+                classes=("heart_rate",),
+                kind="number",
+                units={"heart_rate": "bpm"},
+                phrases={"heart_rate": ("heart rate",)},
+            ),
         )
 
     def entries(self, path: Path) -> Iterator[Entry]:
@@ -90,7 +97,9 @@ class Synthetic(Source):
         for number in range(1, self.n_subjects + 1):
             subject = draw_subject(self.seed, number)
             for record in range(1, self.records_per_subject + 1):
-                plan = draw_plan(subject, np.random.default_rng([self.seed, number, record]))
+                rng = np.random.default_rng([self.seed, number, record])
+                plan = draw_plan(subject, rng)
+                rate_bpm = planned_rate(subject, plan, rng, self.duration_s)
                 yield Entry(
                     record_id=f"{subject.subject_id}-{record:02d}",
                     subject_id=subject.subject_id,
@@ -99,6 +108,7 @@ class Synthetic(Source):
                         "rhythm": (plan.rhythm,),
                         "morphology": plan.read,
                         "findings": stated(plan),
+                        "rate": (number_text(rate_bpm),),
                     },
                     load=partial(
                         _load, self.seed, number, record, self.sampling_rate, self.duration_s

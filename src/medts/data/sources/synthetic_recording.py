@@ -9,7 +9,7 @@ Axes: T samples.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Annotation, Record, Statement, Stream
@@ -39,6 +39,11 @@ def stated(plan: Plan) -> tuple[str, ...]:
     return (*rhythm, *plan.read) or ("NORM",)
 
 
+def planned_rate(subject: Subject, plan: Plan, rng: np.random.Generator, duration_s: float) -> int:
+    """Returns the heart rate (bpm) that `render` gives the same plan, without the signal."""
+    return _rate(_draw_beats(subject, plan, rng.spawn(3)[0], duration_s), duration_s)
+
+
 def render(
     subject: Subject,
     plan: Plan,
@@ -61,9 +66,8 @@ def render(
     potentials += electrode_noise(noise_rng, time_s, plan.noise)
     signal = leads_from_electrodes(potentials, plan.electrodes_off)
 
-    is_inside = (beats.r_s >= 0) & (beats.r_s < duration_s)
-    r_s = beats.r_s[is_inside]
-    rate_bpm = round(60 * (len(r_s) - 1) / (r_s[-1] - r_s[0]))
+    is_inside = _is_inside(beats, duration_s)
+    rate_bpm = _rate(beats, duration_s)
     missing = [
         lead for lead, row in zip(STANDARD_12_LEADS, signal, strict=True) if np.isnan(row).all()
     ]
@@ -93,7 +97,9 @@ def render(
         statements=_statements(plan),
         annotations=tuple(
             Annotation(time_s=float(at_s), label="V" if is_ectopic else "N", kind="beat")
-            for at_s, is_ectopic in zip(r_s, beats.is_ectopic[is_inside], strict=True)
+            for at_s, is_ectopic in zip(
+                beats.r_s[is_inside], beats.is_ectopic[is_inside], strict=True
+            )
         ),
         facts={
             "age": subject.age,
@@ -106,6 +112,15 @@ def render(
             "is_misread": plan.read != plan.findings,
         },
     )
+
+
+def _is_inside(beats: Beats, duration_s: float) -> Bool[np.ndarray, "n"]:
+    return (beats.r_s >= 0) & (beats.r_s < duration_s)
+
+
+def _rate(beats: Beats, duration_s: float) -> int:
+    r_s = beats.r_s[_is_inside(beats, duration_s)]
+    return round(60 * (len(r_s) - 1) / (r_s[-1] - r_s[0]))
 
 
 def _draw_beats(subject: Subject, plan: Plan, rng: np.random.Generator, duration_s: float) -> Beats:

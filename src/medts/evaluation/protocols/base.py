@@ -36,6 +36,9 @@ class Protocol(ABC):
     Config: ClassVar[type[Config]]
     """Class of its settings."""
 
+    takes_numbers: ClassVar[bool] = False
+    """Whether it measures label sets of numbers (regression) too; the runner refuses others."""
+
     home: ClassVar[str] = "medts.evaluation.protocols"
     """Package whose modules define our own protocols."""
 

@@ -18,6 +18,7 @@ class HeldOut(Protocol):
 
     name = "held_out"
     Config = HeldOutConfig
+    takes_numbers = True
 
     def measure(self, bundle: Bundle, task: Task, config: HeldOutConfig, *, seed: int) -> Found:
         """Measures a bundle with its head; nothing is trained, chosen or sampled.
@@ -32,6 +33,9 @@ class HeldOut(Protocol):
             MedtsError: If the model predicts other classes than the task's.
         """
         from medts.evaluation.answers import answer
+        from medts.evaluation.numbers import score_numbers
         from medts.evaluation.scoring import score
 
-        return replace(score(answer(bundle, task)), seed=bundle.provenance.seed)
+        has_numbers = task.label_set.has_numbers
+        found = score_numbers(bundle, task) if has_numbers else score(answer(bundle, task))
+        return replace(found, seed=bundle.provenance.seed)

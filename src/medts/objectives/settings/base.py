@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, SerializeAsAny
 
 from medts.core.errors import ConfigError
+from medts.core.labels import LabelKind
 from medts.core.registry import Registered, by_kind
 from medts.models.settings.base import EncoderSettings
 
@@ -30,6 +31,9 @@ class ObjectiveSettings(Registered):
 
     learns_from: ClassVar[LearnsFrom] = "signals"
     """``labels`` needs label sets and trains a head; the others are self-supervised."""
+
+    label_kinds: ClassVar[frozenset[LabelKind]] = frozenset({"single", "multi"})
+    """Kinds of label sets that it learns, where it learns from labels."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """Abilities that the encoder must offer; see `EncoderSettings.offers`."""

@@ -1,0 +1,66 @@
+"""Regression: the supervised objective of label sets of numbers.
+
+Huber loss between standardised values: every number weighs alike, whatever its unit. Mean and
+standard deviation are those of the training records and belong to the head, which gives physical
+units. Windows without a label and missing numbers take no part.
+
+Axes: B windows in the batch, K numbers.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from medts.core.labels import LabelSet
+from medts.losses.regression import huber_loss
+from medts.models.base import Encoder
+from medts.models.heads import RegressionHead
+from medts.objectives.base import Objective
+from medts.objectives.settings.regression import RegressionConfig
+from medts.tensors.batch import Batch, Losses, Prediction
+
+
+class Regression(Objective):
+    """Huber loss between the head's values and the targets, both standardised.
+
+    Args:
+        config: Where the loss turns linear.
+        encoder: Gives the pooled embedding.
+        head: Gives the values; it holds the training mean and standard deviation.
+        label_set: Meaning of the values.
+    """
+
+    def __init__(
+        self,
+        config: RegressionConfig,
+        *,
+        encoder: Encoder,
+        head: RegressionHead,
+        label_set: LabelSet,
+    ) -> None:
+        super().__init__()
+        self.config, self.label_set = config, label_set
+        self.encoder, self.head = encoder, head
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        return self._score(self.predict(batch).logits, batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns the head's values, in physical units."""
+        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction]:
+        """Returns loss and values from one pass."""
+        prediction = self.predict(batch)
+        return self._score(prediction.logits, batch), prediction
+
+    def _score(self, values: Float[Tensor, "B K"], batch: Batch) -> Losses:
+        assert batch.target is not None
+        assert batch.is_labelled is not None
+        loss = huber_loss(
+            self.head.standardise(values),
+            self.head.standardise(batch.target),
+            batch.is_labelled,
+            delta=self.config.delta,
+        )
+        return Losses(total=loss, parts={"huber": loss.detach()})
