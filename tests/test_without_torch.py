@@ -11,7 +11,16 @@ BLOCKED = ("torch", "lightning", "sklearn", "einops", "transformers", "wfdb", "m
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs code in a fresh process where heavy packages cannot be imported."""
-    blocked = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r}))\n"
+    blocked = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {BLOCKED!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
     return subprocess.run(
         [sys.executable, "-c", blocked + code], capture_output=True, text=True, cwd=folder
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "bench" / "coverage.py"
+SCRIPT = Path(__file__).parents[2] / "research" / "bench" / "coverage.py"
 
 
 def load_bench():

@@ -67,7 +67,7 @@ def test_a_tuned_bundle_answers_recordings_that_lack_lead_groups(tuned, syntheti
 def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synthetic_store):
     bundle = load_bundle(tuned)
     task = make_task(synthetic_store, "synthetic/findings", test_folds=["9", "10"])
-    result = measure_missing(bundle, task, MissingModalitiesConfig(n_resamples=20))
+    result = measure_missing(bundle, task, MissingModalitiesConfig(n_resamples=20), seed=0)
     assert len(result.conditions) == (2**4 - 2) + 3
     settings = RobustnessConfig(
         noise=(), sampling_rates=(), durations_s=(), gains=(), inverted=False, swaps=()
@@ -84,7 +84,7 @@ def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synt
         each for each in robustness.perturbations(bundle, synthetic_store, rows, settings)
         if each.name == "streams: without limb"
     )  # fmt: skip
-    scored = robustness._predict(bundle, synthetic_store, rows, gone, 0)[1]
+    scored = robustness._predict(bundle, synthetic_store, rows, gone, seed=0)[1]
     target = task.test.target
     kept = [k for k in range(target.shape[1]) if 0 < target[:, k].sum() < len(target)]
     areas = roc_auc_score(target[:, kept], scored[:, kept], average="macro")

@@ -125,8 +125,8 @@ def test_the_headline_and_its_late_fusion_train_what_they_say():
     methods = {each.name: each for each in find_suite("medualtime").methods}
     headline = methods["medualtime_small_redacted"]
     assert (headline.kind, headline.protocol) == ("finetune", "text_controls")
-    kept = {each.recipe for each in methods.values() if each.is_kept}
-    assert set(methods["late_fusion_redacted"].fused) <= kept
+    kept = {each.name for each in methods.values() if each.is_kept}
+    assert {each.name for each in methods["late_fusion_redacted"].fused} <= kept
     assert {"medualtime_small_signal_only", "medualtime_small_unadapted_redacted"} <= set(methods)
 
 
