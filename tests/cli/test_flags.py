@@ -96,3 +96,12 @@ def test_leaks_that_cannot_be_checked_need_a_flag(tiny_run, synthetic_store, tmp
     assert "leaks cannot be checked" in capsys.readouterr().err
     assert main([*asked, "--allow-unchecked", "--workers", "1"]) == 0
     assert "UNCHECKED" in (tmp_path / "out" / "metrics.json").read_text()
+
+
+def test_the_bundle_may_be_named_by_flag_and_is_else_the_first_path(tiny_run, file, capsys):
+    assert main(["predict", str(file), "--model", str(tiny_run), "--json"]) == 0
+    by_flag = capsys.readouterr().out
+    assert main(["predict", str(tiny_run), str(file), "--json"]) == 0
+    assert capsys.readouterr().out == by_flag
+    assert main(["predict", "--model", str(tiny_run)]) == 2
+    assert "no recording given" in capsys.readouterr().err

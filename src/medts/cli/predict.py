@@ -21,11 +21,11 @@ from medts.core.labels import LabelSet
 class Predict:
     """Apply a bundle to recordings, in any format that `medts list formats` shows."""
 
-    bundle: tyro.conf.Positional[str]
-    """Bundle, the run folder that holds one, or the name of a shipped one."""
+    paths: tyro.conf.Positional[tuple[str, ...]]
+    """Recordings; without --model the first one is the bundle."""
 
-    files: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings."""
+    model: str | None = None
+    """Bundle, the run folder that holds one, or the name of a shipped one."""
 
     labels: str | None = None
     """Label set to predict, where the bundle has several; its first one if not given."""
@@ -41,12 +41,16 @@ class Predict:
 def run(arguments: Sequence[str]) -> None:
     """Parses and predicts; a file that cannot be read does not stop the others."""
     asked = tyro.cli(Predict, prog="medts predict", args=arguments)
-    if not asked.files:
-        raise MedtsError("no recording given", remedy="medts predict BUNDLE FILE ...")
+    bundle, files = asked.model, asked.paths
+    if bundle is None and files:
+        bundle, *files = files
+    if bundle is None or not files:
+        raise MedtsError("no recording given", remedy="medts predict FILE ... --model BUNDLE")
+    files = [Path(file) for file in files]
     from medts.inference.predictor import load
 
     hints = asked.reading.hints()
-    model = load(asked.bundle, device=asked.compute.device, precision=asked.compute.precision)
+    model = load(bundle, device=asked.compute.device, precision=asked.compute.precision)
     label_set = model.backend.resolve(asked.labels)
 
     def predict(file: Path) -> Answer | MedtsError:
@@ -58,7 +62,7 @@ def run(arguments: Sequence[str]) -> None:
     failures = 0
     # Threads, since reading and the network release the interpreter's lock.
     with ThreadPoolExecutor(max(1, asked.compute.workers)) as pool:
-        for file, found in zip(asked.files, pool.map(predict, asked.files), strict=True):
+        for file, found in zip(files, pool.map(predict, files), strict=True):
             if isinstance(found, MedtsError):
                 failures += 1
                 print(f"medts: {found}", file=sys.stderr)
@@ -67,7 +71,7 @@ def run(arguments: Sequence[str]) -> None:
             else:
                 _show(file, found, label_set)
     if failures:
-        raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
+        raise MedtsError(f"{failures} of {len(files)} recordings could not be read")
 
 
 def _show(file: Path, answer: Answer, label_set: LabelSet) -> None:
