@@ -128,3 +128,9 @@ def test_what_is_no_number_is_refused(records):
         medts.Regressor(RECIPE).fit(records, ["a"] * len(records))
     with pytest.raises(MedtsError, match="shape"):
         medts.Regressor(RECIPE).fit(records, np.full(len(records), np.inf))
+
+
+def test_several_labels_of_a_record_may_be_numbers(records):
+    model = medts.Classifier(RECIPE).fit(records[:24], [[0], [1], [0, 1], [1]] * 6)
+    assert model.classes_.tolist() == [0, 1]
+    assert model.predict_proba(records[:2]).shape == (2, 2)

@@ -312,5 +312,7 @@ def _is_indicator(y: Any) -> bool:
         return False
     if any(isinstance(each, str) for row in y for each in row):
         return False
+    if len({len(row) for row in y}) > 1:
+        return False
     rows = np.asarray(y)
     return rows.ndim == 2 and bool(np.isin(rows, (0, 1)).all())

@@ -195,3 +195,31 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(synthetic_store, tmp_
     )
     with pytest.raises(MedtsError, match=r"Lower --training.learning-rate"):
         run(synthetic_store, tmp_path / "run", recipe)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("scale", 1.0), ("low_hz", 1.0), ("filter", "butterworth")]
+)
+def test_a_start_that_read_signals_prepared_in_another_way_is_refused(
+    tiny_run, synthetic_store, tmp_path, field, value
+):
+    recipe = find_recipe("xresnet1d_test")
+    ecg = recipe.preprocessing.streams["ecg"].but(**{field: value})
+    other = recipe.but(preprocessing=recipe.preprocessing.but(streams={"ecg": ecg}))
+    with pytest.raises(ConfigError, match=f"prepared in another way.*{field}"):
+        run(synthetic_store, tmp_path / "run", other, init=tiny_run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_read_its_leads_in_another_order_is_refused(
+    tiny_run, synthetic_store, tmp_path
+):
+    recipe = find_recipe("xresnet1d_test")
+    leads = recipe.encoder.channels[::-1]
+    ecg = recipe.preprocessing.streams["ecg"].but(channels=leads)
+    other = recipe.but(
+        encoder=recipe.encoder.but(channels=leads),
+        preprocessing=recipe.preprocessing.but(streams={"ecg": ecg}),
+    )
+    with pytest.raises(ConfigError, match=r"prepared in another way.*channels"):
+        run(synthetic_store, tmp_path / "run", other, init=tiny_run)

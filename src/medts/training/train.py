@@ -175,15 +175,19 @@ def check_same_preparation(recipe: Recipe, start: Bundle, init: str | Path | Non
     """Makes sure that a bundle's encoder was trained on signals prepared as the recipe's are.
 
     Raises:
-        ConfigError: If rate, unit, scale or filter of a stream differ.
+        ConfigError: If rate, unit, scale or filter of a stream differ, or the channels of an
+            encoder that tells them apart by their order alone.
     """
+    fields = ["sampling_rate", "unit", "scale", "low_hz", "high_hz", "filter"]
+    if not recipe.encoder.is_channel_variable:
+        fields.append("channels")
     for name, spec in recipe.preprocessing.streams.items():
         before = start.preprocessing.streams.get(name)
         if before is None:
             continue
         differing = [
             f"{field} {found} and {wanted}"
-            for field in ("sampling_rate", "unit", "scale", "low_hz", "high_hz", "filter")
+            for field in fields
             if (found := getattr(before, field)) != (wanted := getattr(spec, field))
         ]
         if differing:
