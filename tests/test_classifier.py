@@ -7,6 +7,7 @@ from medts.core.errors import ConfigError, MedtsError
 from medts.data.sources.synthetic import synthetic_record
 from medts.inference.bundle import load_bundle
 from medts.recipes import find_recipe
+from medts.targets import read_classes
 from medts.training.settings import Training
 
 RECIPE = find_recipe("xresnet1d_test").but(
@@ -134,3 +135,63 @@ def test_several_labels_of_a_record_may_be_numbers(records):
     model = medts.Classifier(RECIPE).fit(records[:24], [[0], [1], [0, 1], [1]] * 6)
     assert model.classes_.tolist() == [0, 1]
     assert model.predict_proba(records[:2]).shape == (2, 2)
+
+
+def test_targets_are_read_in_every_form_of_the_ecosystem():
+    pd, sparse, torch = (pytest.importorskip(n) for n in ("pandas", "scipy.sparse", "torch"))
+    rows = np.array([[1, 0], [1, 1], [0, 1]])
+    held = [("0",), ("0", "1"), ("1",)]
+    for several in (rows, rows.tolist(), rows.astype(bool), sparse.csr_matrix(rows)):
+        assert read_classes(several).labels == held
+        assert read_classes(several).label_set.kind == "multi"
+    frame = pd.DataFrame(rows, columns=["AF", "PVC"], index=[7, 8, 9])
+    assert read_classes(frame).labels == [("AF",), ("AF", "PVC"), ("PVC",)]
+    lists = read_classes([["SR"], ["SR", "AFIB"], []])
+    assert (lists.values, lists.labels[2]) == (["AFIB", "SR"], ())
+    names = ["a", "b", "a"]
+    for one in (names, np.array(names)[:, None], pd.Series(names, index=[5, 6, 7]),
+                pd.DataFrame({"y": names}), pd.Series(names, dtype="category")):  # fmt: skip
+        assert read_classes(one).labels == [("a",), ("b",), ("a",)]
+        assert read_classes(one).label_set.kind == "single"
+    assert read_classes(torch.tensor([10, 2, 10])).values == [2, 10]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", "b", None],
+        np.array([0.0, 1.0, np.nan]),
+        [["a"], ["a", "b"], [None]],
+        np.array([[1, 0], [1, 1], [np.nan, 1]]),
+    ],
+)
+def test_a_missing_label_is_no_class(y):
+    with pytest.raises(ConfigError, match="row 2") as refused:
+        read_classes(y)
+    assert refused.value.field == "y"
+
+
+def test_lists_of_labels_are_scored_as_their_rows(records):
+    several = [["slow"], ["slow", "fast"]] * 24
+    model = medts.Classifier(RECIPE.but(training__epochs=1)).fit(records, several)
+    predicted = model.predict(records)
+    rows = np.array([[0, 1], [1, 1]] * 24)
+    assert model.score(records, several) == pytest.approx((predicted == rows).all(axis=1).mean())
+    with pytest.raises(ConfigError, match="other"):
+        model.score(records[:1], [["other"]])
+
+
+def test_validation_subjects_hold_the_rarer_class():
+    subjects = [f"s{n}" for n in range(20)]
+    targets = read_classes(["rare" if n < 4 else "common" for n in range(20)])
+    for seed in range(20):
+        folds = medts.Classifier(seed=seed)._folds(subjects, targets)
+        assert {folds[n] for n in range(4)} == {"train", "validation"}
+
+
+def test_nothing_to_fit_is_refused():
+    empty = np.zeros((0, 1, 100), dtype=np.float32)
+    model = medts.Classifier(RECIPE, sampling_rate=100, channels=["I"], unit="mV")
+    with pytest.raises(ConfigError) as refused:
+        model.fit(empty, [])
+    assert refused.value.field == "X"

@@ -7,7 +7,9 @@ Axes: n records, C channels, T samples in time, K classes or numbers.
 """
 
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +17,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
 
 from medts.core.errors import ConfigError
-from medts.core.labels import LabelSet, number_text
+from medts.core.labels import LabelSet
 from medts.core.montage import guess_modality
 from medts.core.records import Record, Stream
 from medts.data.in_memory import RecordsInMemory
@@ -27,6 +31,7 @@ from medts.data.splits import Split
 from medts.inference.predictor import load
 from medts.inference.stored import predict_store
 from medts.recipes import find_recipe
+from medts.targets import NAME, Targets, indicator, read_classes, read_numbers
 from medts.training.recipe import Recipe
 from medts.training.train import train
 
@@ -67,8 +72,8 @@ class Estimator(BaseEstimator, ABC):
         self.seed = seed
 
     @abstractmethod
-    def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
-        """Returns labels of each record as a store keeps them, and what they mean."""
+    def _targets(self, y: Any) -> Targets:
+        """Reads y."""
 
     @abstractmethod
     def _of_store(self, label_set: LabelSet) -> None:
@@ -95,9 +100,10 @@ class Estimator(BaseEstimator, ABC):
 
         Args:
             X: Records, an array ``(n, C, T)``, or a `Store`.
-            y: For a `Classifier` one label per record; or rows of zeros and ones, or lists of
+            y: For a `Classifier` one class per record; or rows of zeros and ones, or lists of
                 labels, where several may hold. For a `Regressor` numbers ``(n,)`` or
-                ``(n, K)``, NaN where one is missing. Not given for a store.
+                ``(n, K)``, NaN where one is missing. Lists, arrays, DataFrames, sparse matrices
+                and tensors are read. Not given for a store.
             groups: Subject of each record; the records' own subjects if not given.
             label_set: Label set of a store.
             train_folds: Folds of a store that train.
@@ -120,7 +126,7 @@ class Estimator(BaseEstimator, ABC):
             self._of_store(X.label_set(label_set))
             data, split = X, Split(train=tuple(train_folds), validation=tuple(val_folds))
         else:
-            data, label_set = self._held(self._records(X), y, groups), "memory/labels"
+            data, label_set = self._held(self._records(X), y, groups), NAME
             split = Split(train=("train",), validation=("validation",))
         with tempfile.TemporaryDirectory() as temporary:
             bundle = train(
@@ -179,12 +185,15 @@ class Estimator(BaseEstimator, ABC):
 
     def _held(self, records: list[Record], y: Any, groups: Sequence[Any] | None) -> RecordsInMemory:
         """Returns records with their labels, and with validation subjects apart."""
-        if y is None or len(y) != len(records):
-            given = "no labels" if y is None else f"{len(y)} labels"
-            raise ConfigError(f"{len(records)} records but {given}", field="y")
+        if not records:
+            raise ConfigError("no records", field="X")
+        if y is None:
+            raise ConfigError(f"{len(records)} records but no labels", field="y")
+        targets = self._targets(y)
+        if len(targets.labels) != len(records):
+            raise ConfigError(f"{len(records)} records but {len(targets.labels)} labels", field="y")
         if groups is not None and len(groups) != len(records):
             raise ConfigError(f"{len(records)} records but {len(groups)} groups", field="groups")
-        labels, label_set = self._labels(y)
         if groups is None:
             groups = [each.subject_id or number for number, each in enumerate(records)]
         subjects = [str(group) for group in groups]
@@ -192,21 +201,33 @@ class Estimator(BaseEstimator, ABC):
             replace(record, subject_id=subject)
             for record, subject in zip(records, subjects, strict=True)
         ]
-        folds = self._folds(subjects)
-        return RecordsInMemory(owned, folds=folds, label_set=label_set, labels=labels)
+        folds = self._folds(subjects, targets)
+        return RecordsInMemory(
+            owned, folds=folds, label_set=targets.label_set, labels=targets.labels
+        )
 
-    def _folds(self, subjects: list[str]) -> list[str]:
-        people = sorted(set(subjects))
-        if len(people) < 2:
+    def _folds(self, subjects: list[str], targets: Targets) -> list[str]:
+        """Holds out validation subjects, stratified by the rarest class of each record."""
+        n_people = len(set(subjects))
+        if n_people < 2:
             raise ConfigError(
                 "validation needs subjects of its own, and there is only one",
                 field="groups",
                 remedy="Give records of at least two subjects",
             )
-        order = np.random.default_rng(self.seed).permutation(people)
-        n_validation = min(len(people) - 1, max(1, round(self.validation_ratio * len(people))))
-        chosen = set(order[:n_validation])
-        return ["validation" if subject in chosen else "train" for subject in subjects]
+        strata = [""] * len(subjects)
+        n_with = Counter(name for names in targets.labels for name in names)
+        if not targets.label_set.has_numbers and max(n_with.values(), default=0) > 1:
+            strata = [min(names, key=n_with.__getitem__, default="") for names in targets.labels]
+        most = max(Counter(strata).values())
+        n_splits = min(n_people, most, max(2, round(1 / self.validation_ratio)))
+        splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a class rarer than folds is no error
+            _, chosen = next(splitter.split(subjects, strata, subjects))
+        is_validation = np.zeros(len(subjects), dtype=bool)
+        is_validation[chosen] = True
+        return np.where(is_validation, "validation", "train").tolist()
 
 
 class Classifier(ClassifierMixin, Estimator):
@@ -239,6 +260,15 @@ class Classifier(ClassifierMixin, Estimator):
         thresholds = [found.get(name, np.inf) for name in bundle.label_set.classes]
         return (probability >= np.array(thresholds)).astype(int)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy; where several labels may hold, the share of records with all of them right."""
+        predicted = self.predict(X)
+        if predicted.ndim == 1:
+            y, predicted = [label for (label,) in read_classes(y).labels], predicted.astype(str)
+        else:
+            y = indicator(y, self._values)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
     def _of_store(self, label_set: LabelSet) -> None:
         if label_set.has_numbers:
             raise ConfigError(
@@ -246,23 +276,10 @@ class Classifier(ClassifierMixin, Estimator):
             )
         self._values = list(label_set.classes)
 
-    def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
-        """Reads labels of either kind, and remembers the caller's own values."""
-        if isinstance(y[0], (list, tuple, set)) and not _is_indicator(y):
-            self._values = sorted({name for names in y for name in names})
-            labels = [tuple(str(name) for name in names) for names in y]
-            kind = "multi"
-        elif _is_indicator(y):
-            rows = np.asarray(y)
-            self._values = list(range(rows.shape[1]))
-            labels = [tuple(str(k) for k in np.flatnonzero(row)) for row in rows]
-            kind = "multi"
-        else:
-            self._values = sorted(set(np.asarray(y).tolist()))
-            labels = [(str(label),) for label in np.asarray(y).tolist()]
-            kind = "single"
-        classes = tuple(str(value) for value in self._values)
-        return labels, LabelSet(name="memory/labels", classes=classes, kind=kind)
+    def _targets(self, y: Any) -> Targets:
+        targets = read_classes(y)
+        self._values = targets.values
+        return targets
 
 
 class Regressor(RegressorMixin, Estimator):
@@ -290,29 +307,7 @@ class Regressor(RegressorMixin, Estimator):
             )
         self._is_flat = len(label_set) == 1
 
-    def _labels(self, y: Any) -> tuple[list[tuple[str, ...]], LabelSet]:
-        try:
-            values = np.asarray(y, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise ConfigError("not every target is a number", field="y") from error
-        if values.ndim not in (1, 2) or np.isinf(values).any():
-            raise ConfigError(
-                "targets are numbers of shape (n,) or (n, K), NaN where one is missing", field="y"
-            )
-        self._is_flat = values.ndim == 1
-        columns = values.reshape(len(values), -1)
-        names = ("y",) if self._is_flat else tuple(f"y{k}" for k in range(columns.shape[1]))
-        labels = [tuple(map(number_text, row)) for row in columns.tolist()]
-        return labels, LabelSet(name="memory/labels", classes=names, kind="number")
-
-
-def _is_indicator(y: Any) -> bool:
-    """True for rows of zeros and ones."""
-    if isinstance(y[0], (str, bytes)) or not hasattr(y[0], "__len__"):
-        return False
-    if any(isinstance(each, str) for row in y for each in row):
-        return False
-    if len({len(row) for row in y}) > 1:
-        return False
-    rows = np.asarray(y)
-    return rows.ndim == 2 and bool(np.isin(rows, (0, 1)).all())
+    def _targets(self, y: Any) -> Targets:
+        targets = read_numbers(y)
+        self._is_flat = targets.is_flat
+        return targets
