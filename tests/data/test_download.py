@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format, *_):  # noqa: A002 - the name of the base class
+    def log_message(self, format, *_):
         pass
 
     def do_GET(self):
