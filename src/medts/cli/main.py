@@ -18,6 +18,7 @@ from medts.version import __version__
 
 VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
+    "download": "Download a public corpus; resumable, every file checked.",
     "ingest": "Turn a corpus in its official layout into a store.",
     "info": "Say what a store, a bundle, a run or a recording holds.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",
