@@ -129,7 +129,7 @@ def test_every_source_has_a_card_for_readers() -> None:
 def test_every_field_of_a_result_is_explained() -> None:
     from medts.evaluation.result import Result
 
-    page = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reading-results.md").read_text(encoding="utf-8")
     names = [field.serialization_alias or name for name, field in Result.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in page] == []
 
