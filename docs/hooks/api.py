@@ -15,9 +15,9 @@ _SECTION = re.compile(r"(Args|Returns|Raises|Yields|Attributes|Note|References?)
 _Definition = ast.FunctionDef | ast.ClassDef
 _INTRODUCTION = """# API
 
-In short: every public class and function of `medts`, one page a room, made from signatures and docstrings.
-What most people need is on the page [Python](../python.md); the rooms are explained under
-[Architecture](../architecture.md). Where annotations show shapes, letters are those of
+In short: every public class and function of `medts`, one page a room, made from signatures and
+docstrings. What most people need is on the page [Python](../python.md); the rooms are explained
+under [Architecture](../architecture.md). Where annotations show shapes, letters are those of
 [Concepts](../concepts.md#letters-in-shapes).
 
 | name | module |
@@ -52,11 +52,22 @@ def _names() -> Iterator[str]:
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     for each in ast.walk(tree):
         if isinstance(each, ast.ImportFrom) and each.col_offset and each.module:
-            place = each.module.split(".")
-            page = f"{place[1]}.md" if (PACKAGE / place[1]).is_dir() else ""
             for name in each.names:
-                link = f"{page}#{each.module}.{name.name}"
-                yield f"| [`medts.{name.asname or name.name}`]({link}) | `{each.module}` |"
+                module = _home(each.module, name.name)
+                room = module.split(".")[1]
+                page = f"{room}.md" if (PACKAGE / room).is_dir() else ""
+                link = f"{page}#{module}.{name.name}"
+                yield f"| [`medts.{name.asname or name.name}`]({link}) | `{module}` |"
+
+
+def _home(module: str, name: str) -> str:
+    """Returns the module that defines a name, where a package only passes it on."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for each in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(each, ast.ImportFrom) and name in {alias.name for alias in each.names}:
+            return _home(str(each.module), name)
+    return module
 
 
 def _modules(room: Path) -> Iterator[str]:
@@ -73,7 +84,8 @@ def _module(path: Path) -> str:
     members = "\n\n".join(_member(each, dotted, source) for each in _public(ast.parse(source)))
     if not members and path.parent.parent != PACKAGE:
         return ""
-    head = f"## {dotted}\n\n{_text(_docstring(path))}\n\n[source]({_SOURCE}/{name})"
+    title = "" if path.parent.parent == PACKAGE and path.name == "__init__.py" else f"## {dotted}"
+    head = f"{title}\n\n{_text(_docstring(path))}\n\n[source]({_SOURCE}/{name})"
     return f"{head}\n\n{members}" if members or path.name == "__init__.py" else ""
 
 

@@ -11,11 +11,13 @@ from medts.data.sources.base import Source
 
 _INTRODUCTION = """# Datasets
 
-In short: a page for each corpus that `medts ingest` reads. No recording is shipped with the package, and
-every corpus keeps its own licence. These pages are made from the cards that `medts list sources` prints.
+In short: a page for each corpus that `medts ingest` reads. No recording is shipped with the
+package, and every corpus keeps its own licence. These pages are made from the cards that
+`medts list sources` prints.
 
-Missing yours? [CONTRIBUTING](https://github.com/medts/medts/blob/main/CONTRIBUTING.md#add-a-dataset)
-says what a source takes.
+Missing yours?
+[CONTRIBUTING](https://github.com/medts/medts/blob/main/CONTRIBUTING.md#add-a-dataset) says what a
+source takes.
 
 | source | corpus | subjects | licence |
 |---|---|---|---|
@@ -32,9 +34,10 @@ def on_files(files: Any, config: Any) -> Any:
 def pages() -> dict[str, str]:
     """Returns the text of every page by its name, the index among them."""
     found = dict(sorted(sources().found.items()))
+    cards = {name: each.card for name, each in found.items()}
     rows = [
-        f"| [`{name}`]({name}.md) | {each.card.title} | {each.card.subjects} | {each.card.licence} |"
-        for name, each in found.items()
+        f"| [`{name}`]({name}.md) | {card.title} | {card.subjects} | {card.licence} |"
+        for name, card in cards.items()
     ]
     index = _INTRODUCTION + "\n".join(rows) + "\n"
     return {"index": index} | {name: page(source) for name, source in found.items()}
