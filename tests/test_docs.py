@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -199,11 +200,11 @@ def test_the_ten_lines_of_the_readme_run_on_own_files(
         table.writerows(rows)
     [block] = blocks(ROOT / "README.md", "python")
     assert len([line for line in block.splitlines() if line]) <= 10
-    names: dict[str, object] = {"__name__": "snippet"}
+    names: dict[str, Any] = {"__name__": "snippet"}
     exec(compile(block, "README.md", "exec"), names)
-    prediction = names["prediction"]
-    assert set(prediction.probability) == {"AFIB", "SR"}  # pyright: ignore[reportAttributeAccessIssue]
-    assert sum(prediction.probability.values()) == pytest.approx(1.0)  # pyright: ignore[reportAttributeAccessIssue]
+    probability = names["prediction"].probability
+    assert set(probability) == {"AFIB", "SR"}
+    assert sum(probability.values()) == pytest.approx(1.0)
 
 
 def test_every_field_of_a_result_is_explained() -> None:

@@ -48,5 +48,5 @@ def recipes(*prefixes: str) -> Iterator[str]:
 
     yield from ("| recipe | what it is |", "|---|---|")
     for name, recipe in sorted(all_recipes().found.items()):
-        if name.startswith(prefixes) and not name.endswith("_test"):
+        if name.startswith(prefixes) and "_test" not in name:
             yield f"| `{name}` | {(recipe.__doc__ or '').strip().partition(chr(10))[0]} |"
