@@ -23,14 +23,14 @@ test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: $(STAMP)
-	$(BIN)/ruff format --check src tests research
-	$(BIN)/ruff check src tests research
+	$(BIN)/ruff format --check src tests research docs
+	$(BIN)/ruff check src tests research docs
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
 format: $(STAMP)
-	$(BIN)/ruff format src tests research
-	$(BIN)/ruff check --fix src tests research
+	$(BIN)/ruff format src tests research docs
+	$(BIN)/ruff check --fix src tests research docs
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict

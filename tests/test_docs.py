@@ -1,10 +1,14 @@
 """The papers of the repository say what is true: commands, snippets, paths, versions."""
 
 import contextlib
+import csv
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -12,10 +16,13 @@ import yaml
 import medts
 from medts.cli.main import VERBS, main
 from medts.data.sources import sources
+from medts.data.sources.synthetic import synthetic_record
+from medts.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RUNNABLE = [page for page in PAGES if page.name != "CONTRIBUTING.md"]
+RUNNABLE = [page for page in PAGES if page.name not in ("README.md", "CONTRIBUTING.md")]
+HOOKS = ROOT / "docs" / "hooks"
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
@@ -24,6 +31,17 @@ _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
+
+
+def hook(name: str) -> ModuleType:
+    """Imports a hook of the documentation."""
+    pytest.importorskip("mkdocs", reason="mkdocs-material is not installed")
+    spec = importlib.util.spec_from_file_location(f"hook_{name}", HOOKS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -117,19 +135,82 @@ def test_the_citation_is_that_of_this_version() -> None:
     assert {"message", "title", "authors", "license"} <= set(citation)
 
 
-def test_every_source_has_a_card_for_readers() -> None:
+def test_every_source_has_a_page_with_all_that_its_card_states() -> None:
+    pages = hook("datasets").pages()
     for name, source in sources().found.items():
-        card = ROOT / "docs" / "datasets" / f"{source.__module__.rpartition('.')[2]}.md"
-        assert card.is_file(), f"{name} has no {name_of(card)}"
-        text = card.read_text(encoding="utf-8")
-        assert source.card.licence.split(";")[0] in text
-        assert all(label_set.name in text for label_set in source().label_sets)
+        card, text = source.card, pages[name]
+        for field in ("subjects", "records", "streams", "folds", "defects"):
+            assert getattr(card, field), f"{name} has a card without {field}"
+        stated = [card.title, card.licence, card.subjects, card.records, card.also, card.folds]
+        stated += [card.layout, *(part for stream in card.streams.values() for part in stream)]
+        stated += [each[1:] for each in (*card.notes, *card.defects)]
+        stated += [name for label_set in source().label_sets for name in label_set.classes]
+        assert [each for each in stated if each not in text] == []
+        assert f"| [`{name}`]({name}.md) | {card.title} |" in pages["index"]
+
+
+def test_list_and_pages_of_sources_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["list", "sources"])
+    listed = " ".join(capsys.readouterr().out.split())
+    names = set(hook("datasets").pages()) - {"index"}
+    assert names == set(sources().found)
+    assert [name for name in names if f" {name} " not in listed] == []
+
+
+def test_every_name_of_the_package_has_an_entry_of_the_api() -> None:
+    pages = hook("api").pages()
+    for name in set(medts.__all__) - {"__version__"}:
+        link = re.search(rf"\[`medts\.{name}`\]\(([\w]*)(?:\.md)?#([\w.]+)\)", pages["index"])
+        assert link is not None, f"medts.{name} is not in the API pages"
+        assert f"{{ #{link[2]} }}" in pages[link[1] or "index"]
+    rooms = {file.parent.name for file in ROOT.glob("src/medts/*/__init__.py")}
+    assert rooms == set(pages) - {"index"}
+
+
+def test_the_page_of_the_architecture_has_every_room_and_true_paths() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = "\n".join(hook("tables").rooms())
+    rooms = [file.parent.name for file in ROOT.glob("src/medts/*/__init__.py")]
+    assert [room for room in rooms if f"[`{room}`](api/{room}.md)" not in table] == []
+    paths = [span for span in _CODE_SPAN.findall(page) if "/" in span]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_page_begins_in_short() -> None:
+    pages = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name != "index.md"]
+    starts = {name_of(page): page.read_text(encoding="utf-8").split("\n## ")[0] for page in pages}
+    assert [name for name, start in starts.items() if "In short" not in start] == []
+
+
+def test_the_ten_lines_of_the_readme_run_on_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    rows = []
+    for person in range(10):
+        for rhythm in ("SR", "AFIB"):
+            file = f"mine/{person}-{rhythm}.edf"
+            FORMATS["edf"].write(synthetic_record(rhythm=rhythm, seed=person), Path(file))
+            rows.append({"file": file, "person": str(person), "rhythm": rhythm})
+    FORMATS["edf"].write(synthetic_record(rhythm="AFIB", seed=99), Path("mine/new.edf"))
+    with Path("mine/labels.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, ["file", "person", "rhythm"])
+        table.writeheader()
+        table.writerows(rows)
+    [block] = blocks(ROOT / "README.md", "python")
+    assert len([line for line in block.splitlines() if line]) <= 10
+    names: dict[str, Any] = {"__name__": "snippet"}
+    exec(compile(block, "README.md", "exec"), names)
+    probability = names["prediction"].probability
+    assert set(probability) == {"AFIB", "SR"}
+    assert sum(probability.values()) == pytest.approx(1.0)
 
 
 def test_every_field_of_a_result_is_explained() -> None:
     from medts.evaluation.result import Result
 
-    page = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reading-results.md").read_text(encoding="utf-8")
     names = [field.serialization_alias or name for name, field in Result.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in page] == []
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from medts.inference.bundle import load_bundle
 from medts.inference.predictor import load
 from medts.nn.language_model import random_language_model
 from medts.nn.trunk import original
-from medts.recipes import find_recipe, recipes
+from medts.recipes import find_recipe
 from research.tables import find_suite
 
 VARIANTS = {
@@ -139,13 +138,6 @@ def test_a_variant_changes_only_what_it_names(name):
         if getattr(base.encoder, field) != getattr(variant.encoder, field)
     }
     assert changed == VARIANTS[name]
-
-
-def test_the_page_of_the_paper_lists_every_recipe():
-    page = (Path(__file__).parents[2] / "docs/papers/medualtime.md").read_text(encoding="utf-8")
-    families = ("medualtime", "text_linear", "gpt4ts")
-    names = {each for each in recipes() if each.startswith(families)}
-    assert {each for each in names if f"`{each}`" not in page} == set()
 
 
 def test_the_recipe_of_the_paper_has_its_settings():

@@ -60,16 +60,41 @@ class Adftd(Source):
             "doi:10.3390/data8060095, doi:10.18112/openneuro.ds004504.v1.0.8"
         ),
         obtain="https://openneuro.org/datasets/ds004504",
+        subjects="88: 36 with Alzheimer's disease, 23 with frontotemporal dementia, 29 healthy",
+        records=(
+            "ten seconds of one recording; recordings last 5 to 21 minutes at rest with closed eyes"
+        ),
+        streams={
+            "eeg": ("19 electrodes of the 10-20 system", "µV", "500 Hz"),
+        },
+        also="age, sex, MMSE, and whether the recording is the cleaned one (is_cleaned)",
+        folds=(
+            "Medformer's: of each class the first 60 % of the subjects by number train, the "
+            "next 20 % validate, the rest test (51, 18 and 19)"
+        ),
+        layout=(
+            "`participants.tsv`; the cleaned recordings in `derivatives/` are read where "
+            "there are any (0.5 to 45 Hz, artefacts removed), else the raw ones, never both"
+        ),
+        notes=(
+            "Medformer takes windows of one second without overlap: `window_s=1.0`, `stride_s=1.0`",
+        ),
         defects=(
-            "the label is a person's disease: pieces of one recording are copies of one answer, "
-            "so count subjects, not pieces",
-            "the authors cut bad stretches out of the cleaned recordings: time jumps there, and "
-            "nothing in the signal says where unless the dataset has boundary events",
+            "the label is a person's disease: pieces of one recording are copies of one "
+            "answer, so count subjects, not pieces",
+            "the authors cut bad stretches out of the cleaned recordings: time jumps "
+            "there, and nothing in the signal says where unless the dataset has boundary "
+            "events",
             "of the raw recordings README says that Cz is the reference, their sidecars A1 A2",
-            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: sex tells "
-            "of the class",
+            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: "
+            "sex tells of the class",
             "the parts of the split follow subject numbers; they were not drawn at random",
             "less than five seconds at the end of a recording are left out",
+            "a subject of an unknown group, without a recording, or with other than the "
+            "19 channels is quarantined",
+            "tested on small files in the official layout: its tables and sidecars were "
+            "seen, its recordings were not; that they are MATLAB 5 files with the samples "
+            "inside is concluded from their sizes",
         ),
         is_public=True,
     )

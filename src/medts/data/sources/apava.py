@@ -71,18 +71,38 @@ class Apava(Source):
             "binarisation. PLoS ONE 12(10), e0186164 (2017), doi:10.1371/journal.pone.0186164"
         ),
         obtain="https://osf.io/jbysn/ (AD_Data.tar.gz)",
+        subjects="23, of whom 12 with Alzheimer's disease",
+        records="a trial of five seconds at rest with closed eyes; 1 to 59 of each subject",
+        streams={
+            "eeg": (
+                "16 electrodes of the 10-20 system (not Fz, Cz, Pz) against their common average",
+                "µV",
+                "256 Hz",
+            ),
+        },
+        folds=(
+            "Medformer's: subjects 15, 16, 19 and 20 validate, 1, 2, 17 and 18 test, the "
+            "others train"
+        ),
+        layout="`AD_Data/preproctrials01.mat` to `preproctrials23.mat`",
+        notes=(
+            "Medformer takes nine windows of one second from a trial, every half second: "
+            "`window_s=1.0`, `stride_s=0.5`",
+        ),
         defects=(
-            "the files do not say who is ill: the list of patients is the one that Medformer and "
-            "COMET publish",
-            "the files state no unit: the values are taken to be µV, and a file whose middle "
-            "channel deviates by less than 0.5 or more than 500 is refused",
-            "the publication has 11 patients and 19 channels, the files have 12 and 16: Fz, Cz and "
-            "Pz are missing",
+            "the files do not say who is ill: the list of patients is the one that "
+            "Medformer and COMET publish",
+            "the files state no unit: the values are taken to be µV, and a file whose "
+            "middle channel deviates by less than 0.5 or more than 500 is refused",
+            "the publication has 11 patients and 19 channels, the files have 12 and 16: "
+            "Fz, Cz and Pz are missing",
             "subjects have 1 to 59 trials; subject 5 has one and subject 7 three",
             "four subjects validate and four test, so scores hang on very few people",
-            "COMET validates on subjects 17 and 18 and tests on 19 and 20; Medformer's split is "
-            "used here",
+            "COMET validates on subjects 17 and 18 and tests on 19 and 20; Medformer's "
+            "split is used here",
             "when a trial was recorded is not known: trials are in the order of the file",
+            "a file with other channels, another rate or trials of another length is refused",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from medts.core.config import Config
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
@@ -54,6 +56,27 @@ class SourceCard(Config):
 
     obtain: str
     """How to get the official distribution."""
+
+    subjects: str = ""
+    """How many persons."""
+
+    records: str = ""
+    """What one record is, how many there are, how long they last."""
+
+    streams: dict[str, tuple[str, str, str]] = Field(default_factory=dict)
+    """For each stream, or several of a kind: channels, unit, sampling rate."""
+
+    also: str = ""
+    """What comes beside the signals: reports, annotations, facts."""
+
+    folds: str = ""
+    """The folds, and the split that is recommended."""
+
+    layout: str = ""
+    """What the folder must hold."""
+
+    notes: tuple[str, ...] = ()
+    """What the label sets mean, and how the corpus is meant to be used."""
 
     defects: tuple[str, ...] = ()
     """Known faults of the corpus, and what the source does about each."""

@@ -66,11 +66,31 @@ class Bidmc(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/bidmc/1.0.0/",
+        subjects="fewer than 53: some recordings share a patient",
+        records="53 recordings of eight minutes from intensive care",
+        streams={
+            "ecg": ("as recorded", "mV", "125 Hz"),
+            "ppg, resp": ("one each", "arbitrary", "125 Hz"),
+            "abp, cvp and the like": ("in some recordings (ABP or ART)", "mmHg", "125 Hz"),
+            "hr, resp-rate": ("HR and PULSE; breaths", "per minute", "1 Hz"),
+            "spo2": ("one", "%", "1 Hz"),
+        },
+        also="breaths by two annotators as annotations, age, sex, ward",
+        folds="one for each patient, numbered by the patient's first recording",
+        layout="the recordings in WFDB or in CSV; the CSV part suffices",
+        notes=(
+            "it has no classes: it is for pretraining",
+            "a record is a whole recording; give `crops_per_record` none to train on all "
+            "of its windows",
+        ),
         defects=(
             "several recordings may be of one patient (06 to 09 are): subjects are MIMIC II ids",
             "columns differ in set and order, and their names begin with a blank: taken by name",
             "the monitors clip the signals at the edge of their range",
             "numerics have empty cells: NaN",
+            "an unknown column is refused",
+            "times are rounded to five digits: rows must follow each other at 125 Hz "
+            "within three quarters of a step",
         ),
         is_public=True,
     )

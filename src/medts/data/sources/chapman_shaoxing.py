@@ -110,16 +110,36 @@ class ChapmanShaoxing(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/ecg-arrhythmia/1.0.0/",
+        subjects="45,152",
+        records="45,152 ECGs of 10 s",
+        streams={
+            "ecg": ("12 leads", "mV", "500 Hz"),
+        },
+        also="SNOMED CT codes as statements, age, sex",
+        folds=(
+            "a hash of the id puts each record into train, validation or test (60, 20 and 20 %)"
+        ),
+        layout=(
+            "the distribution as it is; the folders `chapman_shaoxing` and `ningbo` of the "
+            "PhysioNet challenge of 2021 are read as well"
+        ),
+        notes=(
+            "papers call it CSN or Chapman; `findings` has the 38 classes of MERL and "
+            "MELP, in their order",
+            "a record without a label of a set takes no part in it",
+        ),
         defects=(
-            "published label tables matched acronyms as parts of a text; labels here are exact, "
-            "so counts differ from MERL's and MELP's (VB: 3 in their test table, not 169)",
-            "published tables drop every record with a code that the corpus's table lacks; here "
-            "only the code is left without a class",
-            "several acronyms share a code (LBBB, LBBBB, LFBBB; IDC, IVB; SAAWR, WAVN; five kinds "
-            "of MI): the recordings cannot tell them apart",
+            "published label tables matched acronyms as parts of a text; labels here are "
+            "exact, so counts differ from MERL's and MELP's (VB: 3 in their test table, "
+            "not 169)",
+            "published tables drop every record with a code that the corpus's table "
+            "lacks; here only the code is left without a class",
+            "several acronyms share a code (LBBB, LBBBB, LFBBB; IDC, IVB; SAAWR, WAVN; "
+            "five kinds of MI): the recordings cannot tell them apart",
             "STE is coded as an abnormal ST interval (164930006), STTU as ST elevation "
             "(164931005); classes keep the acronyms of the corpus",
             "some headers are broken: such recordings are quarantined",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

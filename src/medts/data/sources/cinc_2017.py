@@ -49,12 +49,26 @@ class Cinc2017(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/challenge-2017/1.0.0/",
+        subjects="unknown",
+        records="8,528 ECGs of a hand-held device, 9 to 61 s",
+        streams={
+            "ecg": ("one lead, I", "mV", "300 Hz"),
+        },
+        folds=(
+            "a hash of the id puts each record into train, validation or test (60, 20 and 20 %)"
+        ),
+        layout="`training/` or `validation/` with their `REFERENCE.csv`",
+        notes=(
+            "N is normal, A atrial fibrillation, O another rhythm, ~ too noisy to tell",
+            "`scored-rhythm` has the first three, which made the score of the challenge; "
+            "noisy recordings take no part",
+        ),
         defects=(
-            "no patient identifiers: a person with several recordings may be in several folds, "
-            "so scores may be better than for new patients",
+            "no patient identifiers: a person with several recordings may be in several "
+            "folds, so scores may be better than for new patients",
             "the lead is called ECG in the files; it lies between the hands and is renamed I",
-            "the device could be held either way round, so some recordings are upside down; they "
-            "are left as they are",
+            "the device could be held either way round, so some recordings are upside "
+            "down; they are left as they are",
             "labels were revised: REFERENCE-v3.csv counts where it is there, and the fact "
             "reference names the table used",
             "headers give the date before the time, which is not valid WFDB; both orders are read",

@@ -54,12 +54,25 @@ class Cpsc2018(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/challenge-2021/1.0.3/ (training/cpsc_2018)",
+        subjects="unknown",
+        records="6,877 ECGs of 6 to 60 s",
+        streams={
+            "ecg": ("12 leads", "mV", "500 Hz"),
+        },
+        also="SNOMED CT codes as statements, age, sex",
+        folds=(
+            "a hash of the id puts each record into train, validation or test (60, 20 and 20 %)"
+        ),
+        layout="the recordings, flat or in folders `g1` to `g7`",
         defects=(
             "no patient identifiers: a person with several recordings may be in several folds",
-            "recordings last 6 to 60 s: they are kept whole, where published protocols cut the "
-            "first 5 s and pad before they normalise",
+            "recordings last 6 to 60 s: they are kept whole, where published protocols "
+            "cut the first 5 s and pad before they normalise",
             "PVC is coded as ventricular ectopics (164884008); both codes for it count",
             "an age that nobody reaches, and 'NaN', are left out",
+            "some headers spell out the month (12-May-2020), which is not valid WFDB; "
+            "both spellings are read",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

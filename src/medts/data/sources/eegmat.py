@@ -49,9 +49,25 @@ class Eegmat(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/eegmat/1.0.0/",
+        subjects="36",
+        records="four seconds of rest or of serial subtraction: 46 and 16 of most subjects",
+        streams={
+            "eeg": (
+                "19 electrodes of the 10-20 system, and the derivation EEG A2-A1",
+                "µV",
+                "500 Hz",
+            ),
+            "ecg": ("one lead, ECG", "mV", "500 Hz"),
+        },
+        also="age, sex, number of subtractions, and whether the subject counts well",
+        folds=(
+            "one for each subject: 1 is Subject00, 36 is Subject35; cross-validate over subjects"
+        ),
+        notes=("a record is a window, so 1 % of the labels is 1 % of the labelled windows",),
         defects=(
             "rest always came before the task, so a drift over time looks like the task",
-            "rest lasts 182 s and the task 62 s: classes are three to one",
+            "rest lasts 182 s and the task 62 s: classes are three to one; balance them "
+            "when training",
             "sex and age in the EDF headers contradict subject-info.csv, which counts",
             "two seconds at the end of a file are a shorter record; less is left out",
             "the authors removed artefacts and filtered 0.5-45 Hz with a notch at 50 Hz",

@@ -109,14 +109,32 @@ class Ludb(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/ludb/1.0.1/",
+        subjects="200",
+        records="200 ECGs of 10 s",
+        streams={
+            "ecg": ("12 leads", "mV", "500 Hz"),
+        },
+        also=(
+            "P waves, QRS complexes and T waves of every lead as annotations by "
+            "cardiologists; findings as statements"
+        ),
+        folds=(
+            "a hash of the id puts each record into train, validation or test (60, 20 and 20 %)"
+        ),
+        layout="`ludb.csv` and `data/`",
+        notes=(
+            "in `rhythm` a wandering pacemaker stands beside a sinus rhythm",
+            "`diagnoses` are findings without rhythm and axis, brought together over "
+            "walls, origins and morphologies; a record may have none",
+        ),
         defects=(
             "the first and last beats of a record are often not annotated",
-            "some waves lack a bound, or have it on the wrong side of their peak: only their "
-            "peaks are kept",
+            "some waves lack a bound, or have it on the wrong side of their peak: only "
+            "their peaks are kept",
             "peaks number 58,423, six fewer than the documentation says",
             "age above 89 is hidden in ludb.csv; it is kept as 90 with the fact age_is_capped",
-            "findings are in capitals and small letters at random and 'intraventricular' is "
-            "misspelt; classes are spelt as in the documentation",
+            "findings are in capitals and small letters at random and 'intraventricular' "
+            "is misspelt; classes are spelt as in the documentation",
             "aberrant conduction stands among the rhythms of ludb.csv; here it is a diagnosis",
         ),
         is_public=True,

@@ -62,13 +62,34 @@ class MimicIvEcg(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/mimic-iv-ecg/1.0/",
+        subjects="161,352",
+        records="800,035 ECGs of 10 s",
+        streams={
+            "ecg": ("12 leads", "mV", "500 Hz"),
+        },
+        also="the machine's statements as report, its intervals and axes as facts",
+        folds=(
+            "a hash of the subject puts all of a person's records into train, validation or "
+            "test (96, 2 and 2 %)"
+        ),
+        layout="`record_list.csv`, `machine_measurements.csv` and `files/`",
+        notes=(
+            "it has no labels: it is for learning from reports",
+            "the report joins `report_0` to `report_17` as MERL and MELP do: lower case, "
+            "EKG written ECG, marks removed, full stops between; they leave out reports "
+            "of fewer than four words, which is a setting here (`min_words`)",
+        ),
         defects=(
-            "aVF stands before aVL; leads are brought into the standard order by name",
-            "reports are by the machine: about 180,000 distinct ones for 800,000 records, and "
-            "more than half say nothing about the shape of the waves",
+            "aVF stands before aVL; leads are brought into the standard order by name, "
+            "where published code, which goes by position, swaps the leads of every other "
+            "corpus",
+            "reports are by the machine: about 180,000 distinct ones for 800,000 records, "
+            "and more than half say nothing about the shape of the waves",
             "29999 stands for a measurement that the machine could not make; it becomes missing",
             "recordings that are zero or not a number throughout are quarantined",
             "dates were shifted for each person and tell nothing",
+            "equal reports should count as each other's positives",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

@@ -83,7 +83,7 @@ _DEFECTS = (
 )
 
 
-def _card(*defects: str) -> SourceCard:
+def _card(records: str, *defects: str, notes: tuple[str, ...]) -> SourceCard:
     return SourceCard(
         title=f"{CORPUS} 1.0.0",
         licence="Open Data Commons Attribution License 1.0",
@@ -93,6 +93,15 @@ def _card(*defects: str) -> SourceCard:
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/mitdb/1.0.0/",
+        subjects="47",
+        records=records,
+        streams={"ecg": ("2 leads", "mV", "360 Hz")},
+        also="beats, rhythms and marks of quality as annotations, age, sex",
+        folds=(
+            "by subject, after de Chazal et al. 2004: DS2 tests, a part of DS1 (101, 114, 118, "
+            "215, 223) validates, the rest of DS1 trains"
+        ),
+        notes=notes,
         defects=(*_DEFECTS, *defects),
         is_public=True,
     )
@@ -112,8 +121,12 @@ class MitBih(Source):
 
     name: ClassVar[str] = "mit-bih"
     card: ClassVar[SourceCard] = _card(
+        "ten seconds of one of 48 recordings of half an hour",
         "the first rhythm is marked a few samples late: it holds from the start",
         "in DS1 atrial fibrillation occurs in 201 and 203 only, so validation has none",
+        notes=(
+            "`rhythm` is what holds during the whole window; one in which it changes is left out",
+        ),
     )
 
     @property
@@ -144,8 +157,13 @@ class MitBihBeats(Source):
 
     name: ClassVar[str] = "mit-bih-beats"
     card: ClassVar[SourceCard] = _card(
+        "one beat of 300 samples, its R peak at sample 100, of 48 recordings of half an hour",
         "Q is all but empty without the paced recordings: 15 beats in both halves together",
         "ventricular flutter waves (!), blocked P waves and artefacts are no beats",
+        notes=(
+            "`aami` has the classes of ANSI/AAMI EC57; what makes a beat supraventricular is often "
+            "only that it comes early, which so short a piece can hardly show",
+        ),
     )
 
     @property

@@ -81,14 +81,27 @@ class Pamap2(Source):
             "ISWC 2012, 108-109, doi:10.1109/ISWC.2012.13; doi:10.24432/C5NW2H"
         ),
         obtain="https://doi.org/10.24432/C5NW2H",
+        subjects="9",
+        records="5.12 s (512 samples) of one activity of one subject",
+        streams={
+            "hand-acc, chest-acc, ankle-acc": ("x, y, z", "g", "100 Hz"),
+            "hand-gyro, chest-gyro, ankle-gyro": ("x, y, z", "rad/s", "100 Hz"),
+            "hr": ("one", "bpm", "1 Hz"),
+        },
+        folds=(
+            "one for each subject: 1 is subject101, 9 is subject109; cross-validate over subjects"
+        ),
         defects=(
-            "transitions (activity 0) are left out, as the authors advise, and so is the folder "
-            "Optional with six activities of a few subjects",
-            "rows lack values that were lost on the radio: up to 0.2 s are bridged by a line, more "
-            "is NaN",
-            "the 6 g accelerometer saturates and the orientation is void: neither is read; the "
-            "magnetometer and the temperature of the units are not read either",
+            "transitions (activity 0) are left out, as the authors advise, and so is the "
+            "folder Optional with six activities of a few subjects",
+            "rows lack values that were lost on the radio: up to 0.2 s are bridged by a "
+            "line, more is NaN",
+            "the 6 g accelerometer saturates and the orientation is void: neither is "
+            "read; the magnetometer and the temperature of the units are not read either",
             "not everybody did everything: subject109 jumped rope and nothing else",
+            "a unit that sent nothing during a record is an absent stream",
+            "the pulse is averaged to one value a second",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

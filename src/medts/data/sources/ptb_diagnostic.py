@@ -60,13 +60,28 @@ class PtbDiagnostic(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/ptbdb/1.0.0/",
+        subjects="290",
+        records="549 ECGs of half a minute to two",
+        streams={
+            "ecg": ("12 leads and 3 of Frank", "mV", "1000 Hz"),
+        },
+        also="age, sex, reason for admission and other diagnoses as facts",
+        folds=(
+            "a hash of the subject puts all of a person's records into train, validation or "
+            "test (60, 20 and 20 %)"
+        ),
+        notes=(
+            "papers call it PTB; it shares no recording with PTB-XL",
+            "the class is the reason for admission; who came for another reason takes no part",
+        ),
         defects=(
             "recordings state no unit; as the WFDB standard says, they are in mV",
             "22 persons have no clinical summary; their records have no label",
-            "the label is a person's disease, not a reading of the recording: an infarction may "
-            "have left no trace in it",
-            "published splits cut the sorted list of each class at 55 and 70 %; here a hash of "
-            "the subject decides, whatever part of the corpus is at hand",
+            "the label is a person's disease, not a reading of the recording: an "
+            "infarction may have left no trace in it",
+            "published splits cut the sorted list of each class at 55 and 70 %; here a "
+            "hash of the subject decides, whatever part of the corpus is at hand",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

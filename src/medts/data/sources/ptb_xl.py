@@ -92,12 +92,36 @@ class PtbXl(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/ptb-xl/1.0.3/",
+        subjects="18,869",
+        records="21,799 ECGs of 10 s",
+        streams={
+            "ecg": ("12 leads", "mV", "500 Hz; from Python also 100 Hz, `PtbXl(rate=100)`"),
+        },
+        also=(
+            "reports (German, English, some Swedish), SCP-ECG statements with likelihoods, "
+            "age, sex, device, notes on noise"
+        ),
+        folds=(
+            "`strat_fold` 1 to 10, by subject: 1-7 train, 8 validates, 9 tests; 10 is the "
+            "held-out fold of the publication"
+        ),
+        layout=(
+            "`ptbxl_database.csv`, `scp_statements.csv` and `records500/`; a part of the "
+            "recordings will do"
+        ),
+        notes=(
+            "a record without a label of a set takes no part in it; a statement counts at "
+            "any likelihood, 0 included, which stands for not given",
+            "`super-single` has the records with exactly one superclass; `grade` is the "
+            "verdict in the report, where it states one",
+            "the classes are the same whatever part of the corpus is at hand",
+        ),
         defects=(
             "age 300 hides ages above 89; it is kept as 90 with the fact age_is_capped",
             "ages that are hidden or not from 0 to 120 are left out of the label set ptb-xl/age",
-            "likelihood 0 means not given; such statements count",
             "reports are German, English or Swedish, lower case with upper-case umlauts",
             "codes end in underscores (NST_) that published tables drop; classes drop them too",
+            "rows without a recording, and recordings without a row, are quarantined",
         ),
         is_public=True,
     )

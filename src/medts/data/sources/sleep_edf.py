@@ -91,12 +91,32 @@ class SleepEdf(Source):
             "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
         ),
         obtain="https://physionet.org/content/sleep-edfx/1.0.0/",
+        subjects="100: 78 at home (cassette), 22 in hospital (telemetry)",
+        records="a page of 30 s, the unit that experts scored, of 197 nights",
+        streams={
+            "eeg": ("Fpz-Cz, Pz-Oz", "µV", "100 Hz"),
+            "eog": ("horizontal", "µV", "100 Hz"),
+            "emg": ("submental", "µV", "100 Hz in telemetry; its envelope at 1 Hz in cassette"),
+            "resp, temp": ("one each, cassette only", "as recorded", "1 Hz"),
+        },
+        folds=(
+            "one for each subject with all nights: cassette subjects 0 to 82 are 1 to 83, "
+            "telemetry subjects 1 to 24 are 101 to 124"
+        ),
+        layout="`sleep-cassette/` or `sleep-telemetry/`, hypnograms beside the recordings",
+        notes=(
+            "pages with movement or without a score take no part in `stage`",
+            "a model of one study's EMG should not be given the other's: preprocessing "
+            "would resample it",
+        ),
         defects=(
             "a cassette lasts a day: waking more than 30 min before sleep or after it is left out",
             "scored by Rechtschaffen and Kales: stages 3 and 4 are N3, movement has no stage",
-            "cassette EMG, respiration and temperature are sampled once a second: the EMG is an "
-            "envelope, no electromyogram; only its rate tells it from that of telemetry",
+            "cassette EMG, respiration and temperature are sampled once a second: the EMG "
+            "is an envelope, no electromyogram; only its rate tells it from that of "
+            "telemetry",
             "subjects 36, 52 and 13 of the cassette study lost a night",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

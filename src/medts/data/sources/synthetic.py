@@ -56,6 +56,21 @@ class Synthetic(Source):
         licence="CC0 1.0; made by this package",
         citation="McSharry et al. 2003 and Sameni et al. 2007, whose dipole model it follows",
         obtain="Nothing to obtain: it is made on the spot from a seed",
+        subjects="200 by default, none of them a person",
+        records="1,000 ECGs of 10 s by default, made from a seed",
+        streams={
+            "ecg": ("12 leads", "mV", "250 Hz"),
+        },
+        also="a clinical-style report, beats as annotations, age and sex",
+        folds="1 to 10, by subject",
+        notes=(
+            "a rotating cardiac dipole is projected on the electrodes, so III = II - I "
+            "and the identities of the augmented leads hold",
+            "a record is a function of seed, subject and record number alone, so a larger "
+            "corpus holds the smaller one unchanged",
+            "results on it show that software works, never that a method is good for "
+            "patients, and everything made from it says so",
+        ),
         defects=(
             "The findings of 4 % of records are misread on purpose; reports and labels agree",
             "Only what the dipole model can draw is in it; no result carries over to patients",

@@ -92,18 +92,52 @@ class Tusz(Source):
             "doi:10.3389/fnins.2016.00196"
         ),
         obtain="https://isip.piconepress.com/projects/nedc/html/tuh_eeg/",
+        subjects="642 in v1.5.0",
+        records="a minute of a clinical recording; some 7,300 files in v2.0.3",
+        streams={
+            "eeg": (
+                "those of the 19 electrodes of the 10-20 system that the file has",
+                "µV",
+                "250 Hz and more",
+            ),
+        },
+        also=(
+            "session, montage, reference (REF average, LE linked ears), and what the EDF "
+            "header says"
+        ),
+        folds=(
+            "v2: directory train trains, dev validates, eval tests; v1.5.2: dev tests, and a "
+            "hash of the person puts those of train into train or validation (80 and 20 %)"
+        ),
+        layout=(
+            "`edf/`, with `.csv_bi` and `.csv` (v2) or `.tse_bi` and `.tse` (v1.5.2) beside "
+            "each recording; two releases in one folder are refused, since they name persons "
+            "differently"
+        ),
+        notes=(
+            "`seizure` holds if one touches the minute",
+            "`seizure-type` has the four groups of Tang et al. (ICLR 2022), in their "
+            "order: focal (fnsz, spsz, cpsz), generalized (gnsz), absence (absz), tonic "
+            "(tnsz, tcsz); a minute without a seizure, with two groups or of another type "
+            "takes no part",
+            "both sets share one split by persons, so going from one to the other is a "
+            "transfer of labels, not of recordings",
+        ),
         defects=(
-            "a person in two directories (five in v1.5.2): what lies outside the first of train, "
-            "dev, eval goes beside the rest into its fold, without labels",
+            "a person in two directories (five in v1.5.2): what lies outside the first of "
+            "train, dev, eval goes beside the rest into its fold, without labels",
             "time that no row of an annotation covers is background",
-            "before v2.0.1 some seizures end before they begin; such a recording is refused",
+            "before v2.0.1 some seizures end before they begin; such a recording is "
+            "refused, as is one with an unknown label or without an annotation",
             "v2.0.0 and v2.0.1 hold two sessions of eval under two montages, twice the same signal",
             "some files lack electrodes, such as Fz and Pz; they are absent, not made up",
             "Tang et al. take 27 seizures of v1.5.2 called generalized for focal; as labelled here",
-            "Tang et al. cut clips from two seconds before a seizure; here minutes follow each "
-            "other from the start of the file",
+            "Tang et al. cut clips from two seconds before a seizure; here minutes follow "
+            "each other from the start of the file",
             "less than half a minute at the end of a file is left out",
             "v1.5.0 and older call their directory dev_test; they are not read",
+            "electrodes against two references in one file are refused",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

@@ -91,12 +91,30 @@ class Wesad(Source):
             "Affect Detection. ICMI 2018, 400-408, doi:10.1145/3242969.3242985"
         ),
         obtain="https://doi.org/10.24432/C57K5T",
+        subjects="15",
+        records="ten seconds of one condition of one subject",
+        streams={
+            "ecg, emg, eda, resp, temp, acc": (
+                "chest strap",
+                "mV, µV, µS, arbitrary, °C, g",
+                "700 Hz",
+            ),
+            "ppg": ("wrist band", "arbitrary", "64 Hz"),
+            "wrist-acc": ("x, y, z", "g", "32 Hz"),
+            "wrist-eda, wrist-temp": ("one each", "µS, °C", "4 Hz"),
+        },
+        folds=(
+            "one for each subject, under its own number: 2 to 17 without 12; cross-validate "
+            "over subjects"
+        ),
         defects=(
-            "distributed as pickles: read by an unpickler that lets only arrays, dictionaries and "
-            "text through",
+            "distributed as pickles: read by an unpickler that lets only arrays, "
+            "dictionaries and text through",
             "transitions and questionnaires (conditions 0, 5, 6 and 7) are left out",
             "subjects 1 and 12 do not exist: their sensors failed",
             "less than five seconds at the end of a condition are left out",
+            "a pickle that asks for anything else is refused before it is called",
+            "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )

@@ -81,7 +81,7 @@ class Wisdm(Source):
 
     name: ClassVar[str] = "wisdm"
     card: ClassVar[SourceCard] = SourceCard(
-        title="WISDM Smartphone and Smartwatch Activity and Biometrics Dataset",
+        title="WISDM Smartphone and Smartwatch Activity and Biometrics Dataset (2019)",
         licence="CC BY 4.0",
         citation=(
             "Weiss, Yoneda, Hayajneh, Smartphone and Smartwatch-Based Biometrics Using Activities "
@@ -89,15 +89,31 @@ class Wisdm(Source):
             "doi:10.1109/ACCESS.2019.2940729; doi:10.24432/C5HK59"
         ),
         obtain="https://doi.org/10.24432/C5HK59",
+        subjects="51",
+        records=(
+            "ten seconds of one of 18 activities, each done for three minutes: about 324 of "
+            "each subject"
+        ),
+        streams={
+            "watch-acc, phone-acc": ("x, y, z", "g", "20 Hz"),
+            "watch-gyro, phone-gyro": ("x, y, z", "rad/s", "20 Hz"),
+        },
+        folds=("one for each subject: 1 is subject 1600, 51 is 1650; cross-validate over subjects"),
+        layout="`raw/watch/` or `raw/phone/`; what is missing of it is an absent stream",
+        notes=(
+            "`activity-odd` and `activity-even` have every other activity, so that one "
+            "half can be learnt after the other",
+            "a record is a window, so 1 % of the labels is 1 % of the labelled windows",
+        ),
         defects=(
-            "rows of the two sensors differ in number and time: both are brought to an even 20 Hz "
-            "by their timestamps",
-            "timestamps have gaps: steps above 0.2 s become NaN, which models see as not recorded; "
-            "from 5 s on the bout is split",
+            "rows of the two sensors differ in number and time: both are brought to an "
+            "even 20 Hz by their timestamps",
+            "timestamps have gaps: steps above 0.2 s become NaN, which models see as not "
+            "recorded; from 5 s on the bout is split",
             "samples that arrive in bursts faster than 20 Hz are averaged",
-            "the clocks of watch and phone have nothing to do with each other: the two are aligned "
-            "at the first sample of the activity, and again after a break, which may be off by "
-            "seconds",
+            "the clocks of watch and phone have nothing to do with each other: the two "
+            "are aligned at the first sample of the activity, and again after a break, "
+            "which may be off by seconds",
             "less than five seconds at the end of a bout are left out",
         ),
         is_public=True,
