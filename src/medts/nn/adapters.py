@@ -178,7 +178,7 @@ def find_sites(model: Any) -> list[Site]:
     if kind not in KINDS:
         raise ConfigError(
             f"adapters do not know how a {kind!r} is built",
-            field="trunk",
+            field="language_model",
             remedy=f"Known: {', '.join(KINDS)}",
         )
     n_heads, dim = model.config.num_attention_heads, model.config.hidden_size

@@ -5,7 +5,7 @@ arXiv:2503.15578, section "Adaptive label encoder"): ``h_y = W1 ReLU(W2 LM(T_y) 
 known by its words alone, so the classes of any number of datasets live in one space, and a new
 one needs no weights.
 
-Reading the texts is left to `medts.nn.text`; comparing with a signal to `medts.models`.
+Embedding the texts is left to `medts.nn.frozen_lm`; comparing with a signal to `medts.models`.
 
 Axes: K classes, D embedding width.
 """
