@@ -1,4 +1,4 @@
-"""Attention pooler: a fixed number of learnt questions to any number of tokens.
+"""Pooling: attention pooling by learnt queries (CoCa), masked mean, last token.
 
 From CoCa (Yu et al., TMLR 2022, arXiv:2205.01917), as MELP uses it: one attention, without a skip
 connection or a feed-forward part. What the answers are compared with is left to the model.
