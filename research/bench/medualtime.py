@@ -1,8 +1,8 @@
 """Times training steps and predictions of MedualTime, and weighs what a checkpoint holds.
 
-The trunk has GPT-2 small's shape (``--trunk random-gpt2-small``) or any other name; weights do not
-matter for time. Every variant takes a training step on the same batch; the table gives the best and
-the median and their ratio to full fine-tuning of the same trunk. That trains a copy of the trunk,
+The language model has GPT-2 small's shape (``--name random-gpt2-small``) or any other name; weights
+do not matter for time. Every variant takes a training step on the same batch; the table gives the
+best and the median and their ratio to full fine-tuning of the same model. That trains a copy of it,
 beside which the frozen original stays to make the reports' vectors; its weights are subtracted from
 peak memory, as fine-tuning itself does not need them.
 """
@@ -17,8 +17,8 @@ from torch import nn
 
 from medts.models.medualtime import MedualTime
 from medts.models.settings.medualtime import MedualTimeConfig
+from medts.nn.frozen_lm import FrozenLM, original
 from medts.nn.settings import TextConfig
-from medts.nn.trunk import Trunk, original
 from medts.tensors.batch import Batch
 from research.bench.common import by_turns, in_process, noise, options, resident_mib, seconds_of
 
@@ -31,16 +31,17 @@ def make_batch(n: int, prefix: str = "") -> Batch:
     return noise(n, 1000, texts=tuple(f"{prefix}made-up/{index} {WORDS}" for index in range(n)))
 
 
-def variants(trunk: str, n_blocks: int, max_tokens: int) -> dict[str, MedualTimeConfig]:
+def variants(name: str, n_blocks: int, max_tokens: int) -> dict[str, MedualTimeConfig]:
     """Returns the config of every variant by its name."""
-    source = TextConfig(name=trunk, max_tokens=max_tokens)
-    base = MedualTimeConfig(trunk=source, modality_dropout=0.0)
+    source = TextConfig(name=name, max_tokens=max_tokens)
+    base = MedualTimeConfig(language_model=source, modality_dropout=0.0)
     found = {}
     for n_adapted in sorted({1, n_blocks // 2, n_blocks - 1}):
         for how, cache_mib in (("cached", 512.0), ("not cached", 0.0)):
-            name = f"M = {n_adapted:2d}, reports {how}"
-            found[name] = base.but(n_adapted=n_adapted, cache_mib=cache_mib)
-    found[FULL] = base.but(n_adapted=n_blocks - 1, is_trunk_trained=True)
+            found[f"M = {n_adapted:2d}, reports {how}"] = base.but(
+                n_adapted=n_adapted, cache_mib=cache_mib
+            )
+    found[FULL] = base.but(n_adapted=n_blocks - 1, is_language_model_trained=True)
     return found
 
 
@@ -63,14 +64,15 @@ def make_step(config: MedualTimeConfig, batch: Batch) -> tuple[MedualTime, Calla
 def measure_memory(config: str, n: int, threads: int) -> float:
     """Returns the largest memory of the process during three steps, MiB.
 
-    One trunk is part of it: beside a trained one the frozen original is subtracted.
+    One language model is part of it: beside a trained one the frozen original is subtracted.
     """
     torch.set_num_threads(threads)
     encoder, step = make_step(MedualTimeConfig.model_validate_json(config), make_batch(n))
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading; Linux only
     for _ in range(3):
         step()
-    beside = weigh(original(encoder.trunk.name).model) if encoder.trunk.is_trained else 0.0
+    lm = encoder.language_model
+    beside = weigh(original(lm.name).model) if lm.is_trained else 0.0
     return resident_mib("VmHWM") - beside
 
 
@@ -92,23 +94,23 @@ def main() -> None:
     """Prints the tables, and one line of JSON for whoever keeps them."""
     args = options(
         __doc__,
-        trunk="random-gpt2-small",
+        name="random-gpt2-small",
         batch=8,
         max_tokens=128,
         threads=2,
         rounds=5,
         no_memory=False,
     )
-    trunk = Trunk(args.trunk)
-    n_trunk = sum(each.numel() for each in trunk.model.parameters())
-    n_tokens = len(trunk.number([f"made-up/0 {WORDS}"], args.max_tokens)[0])
-    print(f"{trunk.n_blocks} blocks; per window 40 signal tokens and {n_tokens} text tokens\n")
-    configs = variants(args.trunk, trunk.n_blocks, args.max_tokens)
+    lm = FrozenLM.load(TextConfig(name=args.name, max_tokens=args.max_tokens))
+    n_weights = sum(each.numel() for each in lm.model.parameters())
+    n_tokens = len(lm.tokenise([f"made-up/0 {WORDS}"])[0])
+    print(f"{lm.n_blocks} blocks; per window 40 signal tokens and {n_tokens} text tokens\n")
+    configs = variants(args.name, lm.n_blocks, args.max_tokens)
     made = {name: make_step(each, make_batch(args.batch)) for name, each in configs.items()}
     times = by_turns({name: step for name, (_, step) in made.items()}, args.rounds)
-    whole = 4 * n_trunk
+    whole = 4 * n_weights
     table = {}
-    print("  training step              best s  median s  of full  peak MiB  checkpoint  of trunk")
+    print("  training step              best s  median s  of full  peak MiB  checkpoint  of model")
     for name, seconds in times.items():
         encoder, median = made[name][0], seconds[len(seconds) // 2]
         size = len(save({key: value.contiguous() for key, value in encoder.state_dict().items()}))
@@ -119,13 +121,13 @@ def main() -> None:
         ratio = median / times[FULL][len(times[FULL]) // 2]
         table[name] = {
             "best_s": seconds[0], "median_s": median, "of_full": ratio, "peak_mib": peak,
-            "checkpoint_mib": size / 2**20, "of_trunk": size / whole,
+            "checkpoint_mib": size / 2**20, "of_model": size / whole,
         }  # fmt: skip
         print(
             f"  {name:25s} {seconds[0]:7.3f} {median:9.3f} {ratio:8.2f} {peak:9.0f} "
             f"{size / 2**20:8.1f} MiB {size / whole:8.2%}"
         )
-    encoder = made[f"M = {trunk.n_blocks - 1:2d}, reports cached"][0]
+    encoder = made[f"M = {lm.n_blocks - 1:2d}, reports cached"][0]
     print("\n  prediction                  best ms  median ms")
     for n in (1, 32):
         for is_new in (True, False):
@@ -133,7 +135,7 @@ def main() -> None:
             name = f"batch {n}, {'new' if is_new else 'known'} reports"
             table[name] = {"best_ms": found[0], "median_ms": found[len(found) // 2]}
             print(f"  {name:25s} {found[0]:9.1f} {found[len(found) // 2]:10.1f}")
-    print("\n" + json.dumps({"trunk": args.trunk, "batch": args.batch, "table": table}))
+    print("\n" + json.dumps({"name": args.name, "batch": args.batch, "table": table}))
 
 
 if __name__ == "__main__":

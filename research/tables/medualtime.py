@@ -57,7 +57,9 @@ def medualtime() -> Suite:
             _redacted("unadapted_redacted", encoder__n_adapted=0),
             _redacted("signal_pass", encoder__passes="signal"),
             _redacted("text_pass", encoder__passes="text"),
-            _redacted("trained_trunk", encoder__is_trunk_trained=True, training__layer_decay=0.05),
+            _redacted(
+                "trained_trunk", encoder__is_language_model_trained=True, training__layer_decay=0.05
+            ),
             *tuned("gpt4ts_small"),
             variant("gpt4ts_prompt_small", "gpt4ts_small", encoder__prompt="report", **_REDACTED),
             Method(

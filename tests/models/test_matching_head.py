@@ -12,7 +12,8 @@ from medts.models.matching_head import (
     texts_of,
 )
 from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
-from medts.nn.text import FrozenText, random_language_model
+from medts.nn.frozen_lm import FrozenLM
+from medts.nn.language_model import random_language_model
 from medts.tensors.batch import Batch, Encoded
 
 RHYTHM = LabelSet(
@@ -205,8 +206,9 @@ def test_a_linear_head_has_no_prior_and_refuses_a_label_set_it_was_not_built_for
 def test_texts_are_read_by_the_language_model_that_the_head_names(monkeypatch):
     pytest.importorskip("transformers")
     model = random_language_model("bert", layers=1, dim=16, heads=2, vocabulary_size=128)
-    reader = FrozenText(model, max_tokens=8)
-    monkeypatch.setattr("medts.models.matching_head.frozen_text", lambda _: reader)
-    read = read_texts(MatchingHeadConfig(), ["short", "too long for it"])
+    reader = FrozenLM(model, max_tokens=8)
+    monkeypatch.setattr("medts.models.matching_head.shared_lm", lambda _: reader)
+    with pytest.warns(UserWarning, match="1 of 2 texts are longer than the 8 tokens"):
+        read = read_texts(MatchingHeadConfig(), ["short", "too long for it"])
     assert torch.equal(read.vectors, reader.encode(["short", "too long for it"]))
     assert (read.digest, read.n_truncated) == (model.digest, 1)

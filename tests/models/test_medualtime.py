@@ -24,14 +24,14 @@ from medts.training.optimisation import build_optimizer
 pytest.importorskip("transformers")
 
 REPORTS = ("sinus rhythm", "atrial fibrillation, left axis deviation", "normal ecg")
-EACH = pytest.mark.parametrize("trunk", ["random-tiny-gpt2", "random-tiny-bert"])
+EACH = pytest.mark.parametrize("name", ["random-tiny-gpt2", "random-tiny-bert"])
 
 
-def build(trunk="random-tiny-gpt2", gate=None, **changes):
+def build(name="random-tiny-gpt2", gate=None, **changes):
     torch.manual_seed(0)
     small = {"conv_widths": (4, 8), "modality_dropout": 0.0}
-    source = TextConfig(name=trunk, max_tokens=64)
-    encoder = MedualTime(MedualTimeConfig(**{"trunk": source, **small, **changes}))
+    source = TextConfig(name=name, max_tokens=64)
+    encoder = MedualTime(MedualTimeConfig(**{"language_model": source, **small, **changes}))
     if gate is not None:
         open_gates(encoder, gate)
     return encoder.eval()
@@ -64,10 +64,10 @@ def count(module):
 
 def test_the_recipe_of_the_paper_trains_907_145_parameters_and_saves_nothing_else():
     recipe, shape = find_recipe("medualtime_paper"), TextConfig(name="random-gpt2-small")
-    assert (recipe.encoder.trunk.name, recipe.encoder.text_encoder.name) == (
+    assert (recipe.encoder.language_model.name, recipe.encoder.text_encoder.name) == (
         "gpt2", "medicalai/ClinicalBERT",
     )  # fmt: skip
-    encoder = MedualTime(recipe.encoder.but(trunk=shape, text_encoder=shape))
+    encoder = MedualTime(recipe.encoder.but(language_model=shape, text_encoder=shape))
     assert encoder.n_plain == 1
     assert encoder.text_projection is None
     assert count(encoder.signal_conv) == 582_912
@@ -82,14 +82,14 @@ def test_the_recipe_of_the_paper_trains_907_145_parameters_and_saves_nothing_els
     head = Head(recipe.head, dim=encoder.dim, label_set=five)
     assert count(encoder) == 903_300
     assert count(encoder) + count(head) == 907_145
-    of_the_trunk = sum(each.numel() for each in encoder.trunk.model.parameters())
-    assert of_the_trunk == 124_439_808
-    assert len(save(encoder.state_dict())) < 0.02 * 4 * of_the_trunk
+    of_the_model = sum(each.numel() for each in encoder.language_model.model.parameters())
+    assert of_the_model == 124_439_808
+    assert len(save(encoder.state_dict())) < 0.02 * 4 * of_the_model
 
 
 @EACH
-def test_with_closed_gates_each_pass_is_the_plain_trunk(trunk):
-    encoder, alone = build(trunk), build(trunk, n_adapted=0)
+def test_with_closed_gates_each_pass_is_the_plain_model(name):
+    encoder, alone = build(name), build(name, n_adapted=0)
     own = alone.state_dict()
     alone.load_state_dict({k: v for k, v in encoder.state_dict().items() if k in own})
     with torch.no_grad():
@@ -99,9 +99,9 @@ def test_with_closed_gates_each_pass_is_the_plain_trunk(trunk):
 
 
 @EACH
-def test_gates_learn_first_then_tokens_and_nothing_frozen_ever_does(trunk):
-    encoder = build(trunk).train()
-    before = {name: each.clone() for name, each in encoder.trunk.model.named_parameters()}
+def test_gates_learn_first_then_tokens_and_nothing_frozen_ever_does(name):
+    encoder = build(name).train()
+    before = {name: each.clone() for name, each in encoder.language_model.model.named_parameters()}
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-2)
     inside = ("adapter.tokens", "signal_conv", "conv_norm")
 
@@ -117,15 +117,15 @@ def test_gates_learn_first_then_tokens_and_nothing_frozen_ever_does(trunk):
     assert first == {name for name in everything if not any(part in name for part in inside)}
     assert {"signal_adapter.own_gate", "text_adapter.own_gate"} <= first
     assert step() == everything
-    for name, each in encoder.trunk.model.named_parameters():
+    for name, each in encoder.language_model.model.named_parameters():
         assert each.grad is None
         assert torch.equal(each, before[name])
 
 
 @EACH
 @pytest.mark.parametrize("fusion", ["mean", "gate", "concat"])
-def test_training_mode_drops_nothing_unless_asked(trunk, fusion):
-    encoder = build(trunk, gate=0.5, fusion=fusion).train()
+def test_training_mode_drops_nothing_unless_asked(name, fusion):
+    encoder = build(name, gate=0.5, fusion=fusion).train()
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm1d):
             module.eval()
@@ -140,8 +140,8 @@ def test_training_mode_drops_nothing_unless_asked(trunk, fusion):
 
 @EACH
 @torch.no_grad()
-def test_longer_reports_beside_it_change_nothing_for_a_window(trunk):
-    encoder = build(trunk, gate=0.8)
+def test_longer_reports_beside_it_change_nothing_for_a_window(name):
+    encoder = build(name, gate=0.8)
     alone = encoder(make_batch(REPORTS[:1])).intermediates["passes"].text[0]
     beside = make_batch((REPORTS[0], "word " * 12))
     signal = beside.streams["ecg"].signal
@@ -152,9 +152,9 @@ def test_longer_reports_beside_it_change_nothing_for_a_window(trunk):
 
 @EACH
 @torch.no_grad()
-def test_each_pass_hears_of_the_other_modality_once_gates_are_open(trunk):
+def test_each_pass_hears_of_the_other_modality_once_gates_are_open(name):
     for gate, is_deaf in ((0.0, True), (0.8, False)):
-        encoder = build(trunk, gate=gate)
+        encoder = build(name, gate=gate)
         passes = encoder(make_batch()).intermediates["passes"]
         other_text = encoder(make_batch(REPORTS[::-1])).intermediates["passes"]
         other_signal = encoder(make_batch(seed=1)).intermediates["passes"]
@@ -167,8 +167,8 @@ def test_each_pass_hears_of_the_other_modality_once_gates_are_open(trunk):
 @EACH
 @pytest.mark.parametrize("fusion", ["mean", "gate", "concat"])
 @torch.no_grad()
-def test_what_is_missing_is_left_out_of_the_fusion(trunk, fusion):
-    encoder = build(trunk, gate=0.8, fusion=fusion)
+def test_what_is_missing_is_left_out_of_the_fusion(name, fusion):
+    encoder = build(name, gate=0.8, fusion=fusion)
     texts = (REPORTS[0], None, "  ", REPORTS[2])
     is_present = torch.tensor([True, True, True, False])
     encoded = encoder(make_batch(texts, is_present=is_present))
@@ -191,8 +191,8 @@ def test_what_is_missing_is_left_out_of_the_fusion(trunk, fusion):
 @EACH
 @pytest.mark.parametrize("fusion", ["mean", "gate", "concat"])
 @torch.no_grad()
-def test_a_hidden_report_carries_no_information(trunk, fusion):
-    encoder = build(trunk, gate=0.8, fusion=fusion)
+def test_a_hidden_report_carries_no_information(name, fusion):
+    encoder = build(name, gate=0.8, fusion=fusion)
     is_seen = torch.tensor([False, True, False])
     encoder.drop_modality = lambda has_signal, has_text: (has_signal, has_text & is_seen)
     found = encoder(make_batch(REPORTS))
@@ -223,7 +223,7 @@ def test_a_text_of_ten_thousand_words_is_cut_with_one_warning():
     with pytest.warns(UserWarning, match="1 of 2 texts are longer than the 64 tokens"):
         encoder(make_batch(("word " * 10_000, REPORTS[0])))
     encoder(make_batch(("other " * 10_000, REPORTS[0])))
-    assert encoder.trunk.n_truncated == 2
+    assert encoder.language_model.n_truncated == 2
 
 
 @EACH
@@ -232,8 +232,8 @@ def test_a_text_of_ten_thousand_words_is_cut_with_one_warning():
     "text", ["word " * 10_000, "标准十二导联心电图", "синусовый ритм", "x", "\n\t", None]
 )
 @torch.no_grad()
-def test_any_text_gives_finite_numbers(trunk, text):
-    encoded = build(trunk, gate=0.8)(make_batch((text, REPORTS[0])))
+def test_any_text_gives_finite_numbers(name, text):
+    encoded = build(name, gate=0.8)(make_batch((text, REPORTS[0])))
     assert encoded.pooled.isfinite().all()
 
 
@@ -274,7 +274,7 @@ def test_the_message_of_another_text_encoder_is_projected_only_where_widths_diff
     assert count(other) - count(same) == 384 * 32 + 32 + 64
     other(make_batch()).pooled.square().sum().backward()
     assert all(each.grad.any() for each in other.text_projection.parameters())
-    assert {"trunk.checked.digest", "text_trunk.checked.digest"} <= set(other.state_dict())
+    assert {"language_model.digest", "text_encoder.digest"} <= set(other.state_dict())
 
 
 def test_ablations_keep_one_pass_and_what_it_hears():
@@ -298,18 +298,18 @@ def test_reports_are_computed_once_where_nothing_below_learns():
         encoder(make_batch())
     for _ in range(3):
         encoder.train()(make_batch()).pooled.sum().backward()
-    assert encoder.prefix.n_computed == encoder.messages.n_computed == 3
-    assert encoder.prefix.n_blocks == 1
-    trained = build(is_trunk_trained=True).train()
-    assert trained.prefix is None
+    assert encoder.language_model.n_computed == 3 + 3, "below the first adapter, and messages"
+    assert encoder.n_plain == 1
+    trained = build(is_language_model_trained=True).train()
     trained(make_batch()).pooled.square().sum().backward()
-    assert trained.trunk.blocks[0].mlp.c_fc.weight.grad.any()
+    assert trained.language_model.n_computed == 0, "nothing that learns is kept"
+    assert trained.language_model.blocks[0].mlp.c_fc.weight.grad.any()
     assert any("c_attn" in name for name in trained.state_dict())
 
 
-def test_a_trained_trunk_learns_slowly_and_what_is_new_around_it_does_not():
+def test_a_trained_language_model_learns_slowly_and_what_is_new_around_it_does_not():
     recipe = find_recipe("medualtime_small_trained_trunk")
-    encoder = build(is_trunk_trained=True)
+    encoder = build(is_language_model_trained=True)
     labels = LabelSet(name="a/b", classes=("x", "y"), kind="multi")
     head = Head(recipe.head, dim=encoder.dim, label_set=labels)
     model = Classification(
@@ -322,16 +322,16 @@ def test_a_trained_trunk_learns_slowly_and_what_is_new_around_it_does_not():
     groups = build_optimizer(model, recipe.training).param_groups
     rates = {each: group["lr"] for group in groups for each in group["params"]}
     assert rates.keys() == set(model.parameters())
-    trunk = set(encoder.trunk.parameters())
-    assert len(trunk) > 20
-    assert [rates[each] for each in trunk] == pytest.approx([5e-5] * len(trunk))
-    assert {rates[each] for each in rates.keys() - trunk} == {1e-3}
+    name = set(encoder.language_model.parameters())
+    assert len(name) > 20
+    assert [rates[each] for each in name] == pytest.approx([5e-5] * len(name))
+    assert {rates[each] for each in rates.keys() - name} == {1e-3}
     assert {rates[each] for each in head.parameters()} == {1e-3}
     frozen = build()
     assert list(frozen.parts()) == [frozen]
 
 
-def test_another_trunk_is_refused_and_a_missing_one_explained():
+def test_another_language_model_is_refused_and_a_missing_one_explained():
     with pytest.raises(ConfigError, match="trained on a language model with digest"):
         build("random-tiny-bert").load_state_dict(build("random-tiny-gpt2").state_dict())
     with pytest.raises(ConfigError, match=r"no/such/folder.*Name 'minilm', a folder"):

@@ -5,8 +5,8 @@ import torch
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.nn import language_model
+from medts.nn.frozen_lm import FrozenLM
 from medts.nn.language_model import load_language_model, random_language_model
-from medts.nn.text import FrozenText
 
 pytest.importorskip("transformers")
 
@@ -26,7 +26,7 @@ def test_a_local_folder_loads_to_the_same_model(saved):
     found = load_language_model(str(folder))
     assert (found.digest, found.dim, found.is_causal) == (model.digest, 16, False)
     assert torch.equal(
-        FrozenText(found).encode(["heart attack"]), FrozenText(model).encode(["heart attack"])
+        FrozenLM(found).encode(["heart attack"]), FrozenLM(model).encode(["heart attack"])
     )
 
 
@@ -115,7 +115,7 @@ def test_minilm_is_the_published_one(minilm):
 
 def test_minilm_knows_what_words_mean(minilm):
     texts = ["acute anterior ST elevation MI", "heart attack", "a cat sits on a mat"]
-    infarct, attack, cat = FrozenText(minilm).encode(texts)
+    infarct, attack, cat = FrozenLM(minilm).encode(texts)
     assert infarct @ attack > infarct @ cat + 0.1
 
 

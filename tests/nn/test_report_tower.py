@@ -108,8 +108,8 @@ def test_states_are_those_of_the_whole_language_model(kind):
 def test_what_is_frozen_is_computed_once_and_is_no_weight_of_ours(n_frozen_layers):
     tower = build(n_frozen_layers=n_frozen_layers).train()
     calls = []
-    embed = tower._embed
-    tower._embed = lambda ids, place: (calls.append(len(ids)), embed(ids, place))[1]
+    look_up = tower.language_model.look_up
+    tower.language_model.look_up = lambda ids: (calls.append(len(ids)), look_up(ids))[1]
     for _ in range(3):
         tower(TEXTS)
     assert calls == [1, 1, 1]
@@ -117,7 +117,7 @@ def test_what_is_frozen_is_computed_once_and_is_no_weight_of_ours(n_frozen_layer
     assert calls == [1, 1, 1, 1]
     names = [name for name, _ in tower.named_parameters()]
     assert len({name.split(".")[1] for name in names}) == 3 - n_frozen_layers
-    assert tower.state_dict().keys() == {*names, "digest"}
+    assert tower.state_dict().keys() == {*names, "language_model.digest"}
 
 
 def test_what_is_kept_of_a_text_does_not_depend_on_what_is_read_with_it():
@@ -126,9 +126,9 @@ def test_what_is_kept_of_a_text_does_not_depend_on_what_is_read_with_it():
         together([*TEXTS, "a much longer text than the others are, by many words"])
         for text in TEXTS:
             alone([text])
-    assert len(alone._kept) == 3
-    for key, state in alone._kept.items():
-        assert torch.equal(together._kept[key], state)
+    assert len(alone._cache._kept) == 3
+    for key, state in alone._cache._kept.items():
+        assert torch.equal(together._cache._kept[key], state)
 
 
 def test_kept_features_give_what_fresh_ones_give():
@@ -137,24 +137,24 @@ def test_kept_features_give_what_fresh_ones_give():
         for texts in (TEXTS, TEXTS[1:], TEXTS[:2]):
             for ours, fresh in zip(tower(texts), plain(texts), strict=True):
                 torch.testing.assert_close(ours, fresh, atol=1e-5, rtol=1e-4)
-    assert tower._kept
-    assert not plain._kept
+    assert tower._cache._kept
+    assert not plain._cache._kept
 
 
 def test_the_layers_above_learn_and_those_below_do_not():
     tower = build().train()
-    before = [p.clone() for p in tower._whole[0].embeddings.parameters()]
+    before = [p.clone() for p in tower.language_model.model.embeddings.parameters()]
     optimizer = torch.optim.SGD(tower.parameters(), lr=0.1)
     tower(TEXTS)[1].square().sum().backward()
     assert all(p.grad is not None for p in tower.layers.parameters())
     optimizer.step()
-    after = tower._whole[0].embeddings.parameters()
+    after = tower.language_model.model.embeddings.parameters()
     assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
 def test_no_state_is_as_wide_as_the_vocabulary():
     tower, widths = build(), []
-    for module in [*tower.modules(), *tower._whole[0].modules()]:
+    for module in [*tower.modules(), *tower.language_model.model.modules()]:
         if isinstance(module, torch.nn.Linear):
             module.register_forward_hook(lambda _, __, out: widths.append(out.shape[-1]))
     tower(TEXTS)
@@ -165,7 +165,7 @@ def test_no_state_is_as_wide_as_the_vocabulary():
 def test_weights_of_another_language_model_are_refused():
     first = build()
     other = ReportTower(language_model(seed=1), max_tokens=40, n_frozen_layers=1)
-    with pytest.raises(ConfigError, match="another language model"):
+    with pytest.raises(ConfigError, match="trained on a language model with digest"):
         other.load_state_dict(first.state_dict())
     again = build()
     again.load_state_dict(first.state_dict())

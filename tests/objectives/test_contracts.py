@@ -14,7 +14,7 @@ OBJECTIVES = ObjectiveSettings.registry()
 
 SMALLER = {
     "vicreg": {"projection_dim": 16},
-    "latent_masking": {"expander_ratio": 2},
+    "latent_masking": {"projector_ratio": 2},
     "masked_reconstruction": {"decoder_dim": 32, "decoder_depth": 1},
 }
 """Sizes other than the defaults, for speed."""

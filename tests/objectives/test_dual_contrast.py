@@ -8,7 +8,12 @@ from medts.core.errors import ConfigError
 from medts.models.medualtime import MedualTime
 from medts.models.settings.medualtime import MedualTimeConfig
 from medts.nn.settings import TextConfig
-from medts.objectives.dual_contrast import DualContrast, PassHead, add_noise, number_reports
+from medts.objectives.dual_contrast import (
+    DualContrast,
+    ResidualProjector,
+    add_noise,
+    number_reports,
+)
 from medts.objectives.settings.dual_contrast import DualContrastConfig
 from medts.recipes import find_recipe
 
@@ -18,7 +23,7 @@ pytest.importorskip("transformers")
 def build(passes="both", **changes):
     torch.manual_seed(0)
     config = MedualTimeConfig(
-        trunk=TextConfig(name="random-tiny-gpt2"),
+        language_model=TextConfig(name="random-tiny-gpt2"),
         conv_widths=(4, 8),
         modality_dropout=0.0,
         passes=passes,
@@ -36,7 +41,7 @@ def batch(make_batch):
 
 
 def test_the_two_heads_of_gpt2_small_have_1_184_256_parameters():
-    assert 2 * sum(each.numel() for each in PassHead(768).parameters()) == 1_184_256
+    assert 2 * sum(each.numel() for each in ResidualProjector(768).parameters()) == 1_184_256
     assert 903_300 + 1_184_256 == 2_087_556
 
 
@@ -55,7 +60,7 @@ def test_the_loss_is_the_sum_of_its_terms_and_equal_reports_are_positives(batch)
         torch.nn.init.constant_(adapter.gate, 1.0)
     batch = with_reports(batch, ["same", "b", "same", "d", "e", " same "])
     seen = []
-    for head in (objective.signal_head, objective.text_head):
+    for head in (objective.signal_projector, objective.text_projector):
         head.register_forward_hook(lambda _, __, found: seen.append(found))
     losses = objective(batch)
     signal, other_signal, text, other_text = seen

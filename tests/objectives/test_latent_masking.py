@@ -30,7 +30,7 @@ from medts.objectives.vicreg import Vicreg
 from medts.tensors.batch import Batch, Latents, StreamBatch
 
 NAMES = ("acc", "gyro", "hr")
-THEIRS = {"expander_ratio": 0, "invariance": 10, "variance": 10, "covariance": 100}
+THEIRS = {"projector_ratio": 0, "invariance": 10, "variance": 10, "covariance": 100}
 """Where the authors' code puts the loss, and its weights."""
 
 
@@ -148,7 +148,7 @@ def test_spatial_hides_whole_latents_and_random_single_values():
 def test_the_terms_are_those_of_numpy(changes):
     objective = make_objective(**changes)
     seen = []
-    last = objective.expander or objective.encoder.aggregator
+    last = objective.projector or objective.encoder.aggregator
     last.register_forward_hook(lambda _, __, z: seen.append(z.detach().double().numpy()))
     losses = objective(make_batch())
     config, views = objective.config, np.split(seen[0], objective.config.n_views)

@@ -8,7 +8,7 @@ import torch
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.report_encoder import ReportEncoder
 from medts.models.settings.report_encoder import ReportEncoderConfig
-from medts.nn.text import load_language_model, random_language_model
+from medts.nn.language_model import load_language_model, random_language_model
 from medts.objectives.masked_language import MaskedLanguage, disguise, draw_hidden, tokenise
 from medts.objectives.settings.masked_language import MaskedLanguageConfig
 from medts.tensors.batch import Batch

@@ -128,7 +128,7 @@ def test_the_paper_settings_are_those_of_the_released_code(corpus):
     assert (encoder.aggregator, encoder.missing, encoder.strides) == ("mlp", "zero", (1, 1, 1))
     weights = (objective.invariance, objective.variance, objective.covariance)
     assert weights == (10.0, 10.0, 100.0)
-    assert (objective.hide_ratio, objective.min_visible, objective.expander_ratio) == (0.1, 0, 0)
+    assert (objective.hide_ratio, objective.min_visible, objective.projector_ratio) == (0.1, 0, 0)
     training = recipe.training
     assert (training.batch_size, training.epochs, training.learning_rate) == (8, 50, 1e-4)
     tuned = find_recipe(f"crossl_{corpus}_paper")

@@ -1,8 +1,9 @@
-"""MedualTime from recipe to bundle: small files, the right trunk, and what variants change."""
+"""MedualTime from recipe to bundle: small files, the right model, and what variants change."""
 
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from medts.data.windowing import windows_of
 from medts.data.windows import collate
 from medts.inference.bundle import load_bundle
 from medts.inference.predictor import load
+from medts.nn.frozen_lm import original
 from medts.nn.language_model import random_language_model
-from medts.nn.trunk import original
-from medts.recipes import find_recipe
+from medts.recipes import find_recipe, recipes
 from research.tables import find_suite
 
 VARIANTS = {
@@ -28,46 +29,48 @@ VARIANTS = {
     "medualtime_concatenated": {"fusion"},
     "medualtime_signal_only": {"reads"},
     "medualtime_text_only": {"reads"},
-    "medualtime_random_trunk": {"trunk"},
-    "medualtime_trained_trunk": {"is_trunk_trained"},
+    "medualtime_random_trunk": {"language_model"},
+    "medualtime_trained_trunk": {"is_language_model_trained"},
 }
 
 
-def test_a_bundle_holds_adapters_and_the_digest_of_the_trunk(medualtime_run):
+def test_a_bundle_holds_adapters_and_the_digest_of_the_language_model(medualtime_run):
     bundle = load_bundle(medualtime_run)
     weights = load_file(medualtime_run / "bundle" / "model.safetensors")
-    assert "encoder.trunk.checked.digest" in weights
+    assert "encoder.language_model.digest" in weights
     assert not any("wte" in name or "c_attn" in name for name in weights)
-    n_frozen = sum(each.numel() for each in bundle.encoder.trunk.model.parameters())
+    n_frozen = sum(each.numel() for each in bundle.encoder.language_model.model.parameters())
     assert n_frozen > sum(each.numel() for each in weights.values())
-    assert bundle.config.encoder.trunk.name == "random-tiny-gpt2"
+    assert bundle.config.encoder.language_model.name == "random-tiny-gpt2"
 
 
-def with_trunk(run, name, copy):
+def with_language_model(run, name, copy):
     """Copies a bundle and names another language model in it."""
     shutil.copytree(run / "bundle", copy)
     content = json.loads((copy / "manifest.json").read_text())
-    content["model"]["encoder"]["trunk"]["name"] = name
+    content["model"]["encoder"]["language_model"]["name"] = name
     (copy / "manifest.json").write_text(json.dumps(content))
     return copy
 
 
-def test_a_bundle_with_another_trunk_under_it_does_not_load(medualtime_run, tmp_path):
+def test_a_bundle_with_another_language_model_under_it_does_not_load(medualtime_run, tmp_path):
     for name, message in (("random-tiny-bert", "digest"), ("not/here", "Name 'minilm'")):
-        copy = with_trunk(medualtime_run, name, tmp_path / name.replace("/", "-"))
+        copy = with_language_model(medualtime_run, name, tmp_path / name.replace("/", "-"))
         with pytest.raises(MedtsError, match=message):
             load_bundle(copy)
 
 
-def test_a_trunk_of_the_same_shape_with_other_weights_is_refused(medualtime_run, tmp_path):
+def test_a_language_model_of_the_same_shape_with_other_weights_is_refused(medualtime_run, tmp_path):
     shape = {"kind": "gpt2", "layers": 3, "dim": 32, "heads": 4, "vocabulary_size": 128}
     copies = {}
     for seed in (0, 1):
-        made, folder = random_language_model(**shape, seed=seed), tmp_path / f"trunk-{seed}"
+        made, folder = random_language_model(**shape, seed=seed), tmp_path / f"model-{seed}"
         made.model.save_pretrained(folder)
         made.tokenizer.save_pretrained(folder)
-        copies[seed] = with_trunk(medualtime_run, str(folder), tmp_path / f"bundle-{seed}")
-    assert load_bundle(copies[0]).encoder.trunk.digest == original("random-tiny-gpt2").digest
+        copies[seed] = with_language_model(medualtime_run, str(folder), tmp_path / f"bundle-{seed}")
+    assert (
+        load_bundle(copies[0]).encoder.language_model.sha256 == original("random-tiny-gpt2").digest
+    )
     with pytest.raises(MedtsError, match="trained on a language model with digest"):
         load_bundle(copies[1])
 
@@ -140,9 +143,19 @@ def test_a_variant_changes_only_what_it_names(name):
     assert changed == VARIANTS[name]
 
 
+def test_the_page_of_the_paper_lists_every_recipe():
+    page = (Path(__file__).parents[2] / "docs/papers/medualtime.md").read_text(encoding="utf-8")
+    families = ("medualtime", "text_linear", "gpt4ts")
+    names = {each for each in recipes() if each.startswith(families)}
+    assert {each for each in names if f"`{each}`" not in page} == set()
+
+
 def test_the_recipe_of_the_paper_has_its_settings():
     encoder = find_recipe("medualtime_paper").encoder
-    assert (encoder.trunk.name, encoder.text_encoder.name) == ("gpt2", "medicalai/ClinicalBERT")
+    assert (encoder.language_model.name, encoder.text_encoder.name) == (
+        "gpt2",
+        "medicalai/ClinicalBERT",
+    )
     assert (encoder.n_adapted, encoder.n_tokens, encoder.patch) == (11, 5, 25)
     assert (encoder.conv_widths, encoder.conv_kernels) == ((64, 128, 128), (7, 5, 3))
     assert (encoder.is_gate_shared, encoder.is_message_normed) == (True, False)

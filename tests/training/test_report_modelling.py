@@ -6,8 +6,9 @@ from running import run
 from medts.cli.main import main
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import take_part
+from medts.nn.frozen_lm import FrozenLM
+from medts.nn.language_model import load_language_model, random_language_model
 from medts.nn.settings import TextConfig
-from medts.nn.text import FrozenText, load_language_model, random_language_model
 from medts.recipes import find_recipe
 from medts.training.folder import trace
 from medts.training.report_modelling import seen_by
@@ -41,7 +42,7 @@ def recipe_of(folder):
 def test_the_folder_is_a_language_model_that_reads_texts(trained, small_encoder):
     found = load_language_model(str(trained))
     assert found.digest != load_language_model(small_encoder).digest
-    vectors = FrozenText(found).encode(["sinus rhythm.", "atrial fibrillation."])
+    vectors = FrozenLM(found).encode(["sinus rhythm.", "atrial fibrillation."])
     assert vectors.shape == (2, 32)
 
 

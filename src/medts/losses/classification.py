@@ -1,4 +1,4 @@
-"""Cross-entropies over zeros and ones, for label sets of either kind.
+"""Cross-entropy (single label) and weighted binary cross-entropy (multi-label), masked.
 
 Axes: B windows in the batch, K classes.
 """

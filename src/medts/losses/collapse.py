@@ -1,4 +1,4 @@
-"""How far embeddings have collapsed: numbers for the log, with no gradient, and an alarm.
+"""Collapse monitor: effective rank (RankMe) and spread of embeddings, and a warning.
 
 Self-supervised objectives can be satisfied by an encoder that says the same about everything. A
 loss does not show it; the spread of the embeddings over a batch does.
@@ -37,7 +37,7 @@ def collapse_parts(embedding: Float[Tensor, "B D"]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def effective_rank(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
-    """Number of directions in which rows differ: exp of the entropy of singular values.
+    """Effective rank (RankMe): exp of the entropy of singular values.
 
     Roy and Vetterli (EUSIPCO 2007), of the rows minus their mean; 0 where all rows are equal up
     to rounding, at most ``min(B - 1, D)``; NaN where a value is no number.

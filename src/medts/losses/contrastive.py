@@ -1,4 +1,4 @@
-"""Losses that compare embeddings with each other, as pure functions.
+"""Contrastive losses: NT-Xent (SimCLR), InfoNCE (CLIP), SupCon, MulSupCon.
 
 Contrastive: an anchor should find its positives among all other rows. ``nt_xent`` (SimCLR, Chen
 et al., ICML 2020, arXiv:2002.05709), ``info_nce`` across two sides (CLIP, CLOCS),
@@ -30,7 +30,7 @@ def nt_xent(
     temperature: float = 0.1,
     gather: bool = False,
 ) -> Float[Tensor, ""]:
-    """Each view against the other of its window, among all views of all windows.
+    """NT-Xent (SimCLR): each view against the other of its window, among all views.
 
     Args:
         first: One view of each window.
@@ -53,7 +53,7 @@ def info_nce(
     temperature: float = 0.1,
     gather: bool = False,
 ) -> Float[Tensor, ""]:
-    """Each row of one side among the rows of the other, averaged over both directions.
+    """Symmetric InfoNCE (CLIP) loss; targets shared within a group.
 
     Args:
         first: One side, such as the first half of each window.
@@ -85,7 +85,7 @@ def supervised_contrastive(
     temperature: float = 0.1,
     gather: bool = False,
 ) -> Float[Tensor, ""]:
-    """Each row against the mean of the others that have its label (SupCon, ``L_out``).
+    """Supervised contrastive loss (SupCon, ``L_out``): positives share the anchor's label.
 
     Args:
         z: Rows to compare; views of one window are rows of their own.
@@ -107,7 +107,7 @@ def multilabel_contrastive(
     is_weighted: bool = True,
     gather: bool = False,
 ) -> Float[Tensor, ""]:
-    """One supervised contrastive term for each active class of each row (MulSupCon).
+    """Multi-label SupCon (MulSupCon): one term for each active class of each row.
 
     The positives of a term are the other rows in which that class holds. With one class per row
     this is `supervised_contrastive`. Rows without a class are negatives only.

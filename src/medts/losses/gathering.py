@@ -1,4 +1,4 @@
-"""Rows of all processes in one tensor, with a gradient that finds its way back.
+"""All-gather with gradient: rows of all processes in one tensor.
 
 A contrastive loss computed on the gathered rows is the same on every process, and after the
 gradients are averaged over processes the parameters move as if one process had seen all rows.

@@ -1,4 +1,4 @@
-"""Losses between recordings and reports at three levels, as pure functions.
+"""MELP losses: report-level CLIP, beat-sentence alignment (GLoRIA) and captioning (CoCa).
 
 MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803). *Rhythm*: a recording finds its report among
 all others (CLIP, Radford et al., 2021, arXiv:2103.00020). *Beat*: the sentences of a report gather

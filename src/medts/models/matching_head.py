@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from medts.core.labels import LabelSet
 from medts.models.heads import BaseHead
 from medts.models.settings.heads import MatchingHeadConfig
+from medts.nn.frozen_lm import shared_lm
 from medts.nn.label_encoder import LabelEncoder
-from medts.nn.text import frozen_text
 from medts.tensors.batch import Encoded
 
 RANDOM_DIM = 384
@@ -175,8 +175,8 @@ def read_texts(config: MatchingHeadConfig, texts: Sequence[str]) -> ReadTexts:
         drawn = [torch.randn(RANDOM_DIM, generator=_generator(text)) for text in texts]
         vectors = torch.stack(drawn) if drawn else torch.zeros(0, RANDOM_DIM)
         return ReadTexts(F.normalize(vectors, dim=-1), "random", 0)
-    reader = frozen_text(config.text)
-    return ReadTexts(reader.encode(texts), reader.model.digest, reader.n_cut(texts))
+    lm = shared_lm(config.text)  # pyright: ignore[reportArgumentType] - frozen, so hashable
+    return ReadTexts(lm.encode(texts), lm.sha256, lm.n_cut(texts))
 
 
 def exchanged(label_set: LabelSet) -> list[int]:

@@ -1,11 +1,11 @@
-"""MedualTime: one frozen language model read twice, with signal and text as equals.
+"""MedualTime: a frozen language model with dual adapters, for signals and reports as equals.
 
 Ye et al., "MedualTime: A Dual-Adapter Language Model for Medical Time Series-Text Multimodal
 Learning" (arXiv:2406.06620, IJCAI 2025; earlier named DualTime). In the signal pass patches of the
 signal are the tokens and the report's vector is injected; in the text pass the report's tokens are
 the tokens and the signal's vector is injected, by a small convolutional network. Injection is by
-adapters in the upper blocks of one shared trunk (see `medts.nn.adapters`). The two embeddings are
-fused. Under a million parameters are trained.
+adapters in the upper blocks of one shared language model (see `medts.nn.adapters`). The two
+embeddings are fused. Under a million parameters are trained.
 
 A window whose report or signal is missing is embedded by the pass that is left, whose adaptation
 tokens then stand without a message.
@@ -26,66 +26,71 @@ from medts.core.errors import ConfigError
 from medts.models.abilities import Passes
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.medualtime import MedualTimeConfig
-from medts.nn.adapters import Adapter, injecting
+from medts.nn.adapters import Adapter, attach, injecting
+from medts.nn.frozen_lm import FrozenLM
 from medts.nn.patches import cut_patches, standardise
+from medts.nn.poolers import last_of_valid, mean_of_valid
 from medts.nn.residual_conv import ResidualConv
-from medts.nn.settings import TextConfig
-from medts.nn.trunk import FrozenReader, Trunk, last_of_valid, mean_of_valid, pad_numbers
 from medts.tensors.batch import Batch, Encoded
 
 
 class MedualTime(OneStreamEncoder):
-    """Two passes through one frozen trunk, each hearing of the other modality by adapters.
+    """Two passes through one frozen language model, each conditioned on the other by adapters.
 
     Components:
-        trunk — frozen language model, no part of a checkpoint — reads patches and words alike.
+        language_model — frozen backbone, no part of a checkpoint — encodes patches and words.
+        text_encoder — the same or another, frozen and unadapted — the report's message.
         patches — one linear layer — signal tokens from all channels of a patch.
         signal_conv, conv_norm — residual convolutions and a norm — the signal's message.
-        signal_adapter, text_adapter — adaptation tokens and gates — hear the other's message.
+        signal_adapter, text_adapter — adaptation tokens and gates — attend to the other's message.
         signal_norm, text_norm — the norm after each pass.
 
     Symbols: our adaptation tokens are the paper's P, our ``n_adapted`` its M, ``signal`` and
     ``text`` passes its temporal-primary and textual-primary model.
 
     Departures: the authors' ``train()`` wakes the dropout of the frozen model, ours never does.
-    Reports are cut to what the trunk can read, where theirs crash, and an empty report counts as
-    missing, where theirs reads a space. Messages are normalised and gates belong to one pass,
-    unless the config says as in the paper. A bidirectional trunk, which the paper has not, is
-    pooled by the mean. In training a modality is sometimes left out, so that it may be missing
-    later.
+    Reports are cut to what the language model can read, where theirs crash, and an empty report
+    counts as missing, where theirs reads a space. Messages are normalised and gates belong to one
+    pass, unless the config sets them as in the paper. A bidirectional language model, which the
+    paper has not, is pooled by the mean. In training a modality is sometimes left out (modality
+    dropout), so that it may be missing later.
 
     Raises:
-        ConfigError: If the trunk's weights are missing, or it has fewer blocks than are adapted.
+        ConfigError: If weights are missing, or the language model has fewer blocks than are
+            adapted, or is of a kind that adapters do not fit.
     """
 
     def __init__(self, config: MedualTimeConfig) -> None:
         super().__init__(config)
         self.config = config
-        self.trunk = trunk = Trunk(config.trunk.name, is_trained=config.is_trunk_trained)
-        self.pass_dim = trunk.dim
-        n_adapted = trunk.n_blocks - 1 if config.n_adapted is None else config.n_adapted
-        if n_adapted > trunk.n_blocks:
+        lm = FrozenLM.load(config.language_model, cache_mib=config.cache_mib)
+        if config.is_language_model_trained:
+            lm.unfreeze()
+        sites = attach(lm.model)
+        self.language_model, self.pass_dim = lm, lm.dim
+        n_adapted = lm.n_blocks - 1 if config.n_adapted is None else config.n_adapted
+        if n_adapted > lm.n_blocks:
             raise ConfigError(
-                f"{n_adapted} blocks cannot be adapted: {trunk.name!r} has {trunk.n_blocks}",
+                f"{n_adapted} blocks cannot be adapted: {lm.name!r} has {lm.n_blocks}",
                 field="n_adapted",
             )
-        self.n_plain = trunk.n_blocks - n_adapted
-        self.dim = 2 * trunk.dim if config.fusion == "concat" else trunk.dim
+        self.n_plain = lm.n_blocks - n_adapted
+        self.dim = 2 * lm.dim if config.fusion == "concat" else lm.dim
         reads_signal, reads_text = config.passes != "text", config.passes != "signal"
         shape = {
-            "n_blocks": trunk.n_blocks,
+            "n_blocks": lm.n_blocks,
             "n_adapted": n_adapted,
             "n_tokens": config.n_tokens,
-            "dim": trunk.dim,
-            "n_heads": trunk.n_heads,
+            "dim": lm.dim,
+            "n_heads": sites[0].n_heads,
             "is_normed": config.is_message_normed,
         }
         if reads_signal:
-            self.patches = nn.Linear(len(config.channels) * config.patch, trunk.dim)
-            self.signal_norm = nn.LayerNorm(trunk.dim)
+            self.patches = nn.Linear(len(config.channels) * config.patch, lm.dim)
+            self.signal_norm = nn.LayerNorm(lm.dim)
             self.signal_adapter = Adapter(**shape) if n_adapted else None
         if reads_text:
-            self.text_norm = nn.LayerNorm(trunk.dim)
+            self.text_norm = nn.LayerNorm(lm.dim)
             gate = None
             if config.is_gate_shared and reads_signal and n_adapted:
                 assert self.signal_adapter is not None
@@ -97,43 +102,30 @@ class MedualTime(OneStreamEncoder):
                 widths=config.conv_widths,
                 kernel_sizes=config.conv_kernels,
                 stride=config.conv_stride,
-                dim=trunk.dim,
+                dim=lm.dim,
             )
-            self.conv_norm = nn.LayerNorm(trunk.dim)
+            self.conv_norm = nn.LayerNorm(lm.dim)
         self._add_text_encoder(is_needed=reads_signal and n_adapted > 0)
         if config.fusion == "gate":
-            self.fusion_gates = nn.ModuleList(nn.Linear(trunk.dim, 1) for _ in range(2))
-        self.prefix = None
-        if not config.is_trunk_trained:
-            self.prefix = self._reader(trunk, config.trunk, self.n_plain)
+            self.fusion_gates = nn.ModuleList(nn.Linear(lm.dim, 1) for _ in range(2))
 
     def _add_text_encoder(self, *, is_needed: bool) -> None:
         """Builds what makes the report's message; a projection only where widths differ."""
-        config, dim = self.config, self.trunk.dim
+        self.text_projection = None
         if not is_needed:
             return
-        source = config.text_encoder or config.trunk
-        # Beside a trained trunk the message still comes from the weights it began with.
-        is_own = config.text_encoder is None and not config.is_trunk_trained
-        if not is_own:
-            self.text_trunk = Trunk(source.name)
-        reads = self.trunk if is_own else self.text_trunk
-        self.messages = self._reader(reads, source, reads.n_blocks)
-        self.text_projection = None
-        if reads.dim != dim:
-            self.text_projection = nn.Sequential(nn.Linear(reads.dim, dim), nn.LayerNorm(dim))
-
-    def _reader(self, trunk: Trunk, source: TextConfig, n_blocks: int) -> FrozenReader:
-        return FrozenReader(
-            trunk,
-            n_blocks=n_blocks,
-            max_tokens=source.max_tokens,
-            limit_mib=self.config.cache_mib,
-        )
+        config, dim = self.config, self.language_model.dim
+        # Beside a trained language model the message still comes from the weights it began with.
+        is_own = config.text_encoder is None and not config.is_language_model_trained
+        source = config.text_encoder or config.language_model
+        self.text_encoder = None if is_own else FrozenLM.load(source, cache_mib=config.cache_mib)
+        if (text_dim := (self.text_encoder or self.language_model).dim) != dim:
+            self.text_projection = nn.Sequential(nn.Linear(text_dim, dim), nn.LayerNorm(dim))
 
     def parts(self) -> Sequence[nn.Module]:
-        """Names the trunk where it is trained: what is new around it learns at the full rate."""
-        return (self.trunk,) if self.config.is_trunk_trained else super().parts()
+        """Names the language model where it is trained: what is new learns at the full rate."""
+        is_trained = self.config.is_language_model_trained
+        return (self.language_model,) if is_trained else super().parts()
 
     @property
     def has_both_passes(self) -> bool:
@@ -158,7 +150,7 @@ class MedualTime(OneStreamEncoder):
         is_valid = is_valid & has_signal[:, None]
 
         passes = self.config.passes
-        nothing = signal.new_zeros(len(batch), self.trunk.dim)
+        nothing = signal.new_zeros(len(batch), self.language_model.dim)
         tokens, is_token_valid, by_signal, by_text = nothing[:, None], None, nothing, nothing
         if passes != "text":
             tokens, is_token_valid, by_signal = self.read_signal(signal, is_valid, texts, has_text)
@@ -191,13 +183,13 @@ class MedualTime(OneStreamEncoder):
         if self.config.is_signal_normed:
             signal = standardise(signal, is_valid)
         patches, is_token_valid = cut_patches(signal, is_valid, self.config.patch)
-        hidden = self.trunk.embed(self.patches(patches))
+        hidden = self.language_model.embed(self.patches(patches))
         if self.signal_adapter is None:
-            hidden = self.trunk.run(hidden, is_token_valid)
+            hidden = self.language_model.run(hidden, is_token_valid)
         else:
             message = self.text_message(texts, has_text, like=hidden)
             with injecting(self.signal_adapter, message):
-                hidden = self.trunk.run(hidden, is_token_valid)
+                hidden = self.language_model.run(hidden, is_token_valid)
         hidden = self.signal_norm(hidden) * is_token_valid[..., None]
         return hidden, is_token_valid, self.pool(hidden, is_token_valid)
 
@@ -211,41 +203,31 @@ class MedualTime(OneStreamEncoder):
         """Runs the text pass over the windows that have a report; zero for the others."""
         rows = has_text.nonzero().flatten()
         chosen = [texts[row] for row in rows.tolist()]
-        hidden, is_token_valid = self.begin_text(chosen, signal.device)
+        hidden, is_token_valid = self.language_model.states(chosen, self.n_plain)
         if self.text_adapter is None:
-            hidden = self.trunk.run(hidden, is_token_valid, self.n_plain)
+            hidden = self.language_model.run(hidden, is_token_valid, self.n_plain)
         else:
             message = self.signal_message(signal[rows], is_valid[rows])
             with injecting(self.text_adapter, message):
-                hidden = self.trunk.run(hidden, is_token_valid, self.n_plain)
+                hidden = self.language_model.run(hidden, is_token_valid, self.n_plain)
         pooled = self.pool(self.text_norm(hidden), is_token_valid)
         return pooled.new_zeros(len(texts), pooled.shape[1]).index_copy(0, rows, pooled)
-
-    def begin_text(
-        self, texts: list[str], device: torch.device
-    ) -> tuple[Float[Tensor, "n L D"], Bool[Tensor, "n L"]]:
-        """Returns reports as they are below the first adapter, from memory where that is frozen."""
-        if self.prefix is not None:
-            return self.prefix(texts, device)
-        numbers = self.trunk.number(texts, self.config.trunk.max_tokens)
-        ids, is_valid = pad_numbers(numbers, device)
-        hidden = self.trunk.embed(self.trunk.look_up(ids))
-        return self.trunk.run(hidden, is_valid, 0, self.n_plain), is_valid
 
     def text_message(
         self, texts: list[str], has_text: Bool[Tensor, "B"], *, like: Tensor
     ) -> Float[Tensor, "B D"]:
         """Returns the vector of each report; zero for windows without one."""
         if not any(texts) or not has_text.any():
-            return like.new_zeros(len(texts), self.trunk.dim)
+            return like.new_zeros(len(texts), self.language_model.dim)
         rows = has_text.nonzero().flatten()
         chosen = [texts[row] for row in rows.tolist()]
-        vector = self.messages.vectors(chosen, self.config.text_pool, like.device)
+        reads = self.text_encoder or self.language_model
+        vector = reads.vectors(chosen, self.config.text_pool)
         if self.config.is_message_normed:
             vector = F.layer_norm(vector, vector.shape[1:])
         if self.text_projection is not None:
             vector = self.text_projection(vector)
-        return vector.new_zeros(len(texts), self.trunk.dim).index_copy(0, rows, vector)
+        return vector.new_zeros(len(texts), self.language_model.dim).index_copy(0, rows, vector)
 
     def signal_message(
         self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
@@ -253,7 +235,7 @@ class MedualTime(OneStreamEncoder):
         """Returns the vector of each signal; zero for windows without one."""
         has_signal = is_valid.any(dim=1)
         if not has_signal.any():
-            return signal.new_zeros(len(signal), self.trunk.dim)
+            return signal.new_zeros(len(signal), self.language_model.dim)
         return self.conv_norm(self.signal_conv(signal, is_valid)) * has_signal[:, None]
 
     def pool(
@@ -262,7 +244,7 @@ class MedualTime(OneStreamEncoder):
         """Makes one vector of a pass."""
         how = self.config.pool
         if how == "auto":
-            how = "last" if self.trunk.is_causal else "mean"
+            how = "last" if self.language_model.is_causal else "mean"
         return (last_of_valid if how == "last" else mean_of_valid)(hidden, is_valid)
 
     def fuse(

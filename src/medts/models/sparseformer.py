@@ -7,7 +7,7 @@ the lengths into the tokens of a channel, and a last one merges all channels int
 the window. No parameter knows how long a signal is or how many channels it has, so one model
 reads every montage, and one batch may mix them. No code of the authors was available.
 
-Text is left to `medts.nn.text`, matching with labels to the objectives: the encoder only takes
+Text is left to `medts.nn.frozen_lm`, matching with labels to the objectives: the encoder only takes
 the vector of a dataset's description.
 
 Axes: B windows in the batch, C channels, T samples in time, R rows (one per channel that was

@@ -1,4 +1,4 @@
-"""Adapters: learnt keys and values that let a frozen language model attend to a message.
+"""LLaMA-Adapter: zero-gated adaptation tokens as extra keys and values of a frozen model.
 
 Zhang et al., "LLaMA-Adapter" (ICLR 2024, arXiv:2303.16199), as MedualTime (arXiv:2406.06620) uses
 it. In every adapted block a few adaptation tokens, to which a message is added (a report's vector,
@@ -178,7 +178,7 @@ def find_sites(model: Any) -> list[Site]:
     if kind not in KINDS:
         raise ConfigError(
             f"adapters do not know how a {kind!r} is built",
-            field="trunk",
+            field="language_model",
             remedy=f"Known: {', '.join(KINDS)}",
         )
     n_heads, dim = model.config.num_attention_heads, model.config.hidden_size

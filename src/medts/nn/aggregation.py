@@ -1,4 +1,4 @@
-"""Aggregation: the latents of whichever modalities are present, fused into one embedding.
+"""Modality aggregators (CroSSL): fuse the latents of present modalities into one embedding.
 
 Two ways, of CroSSL (Deldari et al., WSDM 2024, arXiv:2307.16847) and for it: an MLP over all
 latents side by side, and attention over the set of those that are there. Where latents come from,
@@ -33,7 +33,7 @@ class Aggregator(nn.Module, ABC):
 
 
 class MlpAggregator(Aggregator):
-    """The authors' aggregator: three linear layers over all latents side by side."""
+    """MLP aggregator of the authors: three linear layers over concatenated latents."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class MlpAggregator(Aggregator):
 
 
 class AttentionAggregator(Aggregator):
-    """A summary token that attends to the set of present latents.
+    """Attention aggregator: a summary (CLS) token attends to the set of present latents.
 
     Which sensor a latent comes from is said by a learnt vector, not by its place, so order means
     nothing and any part of the modalities can be fused.

@@ -1,4 +1,4 @@
-"""Batch renormalisation: a learnt summary without what it says of every window alike.
+"""Batch Renormalization (Ioffe 2017) of pooled embeddings, by statistics of all windows.
 
 Ioffe, 2017 (arXiv:1702.03275). Queries, positions and biases give nearly the same summary for every
 window; what tells windows apart is a small part on top, and a head that has to find it learns

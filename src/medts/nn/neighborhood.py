@@ -1,4 +1,4 @@
-"""Neighborhood attention in one dimension: every token attends to its nearest tokens.
+"""Neighborhood attention (Hassani et al.) in 1D: each token attends to its nearest tokens.
 
 A window of ``kernel_size`` tokens slides along with the query and moves inwards at the borders,
 so that every query has exactly ``kernel_size`` neighbors; nothing is padded. With a dilation d

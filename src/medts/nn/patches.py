@@ -1,4 +1,4 @@
-"""Patches: windows of a signal as the tokens of a language model, all channels of a piece together.
+"""Patchify: windows as tokens, all channels of a patch together; instance norm (RevIN).
 
 Axes: B windows in the batch, C channels, T samples in time, P samples per patch, N signal tokens,
 F values per patch, of all channels.

@@ -1,4 +1,4 @@
-"""Attention pooler: a fixed number of learnt questions to any number of tokens.
+"""Pooling: attention pooling by learnt queries (CoCa), masked mean, last token.
 
 From CoCa (Yu et al., TMLR 2022, arXiv:2205.01917), as MELP uses it: one attention, without a skip
 connection or a feed-forward part. What the answers are compared with is left to the model.
@@ -56,3 +56,21 @@ class AttentionPooler(nn.Module):
         return self.attention(
             asked, known, known, key_padding_mask=is_ignored, need_weights=is_drawn
         )
+
+
+def mean_of_valid(
+    hidden: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
+) -> Float[Tensor, "B D"]:
+    """Averages the valid tokens of each row; zero where there is none."""
+    weight = is_valid[..., None].to(hidden.dtype)
+    return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+
+
+def last_of_valid(
+    hidden: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
+) -> Float[Tensor, "B D"]:
+    """Takes the last valid token of each row; zero where there is none."""
+    place = torch.arange(is_valid.shape[1], device=is_valid.device)
+    last = (place * is_valid).amax(dim=1)
+    rows = torch.arange(len(hidden), device=hidden.device)
+    return hidden[rows, last] * is_valid.any(dim=1)[:, None].to(hidden.dtype)

@@ -1,4 +1,4 @@
-"""Positions: sinusoids that say where a token lies, for any number of tokens.
+"""Sinusoidal position embeddings (Vaswani et al.), for any number of tokens.
 
 Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). They are computed and
 not learnt, so that no length is foreign.

@@ -1,4 +1,4 @@
-"""Projector: embeddings into the space where an objective compares them.
+"""Projector (projection head, expander): MLP into the space where an objective compares.
 
 It is thrown away after training; what it forgets, the embedding keeps.
 

@@ -1,4 +1,4 @@
-"""Report decoder: predicts the next word of a report from the words before it and from the signal.
+"""Causal decoder with cross-attention (CoCa captioning): predicts the next word of a report.
 
 The multimodal half of CoCa (Yu et al., TMLR 2022, arXiv:2205.01917). In every layer words look
 back at each other and then at the signal's tokens. It has no positions of its own: the words

@@ -1,20 +1,18 @@
-"""Report tower: a language model that reads a report word by word and then sums it up.
+"""Report tower: a causal text encoder with a summary token at its end.
 
-As in MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803): a start token, the report, an end
-token, padding, and last of all a summary token. Attention is causal, so a word's state knows
-nothing of the words after it and may feed a decoder that predicts them, while the summary has
-read everything. Any BERT- or GPT-2-like model will do; no word is predicted here, so nothing is
-ever multiplied by the vocabulary.
+As in MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803) and CoCa: a start token, the report, an
+end token, padding, and last of all a summary (CLS) token. Attention is causal, so the state of a
+word may feed a decoder that predicts the next one, while the summary attends to all. No word is
+predicted here, so nothing is ever multiplied by the vocabulary.
 
-The lower layers stay as they are. What they make of a text is computed once and kept under the
-text's digest; training then starts at the first layer that learns. Weights that do not change are
-no part of the state dict: the name and digest of the language model stand for them.
+The lower layers stay frozen, in a `medts.nn.frozen_lm.FrozenLM`. Their output is cached per text;
+training starts at the first layer that learns.
 
 Axes: B texts, L text tokens, n = L + 1 with the summary, D width of the language model.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +22,10 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
-from medts.nn.text import LanguageModel
+from medts.nn.blocks import run_blocks
+from medts.nn.frozen_lm import FrozenLM
+from medts.nn.language_model import LanguageModel
+from medts.nn.text_cache import TextCache
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,16 @@ class ReportTower(nn.Module):
     which is what makes it cacheable.
 
     Args:
-        model: A fresh language model; its upper layers will be trained in place.
+        model: Language model; what is trained are copies of its upper layers.
         max_tokens: Tokens that are read, the summary included.
         n_frozen_layers: Layers that stay as they are, from below.
         is_causal: Whether a word is kept from seeing those after it.
-        cache_mib: Memory for what the frozen layers make of each text, MiB.
+        cache_mib: Memory for the output of the frozen layers, MiB.
 
     Raises:
         ConfigError: If the model has fewer layers or positions, is of a kind that is not known,
             or does not belong to its tokenizer.
     """
-
-    digest: Tensor
 
     def __init__(
         self,
@@ -77,28 +76,21 @@ class ReportTower(nn.Module):
         cache_mib: float = 512.0,
     ) -> None:
         super().__init__()
-        self.tokenizer, self.name, self.dim = model.tokenizer, model.name, model.dim
+        self.language_model = FrozenLM(model)
+        self.tokenizer, self.dim = model.tokenizer, model.dim
         self.is_causal = is_causal or model.is_causal
         self.max_tokens = max_tokens
-        embed, layers, norm = take_apart(model)
-        self._check(model, len(layers), n_frozen_layers)
-        model.model.requires_grad_(requires_grad=False)
-        self._embed = embed
-        self._whole = [model.model]  # in a list, so that what is frozen is not registered
-        self._frozen = [*layers[:n_frozen_layers]]
-        self.layers = nn.ModuleList(layers[n_frozen_layers:]).requires_grad_(requires_grad=True)
-        self.norm = norm.requires_grad_(requires_grad=len(self.layers) > 0)
-        self.layers.train()  # they come in evaluation mode, in which nothing would be dropped
-        self.norm.train()
+        self._check(model, n_frozen_layers)
+        self.layers = self.language_model.take_blocks(n_frozen_layers)
+        self.norm = copy.deepcopy(self.language_model.norm)
+        self.norm.requires_grad_(requires_grad=len(self.layers) > 0)
         self.start, self.end = find_marks(self.tokenizer)
-        self.register_buffer("digest", torch.tensor(list(bytes.fromhex(model.digest))).byte())
-        self._kept: dict[bytes, Tensor] = {}
-        self._room = cache_mib * 2**20
+        self._cache = TextCache(cache_mib)
 
     @property
     def vocabulary_size(self) -> int:
         """Words that the language model knows."""
-        return self._whole[0].get_input_embeddings().weight.shape[0]  # pyright: ignore
+        return self.language_model.model.get_input_embeddings().weight.shape[0]
 
     def tokenize(self, texts: Sequence[str]) -> ReportTokens:
         """Turns texts into token ids, sentence by sentence.
@@ -127,7 +119,7 @@ class ReportTower(nn.Module):
                 ids, number = [*ids, self.end], [*number, -1]
             rows.append(ids)
             numbers.append(number)
-        device, length = self.digest.device, max(map(len, rows))
+        device, length = self.language_model.digest.device, max(map(len, rows))
         padded = [ids + [self.end] * (length - len(ids)) for ids in rows]
         sentence = [number + [-1] * (length - len(number)) for number in numbers]
         n_tokens = torch.tensor([len(ids) for ids in rows])
@@ -154,80 +146,54 @@ class ReportTower(nn.Module):
     def read(self, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
         """Returns the states of token ids without padding, such as a draft so far."""
         is_token = torch.ones_like(ids, dtype=torch.bool)
-        return self._learn(self._look_up(ids, is_token), is_token)[:, :-1]
+        return self._learn(self._begin(ids, is_token), is_token)[:, :-1]
 
     def _recall(self, texts: Sequence[str], tokens: ReportTokens) -> Float[Tensor, "B n D"]:
-        """Returns what the frozen layers make of the texts, computing only what is not kept."""
-        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
-        new = {key: row for row, key in enumerate(keys) if key not in self._kept}
-        found: dict[bytes, Tensor] = {key: self._kept[key] for key in keys if key in self._kept}
-        for key, row in new.items():
+        """Returns the output of the frozen layers, computing only what is not in the cache."""
+        row_of = {text: row for row, text in enumerate(texts)}
+
+        def compute(new: list[str]) -> Iterator[Tensor]:
             # Alone: in a batch its last digits would depend on its neighbours, and so on what was
             # kept before, which a run that is resumed does not have.
-            n_tokens = int(tokens.is_token[row].sum())
-            part = slice(row, row + 1), slice(n_tokens)
-            found[key] = self._look_up(tokens.ids[part], tokens.is_token[part])[0]
-            size = found[key].nbytes
-            if size <= self._room:
-                self._kept[key] = found[key]
-                self._room -= size
-        length = tokens.ids.shape[1]
-        padded = found[keys[0]].new_zeros(len(keys), length + 1, self.dim)
-        for row, key in enumerate(keys):
-            state = found[key]
+            for row in (row_of[text] for text in new):
+                n_tokens = int(tokens.is_token[row].sum())
+                part = slice(row, row + 1), slice(n_tokens)
+                yield self._begin(tokens.ids[part], tokens.is_token[part])[0]
+
+        found = self._cache.get(texts, compute)
+        padded = found[0].new_zeros(len(found), tokens.ids.shape[1] + 1, self.dim)
+        for row, state in enumerate(found):
             padded[row, : len(state) - 1], padded[row, -1] = state[:-1], state[-1]
         return padded
 
     @torch.no_grad()
-    def _look_up(self, ids: Tensor, is_token: Tensor) -> Float[Tensor, "B n D"]:
+    def _begin(self, ids: Tensor, is_token: Tensor) -> Float[Tensor, "B n D"]:
+        """Appends the summary token and runs the frozen layers."""
         ids = torch.cat([ids, ids.new_full((len(ids), 1), self.start)], dim=1)
         place = torch.arange(ids.shape[1], device=ids.device)
         place[-1] = self.max_tokens - 1  # wherever a text ends, its summary stands here
         with torch.autocast(ids.device.type, enabled=False):
-            states = self._embed(ids, place.expand_as(ids))
-            may_see = self._may_see(is_token, states.dtype)
-            for layer in self._frozen:
-                states = layer(states, attention_mask=may_see)
-        return states
+            states = self.language_model.embed(self.language_model.look_up(ids), place)
+            return run_blocks(self.language_model.blocks, states, self._is_seen(is_token))
 
     def _learn(self, states: Tensor, is_token: Tensor) -> Float[Tensor, "B n D"]:
-        may_see = self._may_see(is_token, states.dtype)
-        for layer in self.layers:
-            states = layer(states, attention_mask=may_see)
-        return self.norm(states)
+        return self.norm(run_blocks(self.layers, states, self._is_seen(is_token)))
 
-    def _may_see(self, is_token: Tensor, dtype: torch.dtype) -> Float[Tensor, "B 1 n n"]:
-        """Adds nothing where a token may look, and as good as minus infinity elsewhere."""
-        length = is_token.shape[1] + 1
+    def _is_seen(self, is_token: Tensor) -> Bool[Tensor, "B 1 n n"]:
+        """Returns which token attends to which: to itself always, else to no padding."""
         is_key = torch.nn.functional.pad(is_token, (0, 1))
-        is_seen = is_key[:, None, :].expand(-1, length, -1)
-        if self.is_causal:
-            is_seen = is_seen.tril()
-        is_self = torch.eye(length, dtype=torch.bool, device=is_token.device)
-        bias = torch.zeros(is_seen.shape, dtype=dtype, device=is_token.device)
-        return bias.masked_fill(~(is_seen | is_self), torch.finfo(dtype).min)[:, None]
+        is_seen = is_key[:, None, :].expand(-1, is_key.shape[1], -1)
+        is_seen = is_seen.tril() if self.is_causal else is_seen
+        is_self = torch.eye(is_key.shape[1], dtype=torch.bool, device=is_token.device)
+        return (is_seen | is_self)[:, None]
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ReportTower":  # noqa: FBT001, FBT002
-        """Moves the frozen part too, which torch does not know of."""
-        self._whole[0]._apply(fn)
+    def _apply(self, fn: Any, recurse: bool = True) -> "ReportTower":  # noqa: FBT001, FBT002 - as in torch
         super()._apply(fn, recurse)
-        self._kept = {key: fn(state) for key, state in self._kept.items()}
+        self._cache.apply(fn)
         return self
 
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *rest: Any, **more: Any
-    ) -> None:
-        given = state_dict.get(f"{prefix}digest")
-        if given is not None and not torch.equal(given.cpu(), self.digest.cpu()):
-            raise ConfigError(
-                f"these weights were trained on another language model than {self.name!r} is here",
-                field="text.name",
-                remedy=f"They want the one with SHA-256 {bytes(given.tolist()).hex()[:16]}…",
-            )
-        super()._load_from_state_dict(state_dict, prefix, *rest, **more)
-
-    def _check(self, model: LanguageModel, n_layers: int, n_frozen_layers: int) -> None:
-        n_rows = model.model.get_input_embeddings().weight.shape[0]  # pyright: ignore
+    def _check(self, model: LanguageModel, n_frozen_layers: int) -> None:
+        n_rows, n_layers = self.vocabulary_size, self.language_model.n_blocks
         if len(model.tokenizer) > n_rows:
             raise ConfigError(
                 f"the tokenizer has {len(model.tokenizer)} words and the weights {n_rows}: they "
@@ -246,34 +212,6 @@ class ReportTower(nn.Module):
                 f"{model.name!r}",
                 field="text.max_tokens",
             )
-
-
-def take_apart(model: LanguageModel) -> tuple[Callable[..., Tensor], list[nn.Module], nn.Module]:
-    """Returns how a language model embeds ids at positions, its layers, and its last norm.
-
-    Raises:
-        ConfigError: If it is neither built like BERT nor like GPT-2.
-    """
-    whole: Any = model.model
-    if hasattr(whole, "embeddings") and hasattr(getattr(whole, "encoder", None), "layer"):
-        padding = getattr(whole.embeddings, "padding_idx", None)  # RoBERTa counts from behind it
-        shift = 0 if padding is None else padding + 1
-
-        def embed_bert(ids: Tensor, place: Tensor) -> Tensor:
-            return whole.embeddings(input_ids=ids, position_ids=place + shift)
-
-        return embed_bert, list(whole.encoder.layer), nn.Identity()
-    if hasattr(whole, "wte") and hasattr(whole, "h"):
-
-        def embed_gpt2(ids: Tensor, place: Tensor) -> Tensor:
-            return whole.wte(ids) + whole.wpe(place)
-
-        return embed_gpt2, list(whole.h), whole.ln_f
-    raise ConfigError(
-        f"{type(whole).__name__} is neither built like BERT nor like GPT-2",
-        field=model.name,
-        remedy="Name a model of one of these kinds",
-    )
 
 
 def find_marks(tokenizer: Any) -> tuple[int, int]:

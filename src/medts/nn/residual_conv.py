@@ -1,4 +1,4 @@
-"""A residual convolutional network over all channels of a signal, to one vector per window.
+"""1D ResNet over all channels of a signal, with masked average pooling to one vector.
 
 Wang, Yan and Oates, "Time Series Classification from Scratch" (IJCNN 2017, arXiv:1611.06455), in
 the form that MedualTime uses to inject a signal into a pass over text: three blocks of three

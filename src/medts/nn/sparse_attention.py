@@ -167,7 +167,7 @@ class TokenSparseAttention(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention that can say what it looked at, averaged over heads."""
+    """Multi-head attention that can return its weights, averaged over heads."""
 
     def __init__(self, *, dim: int, n_heads: int) -> None:
         super().__init__()

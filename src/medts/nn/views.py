@@ -1,4 +1,4 @@
-"""Views: randomly altered versions of the windows of a batch, made where the batch is.
+"""Augmentations (views) of a batch: crop, gain, baseline wander, noise, cutout, lead dropout.
 
 What was padded or absent stays zero and marked; a channel that is dropped becomes absent. All
 random numbers come from torch, so a seed repeats them. What views are for is left to objectives.

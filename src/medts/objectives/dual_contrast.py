@@ -3,8 +3,8 @@
 The unsupervised objective of MedualTime (Ye et al., arXiv:2406.06620): the embedding of each pass
 should be found again when noise is added to the signal, and, once training has begun to settle, a
 window's signal pass should find its text pass among those of the batch, and the reverse:
-``NCE(T, T') + NCE(S, S') + weight (NCE(S, T) + NCE(T, S))``. Every pass has a small head of its
-own, which is thrown away.
+``NCE(T, T') + NCE(S, S') + weight (NCE(S, T) + NCE(T, S))``. Every pass has a small
+projector of its own, which is thrown away.
 
 Many reports are equal, word for word. Windows whose reports are equal are each other's positives
 between passes, not negatives.
@@ -59,7 +59,10 @@ class DualContrast(Objective):
         )
         self.config, self.encoder = config, encoder
         width = able.pass_dim
-        self.signal_head, self.text_head = PassHead(width), PassHead(width)
+        self.signal_projector, self.text_projector = (
+            ResidualProjector(width),
+            ResidualProjector(width),
+        )
 
     @property
     def alignment(self) -> float:
@@ -77,8 +80,11 @@ class DualContrast(Objective):
         has_signal = first.has_signal & second.has_signal
         has_text = first.has_text & second.has_text
         has_both = has_signal & has_text
-        signal, other_signal = self.signal_head(first.signal), self.signal_head(second.signal)
-        text, other_text = self.text_head(first.text), self.text_head(second.text)
+        signal, other_signal = (
+            self.signal_projector(first.signal),
+            self.signal_projector(second.signal),
+        )
+        text, other_text = self.text_projector(first.text), self.text_projector(second.text)
 
         within_signal = self.nce(signal[has_signal], other_signal[has_signal])
         within_text = self.nce(text[has_text], other_text[has_text])
@@ -104,8 +110,8 @@ class DualContrast(Objective):
         )
 
 
-class PassHead(nn.Module):
-    """A linear layer, and the norm of its output added to it."""
+class ResidualProjector(nn.Module):
+    """Projector ``LN(u) + u`` with ``u = W h``: a linear layer, and its layer norm added to it."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 CroSSL (Deldari et al., WSDM 2024, arXiv:2307.16847). Every modality is encoded once. A random
 part of the latents is hidden, several times over, what is left is fused into embeddings, and these
 are asked to agree. No negative pairs are drawn and no signal is altered; a sensor missing from the
-recording is simply hidden in every view. The expander is thrown away.
+recording is simply hidden in every view. The projector (VICReg's expander) is thrown away.
 
 Axes: V views, B windows in the batch, M modalities, K latent width, D embedding width.
 """
@@ -32,12 +32,12 @@ class LatentMasking(Objective):
     """Agreement between differently masked fusions of the same latents (VICReg's three terms).
 
     Windows without any modality take no part. The terms are those of all processes' windows; the
-    expander's batch norm sees those of its own. Validation hides the same places at every pass, so
+    projector's batch norm sees those of its own. Validation hides the same places at every pass, so
     that epochs can be compared. A collapse is measured on the embeddings of the first view, logged,
     and reported by a warning if it lasts.
 
     Departures: the authors' code puts the loss on the embedding itself, in which it weighs 10, 10
-    and 100; our default compares behind an expander with VICReg's own weights. Their views may lose
+    and 100; our default compares behind a projector with VICReg's own weights. Their views may lose
     every modality; ours keep one. Their encoder runs without dropout here; ours takes the
     config's. The deviation is the population's, as theirs is.
 
@@ -59,8 +59,8 @@ class LatentMasking(Objective):
             remedy="Use the encoder crossl, or another objective such as simclr",
         )
         self.config, self.encoder = config, encoder
-        dim, width = able.aggregate_dim, config.expander_ratio * able.aggregate_dim
-        self.expander = (
+        dim, width = able.aggregate_dim, config.projector_ratio * able.aggregate_dim
+        self.projector = (
             Projector(dim=dim, hidden=width, out=width, normalise=True) if width else None
         )
         self.alarm = CollapseAlarm()
@@ -88,7 +88,7 @@ class LatentMasking(Objective):
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Returns the loss of all views, which lie below each other, and its parts."""
         config = self.config
-        compared = z if self.expander is None else self.expander(z)
+        compared = z if self.projector is None else self.projector(z)
         views = compared.float().unflatten(0, (config.n_views, n_windows))
         if self.training:
             views = gather_rows(views.transpose(0, 1)).transpose(0, 1)

@@ -139,7 +139,7 @@ def as_released(base: Recipe) -> Recipe:
         objective=LatentMaskingConfig(
             hide_ratio=0.1,
             min_visible=0,
-            expander_ratio=0,
+            projector_ratio=0,
             invariance=10.0,
             variance=10.0,
             covariance=100.0,

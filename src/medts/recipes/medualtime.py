@@ -23,8 +23,8 @@ _REDACTED = Preprocessing(reports=ReportSettings(is_redacted=True))
 _CONSTANT = Preprocessing(reports=ReportSettings(stands_in="report"))
 _LINEAR = HeadConfig(hidden=0, dropout=0.0, normalise=False)
 _TINY = TextConfig(name="random-tiny-gpt2", max_tokens=512)
-_TRUNK_RATIO = 0.05
-"""Learning rate of a trained trunk as a share of that of what is new around it: 5e-5 of 1e-3."""
+_SLOW_RATIO = 0.05
+"""Learning rate of a trained language model over that of what is new around it: 5e-5 of 1e-3."""
 
 
 def medualtime() -> Recipe:
@@ -49,7 +49,7 @@ def medualtime_paper() -> Recipe:
         name="medualtime_paper",
         preprocessing=Preprocessing(),
         encoder=MedualTimeConfig(
-            trunk=TextConfig(name="gpt2", max_tokens=1024),
+            language_model=TextConfig(name="gpt2", max_tokens=1024),
             text_encoder=TextConfig(name="medicalai/ClinicalBERT", max_tokens=512),
             text_pool="first",
             n_adapted=11,
@@ -76,7 +76,7 @@ def medualtime_small() -> Recipe:
     return base.but(
         name="medualtime_small",
         encoder=MedualTimeConfig(
-            trunk=TextConfig(name="minilm", max_tokens=64),
+            language_model=TextConfig(name="minilm", max_tokens=64),
             n_adapted=3,
             patch=50,
             conv_widths=(32, 64, 64),
@@ -138,16 +138,16 @@ def medualtime_small_text_pass() -> Recipe:
 
 def medualtime_small_trained_trunk() -> Recipe:
     """A control of ``medualtime_small_redacted``: the language model is trained too."""
-    base = _redacted("medualtime_small_trained_trunk", is_trunk_trained=True)
-    return base.but(training=base.training.but(layer_decay=_TRUNK_RATIO))
+    base = _redacted("medualtime_small_trained_trunk", is_language_model_trained=True)
+    return base.but(training=base.training.but(layer_decay=_SLOW_RATIO))
 
 
 def medualtime_test() -> Recipe:
-    """Seconds on one core, with a trunk that has read nothing; for tests."""
+    """Seconds on one core, with an untrained language model; for tests."""
     base = medualtime()
     return base.but(
         name="medualtime_test",
-        encoder=MedualTimeConfig(trunk=_TINY, patch=50, conv_widths=(4, 8), conv_stride=4),
+        encoder=MedualTimeConfig(language_model=_TINY, patch=50, conv_widths=(4, 8), conv_stride=4),
         windowing=Windowing(window_s=5.0, stride_s=5.0),
         training=base.training.but(epochs=2, batch_size=16),
     )
@@ -199,14 +199,14 @@ def medualtime_text_only_redacted() -> Recipe:
 
 
 def medualtime_random_trunk() -> Recipe:
-    """A control: a trunk of minilm's shape that has read nothing."""
-    return _variant("medualtime_random_trunk", trunk=TextConfig(name="random-minilm"))
+    """A control: an untrained language model of minilm's shape."""
+    return _variant("medualtime_random_trunk", language_model=TextConfig(name="random-minilm"))
 
 
 def medualtime_trained_trunk() -> Recipe:
-    """A control: the trunk is trained too, thirty times as many parameters."""
-    base = _variant("medualtime_trained_trunk", is_trunk_trained=True)
-    return base.but(training=base.training.but(layer_decay=_TRUNK_RATIO))
+    """A control: the language model is trained too, thirty times as many parameters."""
+    base = _variant("medualtime_trained_trunk", is_language_model_trained=True)
+    return base.but(training=base.training.but(layer_decay=_SLOW_RATIO))
 
 
 def text_linear() -> Recipe:
@@ -236,7 +236,7 @@ def gpt4ts_prompt() -> Recipe:
 
 def gpt4ts_small() -> Recipe:
     """``gpt4ts`` with the patches, epochs and precision of ``medualtime_small``."""
-    encoder = Gpt4tsConfig(trunk=TextConfig(name="minilm", max_tokens=64), patch=50)
+    encoder = Gpt4tsConfig(language_model=TextConfig(name="minilm", max_tokens=64), patch=50)
     return medualtime_small().but(name="gpt4ts_small", encoder=encoder)
 
 

@@ -11,13 +11,13 @@ from medts.models.settings.gpt4ts import Gpt4tsConfig
 from medts.nn.settings import TextConfig
 
 pytest.importorskip("transformers")
-EACH = pytest.mark.parametrize("trunk", ["random-tiny-gpt2", "random-tiny-bert"])
+EACH = pytest.mark.parametrize("name", ["random-tiny-gpt2", "random-tiny-bert"])
 
 
-def build(trunk="random-tiny-gpt2", **changes):
+def build(name="random-tiny-gpt2", **changes):
     torch.manual_seed(0)
-    source = TextConfig(name=trunk, max_tokens=16)
-    return Gpt4ts(Gpt4tsConfig(trunk=source, n_blocks=2, **changes)).eval()
+    source = TextConfig(name=name, max_tokens=16)
+    return Gpt4ts(Gpt4tsConfig(language_model=source, n_blocks=2, **changes)).eval()
 
 
 def with_reports(batch, *texts):
@@ -25,31 +25,33 @@ def with_reports(batch, *texts):
 
 
 @EACH
-def test_only_patches_norms_and_positions_learn(trunk, make_batch, noise):
-    encoder = build(trunk)
-    n_positions = encoder.trunk.positions.weight.numel()
-    n_norms = 2 * 2 + (trunk == "random-tiny-bert")
+def test_only_patches_norms_and_positions_learn(name, make_batch, noise):
+    encoder = build(name)
+    n_positions = encoder.language_model.positions.weight.numel()
+    n_norms = 2 * 2 + (name == "random-tiny-bert")
     n_patches = (300 + 1) * 32 + 64
     n_trained = sum(each.numel() for each in encoder.parameters())
     assert n_trained == n_patches + n_norms * 64 + n_positions
     encoder.train()(make_batch(noise())).pooled.square().sum().backward()
     assert all(each.grad.any() for each in encoder.parameters())
     learnt = {id(each) for each in encoder.parameters()}
-    frozen = [each for each in encoder.trunk.model.parameters() if id(each) not in learnt]
+    frozen = [each for each in encoder.language_model.model.parameters() if id(each) not in learnt]
     assert frozen
     assert not any(each.requires_grad for each in frozen)
-    other = build(trunk)
+    other = build(name)
     with torch.no_grad():
-        encoder.trunk.positions.weight.add_(1.0)
-    assert not torch.equal(encoder.trunk.positions.weight, other.trunk.positions.weight)
-    assert list(build(trunk, is_norm_trained=False).learnt.parameters()) == []
+        encoder.language_model.positions.weight.add_(1.0)
+    assert not torch.equal(
+        encoder.language_model.positions.weight, other.language_model.positions.weight
+    )
+    assert list(build(name, is_norm_trained=False).learnt.parameters()) == []
 
 
 @EACH
 @pytest.mark.filterwarnings("ignore:.*texts are longer than")
 @torch.no_grad()
-def test_a_prompt_is_read_and_its_length_moves_nothing_for_other_windows(trunk, make_batch, noise):
-    encoder, batch = build(trunk, prompt="report"), make_batch(noise(), [250, 180])
+def test_a_prompt_is_read_and_its_length_moves_nothing_for_other_windows(name, make_batch, noise):
+    encoder, batch = build(name, prompt="report"), make_batch(noise(), [250, 180])
     without = encoder(batch)
     short = encoder(with_reports(batch, "sinus", None))
     long = encoder(with_reports(batch, "sinus", "atrial fibrillation and more"))
@@ -64,17 +66,17 @@ def test_a_prompt_is_read_and_its_length_moves_nothing_for_other_windows(trunk, 
 
 @EACH
 @torch.no_grad()
-def test_a_prompt_and_patches_are_one_sequence(trunk, make_batch, noise):
-    encoder, signal = build(trunk, prompt="report"), noise(1)
+def test_a_prompt_and_patches_are_one_sequence(name, make_batch, noise):
+    encoder, signal = build(name, prompt="report"), noise(1)
     encoded = encoder(with_reports(make_batch(signal), "normal ecg"))
-    (numbers,) = encoder.trunk.number(["normal ecg"], 16)
-    words = encoder.trunk.look_up(torch.tensor([numbers]))
+    (numbers,) = encoder.language_model.tokenise(["normal ecg"])
+    words = encoder.language_model.look_up(torch.tensor([numbers]))
     deviation = signal.std(dim=2, correction=0, keepdim=True)
     scaled = (signal - signal.mean(dim=2, keepdim=True)) / (deviation.square() + 1e-5).sqrt()
     patches = scaled.reshape(1, 12, 10, 25).transpose(1, 2).reshape(1, 10, 300)
     sequence = torch.cat([words, encoder.patches(patches)], dim=1)
     is_valid = torch.ones(sequence.shape[:2], dtype=torch.bool)
-    hidden = encoder.trunk.run(encoder.trunk.embed(sequence), is_valid, 0, 2)
+    hidden = encoder.language_model.run(encoder.language_model.embed(sequence), is_valid, 0, 2)
     expected = encoder.norm(hidden)[:, len(numbers) :]
     torch.testing.assert_close(encoded.tokens, expected, atol=1e-5, rtol=1e-5)
 

@@ -25,7 +25,7 @@ def test_it_reads_the_report_and_nothing_else(make_batch, noise):
     assert encoded.is_valid[:, 0].tolist() == [True, False, True]
     assert not encoded.pooled[1].any()
     assert not torch.allclose(encoded.pooled[0], encoded.pooled[2])
-    assert encoder.reader.n_computed == 2
+    assert encoder.language_model.n_computed == 2
     assert list(encoder.parameters()) == []
 
 
@@ -34,9 +34,9 @@ def test_its_vector_is_the_mean_over_the_last_layer(make_batch, noise):
     batch = replace(make_batch(noise(2)), text=("sinus rhythm", "word " * 5000))
     with pytest.warns(UserWarning, match="1 of 2 texts are longer than the 16 tokens"):
         found = encoder(batch).pooled
-    ids = encoder.trunk.tokenizer("sinus rhythm", return_tensors="pt")["input_ids"]
+    ids = encoder.language_model.tokenizer("sinus rhythm", return_tensors="pt")["input_ids"]
     with torch.no_grad():
-        states = encoder.trunk.model(input_ids=ids).last_hidden_state
+        states = encoder.language_model.model(input_ids=ids).last_hidden_state
     torch.testing.assert_close(found[0], states[0].mean(dim=0))
     assert found[1].isfinite().all()
 

@@ -16,38 +16,41 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.gpt4ts import Gpt4tsConfig
+from medts.nn.frozen_lm import FrozenLM
 from medts.nn.patches import cut_patches, standardise
-from medts.nn.trunk import Trunk, mean_of_valid
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
 class Gpt4ts(OneStreamEncoder):
     """Patches, after a prompt if there is one, through the lower blocks of a language model.
 
-    Components: *patches* — one linear layer; *trunk* — frozen but for *learnt*, its norms and
-    positions; *norm* — after the last block; *pooling* — mean over the signal's tokens.
+    Components: *patches* — one linear layer; *language_model* — frozen but for *learnt*, its
+    norms and positions; *norm* — after the last block; *pooling* — mean over the signal's tokens.
 
     Departures: the paper flattens all tokens for its classifier, which ties it to one length;
     ours takes their mean. Its patches overlap by half, ours lie side by side. A window without
     a report has no prompt.
 
     Raises:
-        ConfigError: If the trunk's weights are missing, or the batch lacks the stream.
+        ConfigError: If its weights are missing, or the batch lacks the stream.
     """
 
     def __init__(self, config: Gpt4tsConfig) -> None:
         super().__init__(config)
         self.config = config
-        self.trunk = Trunk(config.trunk.name)
-        self.n_blocks = min(config.n_blocks, self.trunk.n_blocks)
-        self.dim = self.trunk.dim
+        self.language_model = FrozenLM.load(config.language_model)
+        self.n_blocks = min(config.n_blocks, self.language_model.n_blocks)
+        self.dim = self.language_model.dim
         self.patches = nn.Linear(len(config.channels) * config.patch, self.dim)
         self.norm = nn.LayerNorm(self.dim)
         self.learnt = nn.ModuleList()
         if config.is_norm_trained:
-            used = [*self.trunk.embeddings, *self.trunk.blocks[: self.n_blocks]]
+            used = [*self.language_model.embeddings, *self.language_model.blocks[: self.n_blocks]]
             norms = [m for part in used for m in part.modules() if isinstance(m, nn.LayerNorm)]
-            self.learnt.extend(own_weights(each) for each in [*norms, self.trunk.positions])
+            self.learnt.extend(
+                own_weights(each) for each in [*norms, self.language_model.positions]
+            )
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window of the batch; one without signal gives a zero embedding."""
@@ -62,7 +65,9 @@ class Gpt4ts(OneStreamEncoder):
         if config.prompt == "report" and any(texts):
             hidden = self.after_prompts(texts, vectors, is_patch_valid)
         else:
-            hidden = self.trunk.run(self.trunk.embed(vectors), is_patch_valid, 0, self.n_blocks)
+            hidden = self.language_model.run(
+                self.language_model.embed(vectors), is_patch_valid, 0, self.n_blocks
+            )
         hidden = self.norm(hidden) * is_patch_valid[..., None]
         return Encoded(hidden, is_patch_valid, mean_of_valid(hidden, is_patch_valid))
 
@@ -74,10 +79,12 @@ class Gpt4ts(OneStreamEncoder):
         Padding stands at the end of a row, never between report and patches.
         """
         given = [text for text in texts if text]
-        numbers = iter(self.trunk.number(given, self.config.trunk.max_tokens))
+        numbers = iter(self.language_model.tokenise(given))
         device, n_patches = vectors.device, vectors.shape[1]
         prompts = [
-            self.trunk.look_up(torch.tensor([next(numbers) if text else []], device=device).long())
+            self.language_model.look_up(
+                torch.tensor([next(numbers) if text else []], device=device).long()
+            )
             for text in texts
         ]
         rows = [torch.cat([prompt[0], row]) for prompt, row in zip(prompts, vectors, strict=True)]
@@ -89,7 +96,9 @@ class Gpt4ts(OneStreamEncoder):
         is_token_valid = is_prompt | (
             is_valid.gather(1, source) & ~is_prompt & (place < lengths[:, None] + n_patches)
         )
-        hidden = self.trunk.run(self.trunk.embed(sequence), is_token_valid, 0, self.n_blocks)
+        hidden = self.language_model.run(
+            self.language_model.embed(sequence), is_token_valid, 0, self.n_blocks
+        )
         index = lengths[:, None] + torch.arange(n_patches, device=device)
         return hidden.gather(1, index[..., None].expand(-1, -1, self.dim))
 

@@ -10,7 +10,7 @@ import torch
 
 from medts.models.base import Encoder
 from medts.models.settings.text_linear import TextLinearConfig
-from medts.nn.trunk import FrozenReader, Trunk
+from medts.nn.frozen_lm import FrozenLM
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -27,22 +27,16 @@ class TextLinear(Encoder):
     def __init__(self, config: TextLinearConfig) -> None:
         super().__init__()
         self.config = config
-        self.trunk = Trunk(config.text.name)
-        self.dim = self.trunk.dim
-        self.reader = FrozenReader(
-            self.trunk,
-            n_blocks=self.trunk.n_blocks,
-            max_tokens=config.text.max_tokens,
-            limit_mib=config.cache_mib,
-        )
+        self.language_model = FrozenLM.load(config.text, cache_mib=config.cache_mib)
+        self.dim = self.language_model.dim
 
     def forward(self, batch: Batch) -> Encoded:
         """Reads the report of every window."""
-        device = self.trunk.checked.digest.device
+        device = self.language_model.digest.device
         texts = [(text or "").strip() for text in batch.text]
         has_text = torch.tensor([bool(text) for text in texts], device=device)
         pooled = torch.zeros(len(texts), self.dim, device=device)
         if has_text.any():
             given = [text for text in texts if text]
-            pooled[has_text] = self.reader.vectors(given, "mean", device)
+            pooled[has_text] = self.language_model.vectors(given, "mean")
         return Encoded(pooled[:, None], has_text[:, None], pooled)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Gpt4tsConfig(EncoderSettings):
-    """Trunk and patches of a `Gpt4ts`."""
+    """Language model and patches of a `Gpt4ts`."""
 
     sees_whole_window: ClassVar[bool] = False
 
@@ -26,11 +26,11 @@ class Gpt4tsConfig(EncoderSettings):
     channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
     """Channels that it reads, in this order."""
 
-    trunk: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    language_model: TextConfig = TextConfig(name="minilm", max_tokens=128)
     """The language model; its ``max_tokens`` is how much of a report a prompt may hold."""
 
     n_blocks: int = Field(default=6, ge=1)
-    """Blocks that are used, from the lowest; 6 in the paper. A trunk with fewer uses all."""
+    """Blocks that are used, from the lowest; 6 in the paper. A model with fewer uses all."""
 
     patch: int = Field(default=25, ge=1)
     """Samples per signal token, all channels together."""
@@ -39,7 +39,7 @@ class Gpt4tsConfig(EncoderSettings):
     """Whether each channel of a window is brought to mean 0 and spread 1."""
 
     is_norm_trained: bool = True
-    """Whether the trunk's layer norms and positions learn, as in the paper."""
+    """Whether its layer norms and positions are trained, as in the paper."""
 
     prompt: Literal["none", "report"] = "none"
     """What stands before the patches."""
@@ -54,5 +54,6 @@ class Gpt4tsConfig(EncoderSettings):
     def tiny(cls) -> "Gpt4tsConfig":
         """Returns sizes for the contract suite."""
         return Gpt4tsConfig(
-            trunk=TextConfig(name="random-tiny-gpt2", max_tokens=32), is_signal_normed=False
+            language_model=TextConfig(name="random-tiny-gpt2", max_tokens=32),
+            is_signal_normed=False,
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MedualTimeConfig(EncoderSettings):
-    """Trunk, adapters and fusion of a `MedualTime`; see the recipe ``medualtime_paper``."""
+    """Language model, adapters and fusion of a `MedualTime`; see ``medualtime_paper``."""
 
     offers: ClassVar[frozenset[str]] = frozenset({"two_passes"})
     sees_whole_window: ClassVar[bool] = False
@@ -28,11 +28,11 @@ class MedualTimeConfig(EncoderSettings):
     channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
     """Channels that are read, by name, of any modality; one that is absent counts as zero."""
 
-    trunk: TextConfig = TextConfig(name="minilm", max_tokens=128)
+    language_model: TextConfig = TextConfig(name="minilm", max_tokens=128)
     """The language model; its ``max_tokens`` is how much of a report the text pass reads."""
 
     text_encoder: TextConfig | None = None
-    """Makes the report's vector for the signal pass; none lets the trunk do it, unadapted."""
+    """Makes the report's vector for the signal pass; none takes ``language_model``, unadapted."""
 
     text_pool: Literal["mean", "first"] = "mean"
     """How the report's vector is made of its tokens; ``first`` is the paper's CLS token."""
@@ -58,7 +58,7 @@ class MedualTimeConfig(EncoderSettings):
     that injects the signal sees amplitudes in either case."""
 
     pool: Literal["auto", "last", "mean"] = "auto"
-    """How a pass is pooled: its last token, the mean, or what suits the trunk's direction."""
+    """How a pass is pooled; ``auto`` takes the last token if attention is causal, else the mean."""
 
     fusion: Literal["mean", "gate", "concat"] = "mean"
     """How the two embeddings become one; ``mean`` is the paper's."""
@@ -81,8 +81,8 @@ class MedualTimeConfig(EncoderSettings):
     conv_stride: int = Field(default=1, ge=1)
     """Samples per step of the first convolution; 1 in the paper."""
 
-    is_trunk_trained: bool = False
-    """A control: whether the trunk is trained too, with all its weights in the checkpoint."""
+    is_language_model_trained: bool = False
+    """A control: whether the language model is trained too; the checkpoint then holds it all."""
 
     cache_mib: float = Field(default=512.0, ge=0.0, json_schema_extra=NOT_IDENTITY)
     """Memory for reports as they are below the first adapter; 0 computes them at every step."""
@@ -114,7 +114,7 @@ class MedualTimeConfig(EncoderSettings):
     def tiny(cls) -> "MedualTimeConfig":
         """Returns sizes for the contract suite."""
         return MedualTimeConfig(
-            trunk=TextConfig(name="random-tiny-gpt2", max_tokens=32),
+            language_model=TextConfig(name="random-tiny-gpt2", max_tokens=32),
             conv_widths=(4, 8),
             is_signal_normed=False,
             modality_dropout=0.0,

@@ -33,7 +33,7 @@ class LatentMaskingConfig(ObjectiveSettings):
     n_views: int = Field(default=2, ge=2)
     """Views of a window; its latents are computed once for all."""
 
-    expander_ratio: int = Field(default=4, ge=0)
+    projector_ratio: int = Field(default=4, ge=0)
     """Width of the space in which views are compared, over that of the embedding; 0 compares the
     embeddings themselves, as the authors' code does."""
 
