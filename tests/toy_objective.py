@@ -66,9 +66,7 @@ class Numbers(Dataset):
             streams={
                 "x": StreamBatch(
                     signal=signal,
-                    is_valid=torch.ones(n, 1, dtype=torch.bool),
-                    is_channel_present=torch.ones(n, 3, dtype=torch.bool),
-                    is_present=torch.ones(n, dtype=torch.bool),
+                    is_recorded=torch.ones(signal.shape, dtype=torch.bool),
                     channels=("a", "b", "c"),
                     sampling_rate=1.0,
                     modality="other",

@@ -60,9 +60,7 @@ def noise(
     made = {
         name: StreamBatch(
             signal=torch.randn(shape),
-            is_valid=torch.ones(n_windows, n_samples, dtype=torch.bool),
-            is_channel_present=torch.ones(shape[:2], dtype=torch.bool),
-            is_present=torch.ones(n_windows, dtype=torch.bool),
+            is_recorded=torch.ones(shape, dtype=torch.bool),
             channels=channels,
             sampling_rate=rate,
             modality="ecg",

@@ -68,7 +68,7 @@ class FullAttention(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, int]:
         """Returns one embedding per window, and the tokens of each."""
         stream = batch.streams["ecg"]
-        rows = standardise(stream.signal, stream.is_valid).flatten(0, 1)
+        rows = standardise(stream.signal, stream.is_recorded).flatten(0, 1)
         parts = []
         for patch, embedding in zip(self.patch_lengths, self.embeddings, strict=True):
             tokens = embedding(cut_rows(rows, patch))

@@ -118,6 +118,28 @@ def test_a_gap_is_no_valid_sample_and_windows_of_nothing_else_are_left_out(store
     assert not acc.signal.masked_select(~acc.is_valid[:, None]).any()
 
 
+def test_a_gap_of_one_channel_is_one_in_the_batch_and_in_the_store(tmp_path):
+    holed = record("half", acc=((8,), {}))
+    acc = holed.streams["acc"]
+    acc.signal[1, int(2 * acc.sampling_rate) : int(6 * acc.sampling_rate)] = np.nan
+    labels = LabelSet(name="memory/a", classes=("a",), kind="multi")
+    ingest(Memory([holed], [("a",)], ["train"], labels), "-", tmp_path / "store")
+    config = Preprocessing(streams={"acc": ACC})
+    windowing = Windowing(window_s=3.0, stride_s=2.0)
+    stored = Store(tmp_path / "store").record(0)
+    batch, again = (
+        collate(windows_of(each, config, windowing), config) for each in (holed, stored)
+    )
+    found = batch.streams["acc"]
+    assert torch.equal(found.is_recorded, again.streams["acc"].is_recorded)
+    assert found.is_recorded[:, 0].all()
+    assert found.is_recorded[:, 1].sum(dim=1).tolist() == [50, 0, 25, 50]
+    assert found.is_valid.all()
+    assert found.is_channel_present[:, 1].tolist() == [True, False, True, True]
+    assert not found.signal[~found.is_recorded].any()
+    assert torch.equal(batch.take(2, 4).streams["acc"].is_recorded, found.is_recorded[2:])
+
+
 def test_time_before_the_first_stream_is_not_shown(store):
     (batch,) = batches(store, [5])
     assert len(batch) == 2
@@ -138,7 +160,7 @@ def test_a_record_in_hand_gives_the_windows_that_its_store_gives(store):
         in_hand = collate(windows_of(store.record(row), CONFIG, WINDOWING), CONFIG)
         for name in CONFIG.streams:
             assert torch.equal(stored.streams[name].signal, in_hand.streams[name].signal)
-            assert torch.equal(stored.streams[name].is_valid, in_hand.streams[name].is_valid)
+            assert torch.equal(stored.streams[name].is_recorded, in_hand.streams[name].is_recorded)
 
 
 def test_a_window_without_any_stream_is_refused_and_named():

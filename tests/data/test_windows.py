@@ -55,8 +55,8 @@ def test_a_stride_that_skips_samples_is_refused():
 def test_streams_stay_aligned_in_seconds():
     windows = windows_of(record(acc_start_s=2.0), BOTH, Windowing(window_s=2.0, stride_s=2.0))
     first, second = windows[0].streams["acc"], windows[1].streams["acc"]
-    assert not first.is_valid.any()
-    assert second.is_valid.all()
+    assert not first.is_recorded.any()
+    assert second.is_recorded.all()
     middle = np.median(np.arange(1, 81))
     assert np.allclose(second.signal[0], np.arange(1, 41) - middle, atol=1e-3)
 
@@ -90,7 +90,7 @@ def test_training_windows_move_and_stay_inside(synthetic_store):
     assert len(dataset) == 12
     torch.manual_seed(0)
     first, second = dataset[0].streams["ecg"], dataset[0].streams["ecg"]
-    assert first.is_valid.all()
+    assert first.is_recorded.all()
     assert not np.array_equal(first.signal, second.signal)
     torch.manual_seed(0)
     assert np.array_equal(first.signal, dataset[0].streams["ecg"].signal)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from recorded import recorded
 
 from medts.core.errors import UnknownNameError
 from medts.evaluation.explanation import bin_means, on_time_axis
@@ -14,9 +15,7 @@ def make_explanation(n_channels=3):
     signal = torch.randn(2, n_channels, 200, generator=torch.Generator().manual_seed(0))
     stream = StreamBatch(
         signal=signal * is_channel_present[..., None],
-        is_valid=torch.ones(2, 200, dtype=torch.bool),
-        is_channel_present=is_channel_present,
-        is_present=torch.ones(2, dtype=torch.bool),
+        is_recorded=recorded(signal, channels=is_channel_present),
         channels=tuple(f"c{c}" for c in range(n_channels)),
         sampling_rate=100.0,
         modality="ecg",

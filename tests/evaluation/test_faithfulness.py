@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from recorded import recorded
 
 from medts.core.errors import ConfigError
 from medts.evaluation.faithfulness import (
@@ -23,9 +24,7 @@ def make_batch(n_samples=(100, 100), n_channels=3, n_all=100):
     signal[:, 1, 30:40], signal[:, 1, 60:70] = 1.0, -1.0  # every channel has mean 0
     stream = StreamBatch(
         signal=signal * is_valid[:, None],
-        is_valid=is_valid,
-        is_channel_present=torch.ones(n_windows, n_channels, dtype=torch.bool),
-        is_present=torch.ones(n_windows, dtype=torch.bool),
+        is_recorded=recorded(signal, is_valid),
         channels=tuple(f"c{c}" for c in range(n_channels)),
         sampling_rate=100.0,
         modality="ecg",
@@ -111,8 +110,8 @@ def test_what_is_taken_away_becomes_the_mean_of_its_channel_over_what_was_record
     drawn = torch.randn(2, 3, 100, generator=torch.Generator().manual_seed(0)) + 3
     is_present = torch.tensor([[True, True, False], [True, True, True]])
     part = batch.streams["ecg"]
-    is_real = part.is_valid[:, None] & is_present[..., None]
-    stream = replace(part, signal=drawn * is_real, is_channel_present=is_present)
+    is_real = part.is_recorded & is_present[..., None]
+    stream = replace(part, signal=drawn * is_real, is_recorded=is_real)
     batch = replace(batch, streams={"ecg": stream})
     means = torch.tensor(
         [[drawn[b, c, :n].mean() for c in range(3)] for b, n in ((0, 100), (1, 55))]

@@ -63,6 +63,23 @@ def test_the_scores_are_those_of_the_model_asked_about_that_set(bundle, syntheti
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("labels", [FINDINGS, "synthetic/rhythm"])
+def test_classes_with_too_few_test_examples_are_left_out_and_named(bundle, synthetic_store, labels):
+    task = make_task(synthetic_store, labels, val_folds=["8"], test_folds=["9", "10"])
+    counts = sorted(task.test.target.sum(axis=0).tolist())
+    settings = ZeroShotConfig(n_shuffles=1, min_test=int(counts[0]) + 1)
+    found = run_protocol("zero_shot", bundle, task, settings)
+    kept = [
+        name
+        for name, n_test in zip(task.label_set.classes, task.test.target.sum(axis=0), strict=True)
+        if n_test >= settings.min_test
+    ]
+    assert 1 < len(kept) < len(task.label_set)
+    assert list(found.settings["phrases"]) == kept
+    assert set(found.per_class) <= set(kept)
+    assert any("too few test examples were left out" in note for note in found.notes)
+
+
 def test_a_set_that_was_trained_on_is_not_called_zero_shot(bundle, synthetic_store):
     task = make_task(synthetic_store, "synthetic/rhythm", test_folds=["9", "10"])
     found = run_protocol("zero_shot", bundle, task, ZeroShotConfig(n_shuffles=1))

@@ -87,6 +87,15 @@ def test_a_graph_gives_the_numbers_of_torch_for_any_number_of_windows(
     assert graph.facts.digest == bundle_digest(tiny_run)
 
 
+def test_a_gap_in_one_channel_is_the_same_to_graph_and_torch(light, tiny_run, synthetic_store):
+    model, graph = medts.load(tiny_run), medts.load(light)
+    record = synthetic_store.record(2)
+    whole = graph.embed(record)
+    record.streams["ecg"].signal[3, 600:1200] = np.nan
+    np.testing.assert_allclose(graph.embed(record), model.embed(record), atol=1e-5)
+    assert np.abs(graph.embed(record) - whole).max() > 1e-3
+
+
 def test_a_file_is_predicted_in_a_process_where_torch_cannot_be_imported(light, tiny_run, files):
     asked = [sys.executable, "-c", WITHOUT_TORCH, str(light), str(files / "ecg.hea")]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)

@@ -191,7 +191,11 @@ def test_windows_without_enough_signal_say_so_instead_of_guessing(model, ecg):
     flat = np.full_like(ecg.signal, 0.3)
     mostly = silent.copy()
     mostly[:, ::3] = ecg.signal[:, ::3]
-    for signal, ratio in ((silent, 0.0), (flat, 1.0), (mostly, 1 / 3)):
+    by_turns = mostly.copy()  # at any time some lead is there, each of them a third of the time
+    for shift in (1, 2):
+        by_turns[shift::3] = np.nan
+        by_turns[shift::3, shift::3] = ecg.signal[shift::3, shift::3]
+    for signal, ratio in ((silent, 0.0), (flat, 1.0), (mostly, 1 / 3), (by_turns, 1.0)):
         window = follow(model, ecg).push(signal)[0]
         assert window.prediction is None
         assert window.recorded_ratio == pytest.approx(ratio, abs=1e-2)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from recorded import only
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.base import select_stream
@@ -14,19 +15,17 @@ from medts.tensors.batch import StreamBatch
 from medts.testing.batches import make_batch
 
 
-def make_stream(channels=("I", "II", "V1"), n_samples=10, **changes):
+def make_stream(channels=("I", "II", "V1"), n_samples=10, **masks):
     rows, n = len(channels), 2
     signal = torch.arange(1.0, rows + 1)[None, :, None].repeat(n, 1, n_samples)
     stream = StreamBatch(
         signal=signal,
-        is_valid=torch.ones(n, n_samples, dtype=torch.bool),
-        is_channel_present=torch.ones(n, rows, dtype=torch.bool),
-        is_present=torch.ones(n, dtype=torch.bool),
+        is_recorded=torch.ones(signal.shape, dtype=torch.bool),
         channels=channels,
         sampling_rate=100.0,
         modality="ecg",
     )
-    return replace(stream, **changes)
+    return only(stream, **masks)
 
 
 def test_channels_come_in_the_wanted_order_and_absent_ones_are_zero_and_marked():
@@ -49,9 +48,8 @@ def test_presence_padding_and_gaps_are_respected_window_by_window():
     is_valid = torch.ones(2, 10, dtype=torch.bool)
     is_valid[0, 4:6] = False
     is_present = torch.tensor([True, False])
-    stream = make_stream(
-        is_channel_present=is_channel_present, is_valid=is_valid, is_present=is_present
-    )
+    stream = make_stream(samples=is_valid)
+    stream = only(stream, channels=is_channel_present, windows=is_present)
     read = select_stream("ecg", stream, StreamInput(channels=stream.channels))
     assert read.is_channel_present.tolist() == [[True, False, True], [False] * 3]
     assert read.is_valid[0].tolist() == is_valid[0].tolist()
@@ -62,7 +60,7 @@ def test_presence_padding_and_gaps_are_respected_window_by_window():
 
 
 def test_a_window_without_any_wanted_channel_has_no_valid_sample():
-    stream = make_stream(is_channel_present=torch.tensor([[False, True, True]] * 2))
+    stream = only(make_stream(), channels=torch.tensor([[False, True, True]] * 2))
     assert not select_stream("ecg", stream, StreamInput(channels=("I",))).is_valid.any()
 
 
@@ -76,7 +74,7 @@ def test_a_stream_of_other_channels_or_rate_is_refused_with_a_remedy():
 
 def test_padding_beyond_the_longest_window_is_left_out_and_samples_are_refused():
     wanted, is_valid = StreamInput(channels=("I",)), torch.arange(10).expand(2, 10) < 8
-    read = select_stream("ecg", make_stream(is_valid=is_valid), wanted, longest=8)
+    read = select_stream("ecg", make_stream(samples=is_valid), wanted, longest=8)
     assert read.signal.shape == (2, 1, 8)
     with pytest.raises(MedtsError, match=r"10 samples of 'ecg' is longer than the 8"):
         select_stream("ecg", make_stream(), wanted, longest=8)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from recorded import recorded
 
 from medts.core.errors import ConfigError, MedtsError, UnknownNameError
 from medts.models.baselines.deep_conv_lstm import DeepConvLSTM
@@ -44,9 +45,7 @@ def make_batch(n=4, seconds=10, absent=(), seed=0, sensors=SENSORS):
         signal = torch.randn(shape, generator=generator)
         streams[name] = StreamBatch(
             signal=signal * is_present[:, None, None],
-            is_valid=torch.ones(n, shape[2], dtype=torch.bool) & is_present[:, None],
-            is_channel_present=torch.ones(shape[:2], dtype=torch.bool) & is_present[:, None],
-            is_present=is_present,
+            is_recorded=recorded(signal, windows=is_present),
             channels=tuple("xyz"[:n_channels]),
             sampling_rate=rate,
             modality="other",
@@ -108,9 +107,9 @@ def test_padding_changes_no_latent(strides):
     short, long = make_batch(seconds=5), make_batch(seconds=9)
     for name, stream in long.streams.items():
         n_samples = short.streams[name].signal.shape[2]
-        signal, is_valid = stream.signal.clone(), stream.is_valid.clone()
-        signal[:, :, :n_samples], is_valid[:, n_samples:] = short.streams[name].signal, False
-        long.streams[name] = replace(stream, signal=signal, is_valid=is_valid)
+        signal, is_recorded = stream.signal.clone(), stream.is_recorded.clone()
+        signal[:, :, :n_samples], is_recorded[..., n_samples:] = short.streams[name].signal, False
+        long.streams[name] = replace(stream, signal=signal, is_recorded=is_recorded)
     first, second = encoder.encode(short), encoder.encode(long)
     torch.testing.assert_close(first.embedding, second.embedding, atol=1e-5, rtol=1e-4)
 

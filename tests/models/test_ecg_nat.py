@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
+from recorded import batch_with_only, recorded
 from torch import nn
 
 from medts.core.errors import ConfigError, MedtsError
@@ -18,14 +19,12 @@ MIXERS = ("neighborhood", "full", "conv")
 
 def make_batch(signal, *, n_samples=None, channels=STANDARD_12_LEADS):
     """A batch of whole windows, or of windows whose tail after ``n_samples`` is padding."""
-    B, C, T = signal.shape
+    B, _, T = signal.shape
     n_samples = torch.full((B,), T) if n_samples is None else torch.tensor(n_samples)
     is_valid = torch.arange(T) < n_samples[:, None]
     stream = StreamBatch(
         signal=signal * is_valid[:, None],
-        is_valid=is_valid,
-        is_channel_present=torch.ones(B, C, dtype=torch.bool),
-        is_present=torch.ones(B, dtype=torch.bool),
+        is_recorded=recorded(signal, is_valid),
         channels=channels,
         sampling_rate=100.0,
         modality="ecg",
@@ -99,7 +98,7 @@ def test_an_absent_lead_carries_no_information():
     batch = make_batch(noise())
     is_present = batch.streams["ecg"].is_channel_present.clone()
     is_present[0, 3] = False
-    batch = with_stream(batch, is_channel_present=is_present)
+    batch = batch_with_only(batch, channels=is_present)
     other = batch.streams["ecg"].signal.clone()
     other[0, 3] = torch.nan
     torch.testing.assert_close(
@@ -121,7 +120,7 @@ def test_leads_are_found_by_name_whatever_their_order_and_number():
     torch.testing.assert_close(encoder(shuffled).pooled, encoder(batch).pooled)
 
     is_present = torch.tensor([name in ("II", "V5") for name in STANDARD_12_LEADS])
-    gated = with_stream(batch, is_channel_present=is_present.expand(2, -1))
+    gated = batch_with_only(batch, channels=is_present.expand(2, -1))
     two = make_batch(stream.signal[:, [10, 1]], channels=("V5", "II"))
     torch.testing.assert_close(encoder(two).pooled, encoder(gated).pooled)
 
@@ -146,7 +145,7 @@ def test_windows_of_a_batch_are_independent():
 def test_a_record_without_the_stream_is_zero_and_disturbs_nobody():
     encoder = build()
     batch = make_batch(noise())
-    absent = with_stream(batch, is_present=torch.tensor([False, True]))
+    absent = batch_with_only(batch, windows=torch.tensor([False, True]))
     encoded = encoder(absent)
     assert (encoded.pooled[0] == 0).all()
     assert not encoded.is_valid[0].any()
@@ -253,7 +252,7 @@ class Exportable(nn.Module):
 
     def forward(self, signal, is_valid):
         batch = make_batch(signal)
-        return self.encoder(with_stream(batch, is_valid=is_valid)).pooled
+        return self.encoder(batch_with_only(batch, samples=is_valid)).pooled
 
 
 def test_it_exports_and_the_export_still_reads_the_padding():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from recorded import batch_with_only
 from safetensors.torch import save
 from torch import nn
 
@@ -47,9 +48,7 @@ def make_batch(texts=REPORTS, n_samples=200, channels=STANDARD_12_LEADS, seed=0,
     generator, n, n_channels = torch.Generator().manual_seed(seed), len(texts), len(channels)
     stream = StreamBatch(
         signal=torch.randn(n, n_channels, n_samples, generator=generator),
-        is_valid=torch.ones(n, n_samples, dtype=torch.bool),
-        is_channel_present=torch.ones(n, n_channels, dtype=torch.bool),
-        is_present=torch.ones(n, dtype=torch.bool),
+        is_recorded=torch.ones(n, n_channels, n_samples, dtype=torch.bool),
         channels=channels,
         sampling_rate=100.0,
         modality="ecg",
@@ -171,7 +170,7 @@ def test_what_is_missing_is_left_out_of_the_fusion(name, fusion):
     encoder = build(name, gate=0.8, fusion=fusion)
     texts = (REPORTS[0], None, "  ", REPORTS[2])
     is_present = torch.tensor([True, True, True, False])
-    encoded = encoder(make_batch(texts, is_present=is_present))
+    encoded = encoder(batch_with_only(make_batch(texts), windows=is_present))
     passes = encoded.intermediates["passes"]
     assert passes.has_text.tolist() == [True, False, False, True]
     assert passes.has_signal.tolist() == [True, True, True, False]
@@ -184,7 +183,8 @@ def test_what_is_missing_is_left_out_of_the_fusion(name, fusion):
         assert torch.equal(encoded.pooled[3], passes.text[3])
         halfway = (passes.signal[0] + passes.text[0]) / 2
         assert torch.allclose(encoded.pooled[0], halfway) == (fusion == "mean")
-    nothing = encoder(make_batch((None, None), is_present=torch.tensor([False, False])))
+    nobody = torch.tensor([False, False])
+    nothing = encoder(batch_with_only(make_batch((None, None)), windows=nobody))
     assert not nothing.pooled.any()
 
 

@@ -25,9 +25,7 @@ def make_batch(n=2, n_samples=400, seed=0, **changes):
     stream = StreamBatch(
         **{
             "signal": signal,
-            "is_valid": torch.ones(n, n_samples, dtype=torch.bool),
-            "is_channel_present": torch.ones(n, 12, dtype=torch.bool),
-            "is_present": torch.ones(n, dtype=torch.bool),
+            "is_recorded": torch.ones(n, 12, n_samples, dtype=torch.bool),
             "channels": STANDARD_12_LEADS,
             "sampling_rate": 100.0,
             "modality": "ecg",

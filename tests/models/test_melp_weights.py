@@ -88,10 +88,8 @@ def test_the_read_encoder_computes_what_the_published_one_would(tmp_path):
     save_file(given, tmp_path / "melp.safetensors")
     melp = load_published(tmp_path / "melp.safetensors")
     signal = torch.randn(2, 12, 320)
-    stream = StreamBatch(
-        signal, torch.ones(2, 320).bool(), torch.ones(2, 12).bool(), torch.ones(2).bool(),
-        PUBLISHED_CHANNELS, 500.0, "ecg",
-    )  # fmt: skip
+    is_recorded = torch.ones(2, 12, 320).bool()
+    stream = StreamBatch(signal, is_recorded, PUBLISHED_CHANNELS, 500.0, "ecg")
     with torch.no_grad():
         encoded = melp(Batch({"ecg": stream}, ("a", "b"), ("a", "b"), (None, None)))
         ecg = {k.removeprefix("ecg_encoder."): v for k, v in given.items()}

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
+from recorded import batch_with_only, only, recorded
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.settings.base import StreamInput
@@ -26,9 +27,7 @@ def make_batch(signal, *, n_samples=None, n_channels=None, rate=100.0, stream="e
     is_channel_present = torch.arange(C) < n_channels[:, None]
     part = StreamBatch(
         signal=signal * is_valid[:, None] * is_channel_present[..., None],
-        is_valid=is_valid,
-        is_channel_present=is_channel_present,
-        is_present=torch.ones(B, dtype=torch.bool),
+        is_recorded=recorded(signal, is_valid, is_channel_present),
         channels=tuple(f"c{c}" for c in range(C)),
         sampling_rate=rate,
         modality="ecg",
@@ -344,18 +343,18 @@ def test_several_streams_of_other_rates_are_read_together_and_each_may_be_absent
     encoded = encoder(both, is_traced=True)
     shares = [part.sum(dim=(2, 3)) for part in encoded.intermediates["attention"].values()]
     close(sum(shares), torch.ones(2, 5))
-    missing = replace(eeg.streams["eeg"], is_present=torch.tensor([True, False]))
+    missing = only(eeg.streams["eeg"], windows=torch.tensor([True, False]))
     partly = encoder(replace(both, streams={**ecg.streams, "eeg": missing})).pooled
     close(partly[1], encoder(ecg).pooled[1])
     close(partly[0], encoded.pooled[0])
 
 
 def test_an_absent_window_is_zero():
-    batch = with_stream(make_batch(noise(2, 3, 200)), is_present=torch.tensor([False, True]))
+    batch = batch_with_only(make_batch(noise(2, 3, 200)), windows=torch.tensor([False, True]))
     encoded = build()(batch)
     assert (encoded.pooled[0] == 0).all()
     assert not encoded.is_valid[0].any()
-    nobody = with_stream(batch, is_present=torch.tensor([False, False]))
+    nobody = batch_with_only(batch, windows=torch.tensor([False, False]))
     assert (build()(nobody).pooled == 0).all()
 
 
@@ -387,11 +386,11 @@ def test_padding_before_and_within_a_window_shortens_it_not_and_an_absent_one_is
     encoder, batch = build(), make_batch(noise(2, 2, 300))
     is_valid = torch.zeros(2, 300, dtype=torch.bool)
     is_valid[:, 100:110] = True
-    late = with_stream(batch, is_valid=is_valid)
+    late = batch_with_only(batch, samples=is_valid)
     assert encoder(late).pooled.isfinite().all()
     is_valid = torch.ones(2, 300, dtype=torch.bool)
     is_valid[1, 5:] = False
-    absent = with_stream(batch, is_valid=is_valid, is_present=torch.tensor([True, False]))
+    absent = batch_with_only(batch, samples=is_valid, windows=torch.tensor([True, False]))
     assert (encoder(absent).pooled[1] == 0).all()
 
 

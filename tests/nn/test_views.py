@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
+from recorded import only, recorded
 
 from medts.nn.settings import ViewsConfig
 from medts.nn.views import (
@@ -31,11 +32,10 @@ def make_stream(rate=100.0, n_samples=200, n_channels=4):
     is_channel_present[2, 1] = False
     is_channel_present[3] = False
     ramp = torch.arange(1.0, n_samples + 1).expand(4, n_channels, -1)
+    is_recorded = recorded(ramp, is_valid, is_channel_present)
     return StreamBatch(
-        signal=ramp * is_valid[:, None] * is_channel_present[..., None],
-        is_valid=is_valid,
-        is_channel_present=is_channel_present,
-        is_present=torch.tensor([True, True, True, False]),
+        signal=ramp * is_recorded,
+        is_recorded=is_recorded,
         channels=tuple("ABCDEFGH"[:n_channels]),
         sampling_rate=rate,
         modality="ecg",
@@ -134,7 +134,7 @@ def test_halves_are_adjacent_equally_long_and_leave_out_nothing_but_an_odd_sampl
     stream = make_stream()
     is_valid = stream.is_valid.clone()
     is_valid[1, 119] = False
-    stream = replace(stream, is_valid=is_valid, signal=stream.signal * is_valid[:, None])
+    stream = stream.keep(is_valid[:, None])
     first, second = halves(stream)
     assert torch.equal(torch.cat([first.signal[0], second.signal[0]], dim=1), stream.signal[0])
     for half, start in ((first, 0), (second, 59)):
@@ -235,7 +235,7 @@ def test_a_window_that_loses_channels_loses_no_fewer_than_it_should_but_for_its_
 
 def test_a_window_has_a_signal_if_any_of_its_streams_has():
     one, other = make_stream(), make_stream()
-    one = replace(one, is_present=torch.tensor([True, False, True, False]))
+    one = only(one, windows=torch.tensor([True, False, True, False]))
     assert has_signal(make_batch(one=one)).tolist() == [True, False, True, False]
     assert has_signal(make_batch(one=one, other=other)).tolist() == [True, True, True, False]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from recorded import recorded
 
 from medts.core.labels import LabelSet
 from medts.core.montage import STANDARD_12_LEADS
@@ -30,9 +31,7 @@ def make_batch() -> Callable[..., Batch]:
         is_valid = torch.arange(n_samples) < n_valid[:, None]
         stream = StreamBatch(
             signal=signal * is_valid[:, None],
-            is_valid=is_valid,
-            is_channel_present=torch.ones(n_windows, 12, dtype=torch.bool),
-            is_present=torch.ones(n_windows, dtype=torch.bool),
+            is_recorded=recorded(signal, is_valid),
             channels=STANDARD_12_LEADS,
             sampling_rate=100.0,
             modality="ecg",

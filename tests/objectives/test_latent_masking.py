@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from recorded import only, recorded
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.losses.collapse import CollapseAlarm, collapse_parts, effective_rank
@@ -65,9 +66,7 @@ def sensors_of(hidden_state, seed=0, noise=0.3, names=NAMES, absent=()):
         is_present = torch.full((n,), name not in absent)
         streams[name] = StreamBatch(
             signal=signal * is_present[:, None, None],
-            is_valid=torch.ones(n, 40, dtype=torch.bool) & is_present[:, None],
-            is_channel_present=torch.ones(n, 2, dtype=torch.bool) & is_present[:, None],
-            is_present=is_present,
+            is_recorded=recorded(signal, windows=is_present),
             channels=("x", "y"),
             sampling_rate=20.0,
             modality="other",
@@ -230,12 +229,12 @@ def test_windows_without_a_modality_take_no_part():
     batch = make_batch(n=8)
     for name, stream in batch.streams.items():
         is_present = torch.arange(8) < 6
-        batch.streams[name] = replace(stream, is_present=is_present)
+        batch.streams[name] = only(stream, windows=is_present)
     few = make_batch(n=8)
     streams = {
         name: StreamBatch(
-            stream.signal[:6], stream.is_valid[:6], stream.is_channel_present[:6],
-            stream.is_present[:6], stream.channels, stream.sampling_rate, stream.modality,
+            stream.signal[:6], stream.is_recorded[:6], stream.channels, stream.sampling_rate,
+            stream.modality,
         )
         for name, stream in few.streams.items()
     }  # fmt: skip
@@ -378,15 +377,14 @@ def test_a_view_takes_the_same_seconds_of_all_streams_whatever_their_rate():
     fast = replace(
         make_batch(n=3).streams["acc"],
         signal=place.expand(3, 2, -1).clone(),
-        is_valid=torch.ones(3, 400, dtype=torch.bool),
+        is_recorded=torch.ones(3, 2, 400, dtype=torch.bool),
         sampling_rate=40.0,
     )
     slow = replace(
         fast, signal=10 * torch.arange(40.0).expand(3, 2, -1).clone(),
-        is_valid=torch.ones(3, 40, dtype=torch.bool), sampling_rate=4.0,
+        is_recorded=torch.ones(3, 2, 40, dtype=torch.bool), sampling_rate=4.0,
     )  # fmt: skip
-    absent = replace(slow, is_present=torch.zeros(3, dtype=torch.bool))
-    absent = replace(absent, signal=0 * slow.signal, is_channel_present=torch.zeros(3, 2).bool())
+    absent = slow.keep(torch.zeros_like(slow.is_recorded))
     batch = replace(make_batch(n=3), streams={"fast": fast, "slow": slow, "none": absent})
     config = ViewsConfig(gain=0, wander=0, noise=0, hide_ratio=0, drop_probability=0)
     torch.manual_seed(2)

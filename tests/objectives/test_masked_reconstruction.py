@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
+from recorded import batch_with_only
 
 from medts.core.errors import ConfigError
 from medts.models.baselines.xresnet1d import XResNet1d
@@ -45,8 +46,7 @@ def test_hidden_samples_carry_no_information(make_objective, make_batch, unit, n
     drawn = objective.restore(puzzle)
     assert torch.equal(objective.restore(replace(puzzle, signal=other)), drawn)
 
-    is_real = puzzle.is_valid[:, None] & puzzle.is_channel_present[..., None]
-    b, c, t = (is_real & ~is_hidden).nonzero()[0].tolist()
+    b, c, t = (puzzle.is_recorded & ~is_hidden).nonzero()[0].tolist()
     other = puzzle.signal.clone()
     other[b, c, t] += 1.0  # what is visible does carry some
     assert not torch.equal(objective.restore(replace(puzzle, signal=other))[b], drawn[b])
@@ -87,10 +87,8 @@ def test_the_loss_is_that_of_the_formula_over_hidden_and_recorded_samples(
     batch = make_batch(n_windows=4, n_samples=200, n_valid=[200, 200, 140, 200])
     is_channel_present = torch.ones(4, 12, dtype=torch.bool)
     is_channel_present[1, 4:] = False
-    batch = with_stream(
-        batch,
-        is_channel_present=is_channel_present,
-        is_present=torch.tensor([True, True, True, False]),
+    batch = batch_with_only(
+        batch, channels=is_channel_present, windows=torch.tensor([True, True, True, False])
     )
     puzzle, losses = objective.hide(batch), objective(batch)
     drawn = objective.restore(puzzle)
@@ -114,7 +112,7 @@ def test_padding_and_absent_leads_never_count(make_objective, make_batch):
     batch = make_batch(n_windows=2, n_valid=[320, 224])
     is_channel_present = torch.ones(2, 12, dtype=torch.bool)
     is_channel_present[0, 5] = False
-    batch = with_stream(batch, is_channel_present=is_channel_present)
+    batch = batch_with_only(batch, channels=is_channel_present)
     dirty = batch.streams["ecg"].signal.clone()
     dirty[1, :, 224:], dirty[0, 5] = 50.0, torch.nan
     expected = objective(batch)
@@ -122,6 +120,26 @@ def test_padding_and_absent_leads_never_count(make_objective, make_batch):
     assert torch.equal(found.total, expected.total)
     assert found.parts.keys() == expected.parts.keys()
     assert torch.equal(found.parts["correlation"], expected.parts["correlation"])
+
+
+def test_a_gap_in_one_lead_is_never_scored_and_moves_no_other_target(make_objective, make_batch):
+    objective = make_objective(lead_dropout_p=0.0).eval()
+    batch = make_batch(n_windows=2, n_samples=320, n_valid=[320, 320])
+    stream, gap = batch.streams["ecg"], slice(100, 230)
+    stream.is_recorded[1, 5, gap] = False
+    puzzle = objective.hide(batch)
+    is_scored = puzzle.is_scored(objective.config.unit)
+    assert is_scored[1, 4, gap].any()
+    assert not is_scored[1, 5, gap].any()
+    noisy = stream.signal.clone()
+    noisy[1, 5, gap] = 1e4
+    losses = [objective(with_stream(batch, signal=each)) for each in (stream.signal, noisy)]
+    assert torch.equal(losses[0].total, losses[1].total)
+    target = objective.standardise(puzzle)[0].flatten(2)
+    part = slice(96, 100)  # of the unit in which the gap begins
+    expected = noisy[1, 5, part] - noisy[1, 5, part].mean()
+    spread = expected.std(correction=0).clamp(min=objective.config.smallest_std)
+    torch.testing.assert_close(target[1, 5, part], expected / spread)
 
 
 def test_predicting_zero_scores_one(make_objective, make_batch):
@@ -139,7 +157,7 @@ def test_flat_leads_and_empty_batches_are_finite(make_objective, make_batch):
     signal = batch.streams["ecg"].signal.clone()
     signal[:, 3] = 2.5
     absent = torch.zeros(8, dtype=torch.bool)
-    for odd in (with_stream(batch, signal=signal), with_stream(batch, is_present=absent)):
+    for odd in (with_stream(batch, signal=signal), batch_with_only(batch, windows=absent)):
         objective.zero_grad()
         losses = objective(odd)
         losses.total.backward()
@@ -165,9 +183,9 @@ def test_leads_are_scored_by_name(make_objective, make_batch):
         batch,
         signal=stream.signal[:, [1, 7]],
         channels=("II", "V2"),
-        is_channel_present=torch.ones(8, 2, dtype=torch.bool),
+        is_recorded=stream.is_recorded[:, [1, 7]],
     )
-    assert objective.hide(few).is_channel_present.sum(dim=1).tolist() == [2] * 8
+    assert objective.hide(few).is_recorded.any(dim=2).sum(dim=1).tolist() == [2] * 8
     assert objective(few).total.isfinite()
 
 

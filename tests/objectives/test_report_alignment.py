@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
+from recorded import only
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.melp import Melp
@@ -103,7 +104,7 @@ def test_windows_without_a_report_or_a_signal_take_no_part(build, make_batch):
     signal = stream.signal * is_present[:, None, None]
     partly = replace(
         with_text(batch, texts),
-        streams={"ecg": replace(stream, signal=signal, is_present=is_present)},
+        streams={"ecg": replace(only(stream, windows=is_present), signal=signal)},
     )
     losses = objective(partly)
     assert losses.parts["unpaired"] == pytest.approx(3 / 8)
@@ -169,7 +170,7 @@ def test_half_the_leads_are_hidden_in_training_and_none_at_evaluation(make_batch
     stream = batch.streams["ecg"]
     is_there = torch.zeros_like(stream.is_channel_present)
     is_there[:, 3] = True
-    lonely = replace(batch, streams={"ecg": replace(stream, is_channel_present=is_there)})
+    lonely = replace(batch, streams={"ecg": only(stream, channels=is_there)})
     assert torch.equal(hide_leads(lonely, 0.9).streams["ecg"].is_channel_present, is_there)
 
     objective, batch = build(lead_hiding=0.5).eval(), with_text(make_batch())

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from recorded import only
 
 from medts.core.errors import MedtsError
 from medts.models.base import Encoder
@@ -69,9 +70,7 @@ def test_windows_without_a_signal_take_no_part(make_encoder, make_batch, name):
     batch = make_batch()
     stream = batch.streams["ecg"]
     is_present = torch.tensor([True] * 6 + [False] * 2)
-    partly = replace(
-        batch, streams={"ecg": replace(stream, signal=stream.signal, is_present=is_present)}
-    )
+    partly = replace(batch, streams={"ecg": only(stream, windows=is_present)})
     dirty = stream.signal.clone()
     dirty[6:] = torch.randn_like(dirty[6:])
     other = replace(batch, streams={"ecg": replace(partly.streams["ecg"], signal=dirty)})
@@ -82,9 +81,7 @@ def test_windows_without_a_signal_take_no_part(make_encoder, make_batch, name):
         totals.append(losses.total.detach())
         assert all(part.isfinite() for part in losses.parts.values())
     torch.testing.assert_close(*totals)
-    nobody = replace(
-        batch, streams={"ecg": replace(stream, is_present=torch.zeros(8, dtype=torch.bool))}
-    )
+    nobody = replace(batch, streams={"ecg": only(stream, windows=torch.zeros(8, dtype=torch.bool))})
     assert objective(nobody).total == 0
 
 

@@ -22,7 +22,7 @@ class Gru(Encoder):
     def forward(self, batch):
         stream = batch.streams[self.config.stream]
         rows = [stream.channels.index(name) for name in self.config.channels]
-        signal = (stream.signal * stream.is_channel_present[..., None])[:, rows, ::10]
+        signal = (stream.signal * stream.is_recorded)[:, rows, ::10]
         is_valid = stream.is_valid[:, ::10]
         tokens = self.gru(signal.mT)[0] * is_valid[..., None]
         pooled = tokens.sum(1) / is_valid.sum(1, keepdim=True).clamp(min=1)

@@ -237,6 +237,28 @@ def test_the_filter_is_a_plain_convolution_in_single_precision():
     assert np.abs(found).max() == pytest.approx(5.0)
 
 
+def mostly(is_there, reach):
+    """Keeps what is there with half of all within reach or more, mirrored at the ends."""
+    mirrored = np.pad(is_there, reach, mode="symmetric")
+    shares = [mirrored[t : t + 2 * reach + 1].mean() for t in range(len(is_there))]
+    return is_there & (np.array(shares) >= 0.5)
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+def test_a_second_between_long_gaps_is_not_recorded_and_the_edge_of_one_gap_is(kind):
+    stream = noisy(10_000)
+    stream.signal[0, 4000:6000] = stream.signal[0, 6500:8500] = np.nan
+    spec = StreamPreprocessing(channels=("I", "II"), filter=kind)
+    found = prepare_stream(stream, spec, name="ecg")
+    expected = np.ones((2, 2000), dtype=bool)
+    expected[0, 800:1700] = False
+    assert np.array_equal(found.is_recorded, expected)
+    assert not found.signal[~expected].any()
+    bare = spec.but(low_hz=None, sampling_rate=RATE)
+    found = prepare_stream(stream, bare, name="ecg")
+    assert np.array_equal(found.is_recorded, np.isfinite(stream.signal))
+
+
 @given(
     gaps=st.lists(
         st.tuples(st.integers(0, 1), st.integers(0, 599), st.integers(1, 400)), max_size=5
@@ -259,7 +281,8 @@ def test_what_was_not_recorded_is_exactly_zero_whatever_bridges_it(gaps, kind):
     is_finite = np.isfinite(stream.signal)
     for made in (found, other):
         is_recorded = np.zeros((3, 120), dtype=bool)
-        is_recorded[:2] = is_finite[:, ::5]
+        for row in (0, 1):  # ten periods of the new rate, then one of the lower edge
+            is_recorded[row] = mostly(mostly(is_finite[row], 50)[::5], 200)
         if is_finite.sum(axis=1).min() > 1:  # two values tell a channel from a flat one
             assert made.is_channel_present.tolist() == is_recorded.any(axis=1).tolist()
         is_recorded &= made.is_channel_present[:, None]

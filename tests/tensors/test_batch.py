@@ -8,9 +8,7 @@ from medts.tensors.batch import Batch, Prediction, StreamBatch, mean_by_record, 
 def stream_batch(**changes):
     fields = {
         "signal": torch.zeros(2, 3, 5),
-        "is_valid": torch.ones(2, 5, dtype=torch.bool),
-        "is_channel_present": torch.ones(2, 3, dtype=torch.bool),
-        "is_present": torch.ones(2, dtype=torch.bool),
+        "is_recorded": torch.ones(2, 3, 5, dtype=torch.bool),
         "channels": ("I", "II", "III"),
         "sampling_rate": 100.0,
         "modality": "ecg",
@@ -19,8 +17,20 @@ def stream_batch(**changes):
 
 
 def test_a_transposed_signal_is_refused_at_construction():
-    with pytest.raises(Exception, match=r"is_valid|type|shape"):
+    with pytest.raises(Exception, match=r"is_recorded|type|shape"):
         stream_batch(signal=torch.zeros(2, 5, 3))
+
+
+def test_coarser_masks_follow_what_was_recorded_and_what_is_not_kept_is_zero():
+    stream = stream_batch(signal=torch.ones(2, 3, 5))
+    stream.is_recorded[0, 1] = stream.is_recorded[0, :, 4] = stream.is_recorded[0, 2, 1:3] = False
+    assert stream.is_valid.tolist() == [[True] * 4 + [False], [True] * 5]
+    assert stream.is_channel_present.tolist() == [[True, False, True], [True] * 3]
+    assert stream.is_present.all()
+    fewer = stream.keep(torch.tensor([True, False])[:, None, None])
+    assert fewer.is_present.tolist() == [True, False]
+    assert torch.equal(fewer.signal[0] == 1, stream.is_recorded[0])
+    assert not fewer.signal[1].any()
 
 
 def test_moving_a_batch_moves_every_tensor_however_nested():

@@ -37,6 +37,10 @@ class ReadError(MedtsError):
     """A file that cannot be read as a recording."""
 
 
+class NoSignalError(MedtsError):
+    """A recording that holds nothing of what a model reads."""
+
+
 class StoreError(MedtsError):
     """A store that is missing, incomplete, or does not hold what was asked for."""
 

@@ -10,7 +10,7 @@ Axes: B windows in the batch, C channels, T samples in time, K classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -50,19 +50,17 @@ class WindowStream:
     """One stream within one window.
 
     Args:
-        signal: Zero wherever one of the others is False.
-        is_valid: True for samples that were recorded on some channel.
-        is_channel_present: True for channels with a recorded sample in the window.
+        signal: Zero wherever ``is_recorded`` is False.
+        is_recorded: True for samples of channels that were recorded.
     """
 
     signal: Float[np.ndarray, "C T"]
-    is_valid: Bool[np.ndarray, "T"]
-    is_channel_present: Bool[np.ndarray, "C"]
+    is_recorded: Bool[np.ndarray, "C T"]
 
     @property
     def is_present(self) -> bool:
         """True if anything of the stream was recorded in the window."""
-        return bool(self.is_valid.any() and self.is_channel_present.any())
+        return bool(self.is_recorded.any())
 
 
 @dataclass(frozen=True)
@@ -81,14 +79,12 @@ class StreamArrays:
     """Windows of one stream, one above the other; shorter ones are padded at their end.
 
     Args:
-        signal: Zero wherever one of the others is False.
-        is_valid: True for real samples.
-        is_channel_present: True for channels that were recorded.
+        signal: Zero wherever ``is_recorded`` is False.
+        is_recorded: True for real samples of channels that were recorded.
     """
 
     signal: Float[np.ndarray, "B C T"]
-    is_valid: Bool[np.ndarray, "B T"]
-    is_channel_present: Bool[np.ndarray, "B C"]
+    is_recorded: Bool[np.ndarray, "B C T"]
 
 
 def stack_windows(examples: Sequence[Example], config: Preprocessing) -> dict[str, StreamArrays]:
@@ -114,17 +110,13 @@ def stack_windows(examples: Sequence[Example], config: Preprocessing) -> dict[st
 
 def _stack(windows: Sequence[WindowStream | None], n_channels: int) -> StreamArrays:
     n_samples = max(window.signal.shape[1] for window in windows if window is not None)
-    stacked = StreamArrays(
-        signal=np.zeros((len(windows), n_channels, n_samples), np.float32),
-        is_valid=np.zeros((len(windows), n_samples), bool),
-        is_channel_present=np.zeros((len(windows), n_channels), bool),
-    )
+    shape = len(windows), n_channels, n_samples
+    stacked = StreamArrays(np.zeros(shape, np.float32), np.zeros(shape, bool))
     for b, window in enumerate(windows):
-        if window is not None and window.is_present:
+        if window is not None:
             length = window.signal.shape[1]
             stacked.signal[b, :, :length] = window.signal
-            stacked.is_valid[b, :length] = window.is_valid
-            stacked.is_channel_present[b] = window.is_channel_present
+            stacked.is_recorded[b, :, :length] = window.is_recorded
     return stacked
 
 
@@ -200,24 +192,22 @@ def _length(window_s: float, rate: float) -> int:
 
 
 def _absent(n_channels: int, n_samples: int) -> WindowStream:
-    return WindowStream(
-        signal=np.zeros((n_channels, n_samples), dtype=np.float32),
-        is_valid=np.zeros(n_samples, dtype=bool),
-        is_channel_present=np.zeros(n_channels, dtype=bool),
-    )
+    shape = n_channels, n_samples
+    return WindowStream(np.zeros(shape, np.float32), np.zeros(shape, bool))
 
 
 def _cut(stream: PreparedStream, rate: float, start_s: float, window_s: float) -> WindowStream:
     window = _absent(len(stream.signal), _length(window_s, rate))
-    n_samples = len(window.is_valid)
+    n_samples = window.signal.shape[1]
     first = round((start_s - stream.start_s) * rate)
     low, high = max(0, first), min(stream.signal.shape[1], first + n_samples)
     if high <= low:
         return window
     inside = slice(low - first, high - first)
-    is_recorded = np.broadcast_to(stream.is_channel_present[:, None], (len(stream.signal), 1))
-    if stream.is_recorded is not None:
-        is_recorded = stream.is_recorded[:, low:high]
     window.signal[:, inside] = stream.signal[:, low:high]
-    window.is_valid[inside] = is_recorded.any(axis=0)
-    return replace(window, is_channel_present=is_recorded.any(axis=1))
+    window.is_recorded[:, inside] = (
+        stream.is_channel_present[:, None]
+        if stream.is_recorded is None
+        else stream.is_recorded[:, low:high]
+    )
+    return window

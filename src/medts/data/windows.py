@@ -43,9 +43,7 @@ def collate(
     streams = {
         name: StreamBatch(
             signal=torch.from_numpy(arrays.signal),
-            is_valid=torch.from_numpy(arrays.is_valid),
-            is_channel_present=torch.from_numpy(arrays.is_channel_present),
-            is_present=torch.from_numpy(arrays.is_channel_present.any(axis=1)),
+            is_recorded=torch.from_numpy(arrays.is_recorded),
             channels=config.streams[name].channels,
             sampling_rate=config.streams[name].sampling_rate,
             modality=config.streams[name].modality,

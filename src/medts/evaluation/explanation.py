@@ -58,7 +58,7 @@ def on_time_axis(explanation: Explanation, stream: str) -> StreamRelevance:
     count = np.zeros(total.shape)
     for w in range(n_windows):
         place = slice(firsts[w], firsts[w] + n_samples)
-        is_real = (part.is_channel_present[w][:, None] & part.is_valid[w]).numpy()
+        is_real = part.is_recorded[w].numpy()
         total[:, place] += relevance[w] * is_real
         count[:, place] += is_real
     mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)

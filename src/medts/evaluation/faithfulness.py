@@ -113,15 +113,14 @@ def rank_pieces(
 ) -> dict[str, Float[Tensor, "W C T"]]:
     """Returns for every sample the share of pieces of its window that are more relevant.
 
-    The most relevant piece has 0. Padding and absent channels have no piece; theirs is 0 too,
+    The most relevant piece has 0. What was not recorded has no piece; its share is 0 too,
     which changes nothing, since they are zero with or without it.
     """
     totals, exists, lengths = [], [], []
     for name, stream in batch.streams.items():
         run = max(1, round(piece_s * stream.sampling_rate))
-        is_real = stream.is_channel_present[..., None] & stream.is_valid[:, None]
-        totals.append(sum_runs(relevance[name] * is_real, run))
-        exists.append(sum_runs(is_real.float(), run) > 0)
+        totals.append(sum_runs(relevance[name] * stream.is_recorded, run))
+        exists.append(sum_runs(stream.is_recorded.float(), run) > 0)
         lengths.append(run)
     whole = torch.cat([each.flatten(1) for each in totals], dim=1)
     is_piece = torch.cat([each.flatten(1) for each in exists], dim=1)
@@ -146,7 +145,7 @@ def sum_runs(values: Float[Tensor, "W C T"], run: int) -> Float[Tensor, "W C n"]
 def keep(batch: Batch, is_kept: dict[str, Bool[Tensor, "W C T"]]) -> Batch:
     """Sets everything else to the mean of its channel in the window.
 
-    Masks stay, so that the model cannot tell a hole by them; padding and absent channels stay zero.
+    Masks stay, so that the model cannot tell a hole by them; what was not recorded stays zero.
     """
     streams = {
         name: replace(stream, signal=stream.signal.where(is_kept[name], flat(stream)))
@@ -157,6 +156,6 @@ def keep(batch: Batch, is_kept: dict[str, Bool[Tensor, "W C T"]]) -> Batch:
 
 def flat(stream: StreamBatch) -> Float[Tensor, "W C T"]:
     """Returns windows whose channels keep their mean throughout; zero where nothing is recorded."""
-    is_real = stream.is_channel_present[..., None] & stream.is_valid[:, None]
+    is_real = stream.is_recorded
     n_real = is_real.sum(dim=2, keepdim=True).clamp(min=1)
     return (stream.signal * is_real).sum(dim=2, keepdim=True) / n_real * is_real

@@ -120,15 +120,7 @@ def never_trained(model: Bundle) -> tuple[str, ...]:
 def without(batch: Batch, names: Sequence[str]) -> Batch:
     """Returns the batch as if some streams had never been recorded."""
     streams = {
-        name: replace(
-            stream,
-            signal=torch.zeros_like(stream.signal),
-            is_valid=torch.zeros_like(stream.is_valid),
-            is_channel_present=torch.zeros_like(stream.is_channel_present),
-            is_present=torch.zeros_like(stream.is_present),
-        )
-        if name in names
-        else stream
+        name: stream.keep(torch.zeros_like(stream.is_recorded)) if name in names else stream
         for name, stream in batch.streams.items()
     }
     return replace(batch, streams=streams)

@@ -152,14 +152,7 @@ def unknown_classes(label_set: LabelSet) -> tuple[str, ...]:
 def hide_signals(batch: Batch) -> Batch:
     """Makes every stream of every window absent."""
     streams = {
-        name: replace(
-            each,
-            signal=torch.zeros_like(each.signal),
-            is_valid=torch.zeros_like(each.is_valid),
-            is_channel_present=torch.zeros_like(each.is_channel_present),
-            is_present=torch.zeros_like(each.is_present),
-        )
-        for name, each in batch.streams.items()
+        name: each.keep(torch.zeros_like(each.is_recorded)) for name, each in batch.streams.items()
     }
     return replace(batch, streams=streams)
 

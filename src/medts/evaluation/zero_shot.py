@@ -119,6 +119,10 @@ def matched(
                 remedy="Leave it as it is, or give the label set other phrases",
             )
     label_set = model.resolve(in_words(task.store, task.label_set.name))
+    classes = task.label_set.classes
+    if classes != label_set.classes:  # some were left out
+        phrases = {name: words for name, words in label_set.phrases.items() if name in classes}
+        label_set = label_set.but(classes=classes, phrases=phrases)
 
     def ask(part: Part) -> Float[np.ndarray, "R K"]:
         found = predict_store(

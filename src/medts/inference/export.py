@@ -45,15 +45,12 @@ class Graph(nn.Module):
     def forward(
         self,
         signal: Float[Tensor, "B C T"],
-        is_valid: Bool[Tensor, "B T"],
-        is_channel_present: Bool[Tensor, "B C"],
+        is_recorded: Bool[Tensor, "B C T"],
     ) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B D"]]:
         """Returns logits and embeddings."""
         stream = StreamBatch(
             signal=signal,
-            is_valid=is_valid,
-            is_channel_present=is_channel_present,
-            is_present=is_channel_present.any(dim=1),
+            is_recorded=is_recorded,
             channels=self.spec.channels,
             sampling_rate=self.spec.sampling_rate,
             modality=self.spec.modality,

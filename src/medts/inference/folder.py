@@ -203,8 +203,7 @@ def seeded_windows(
             noise = generator.standard_normal((len(spec.channels), n_samples))
             streams[name] = WindowStream(
                 signal=noise.astype(np.float32),
-                is_valid=np.ones(n_samples, dtype=bool),
-                is_channel_present=np.ones(len(spec.channels), dtype=bool),
+                is_recorded=np.ones(noise.shape, dtype=bool),
             )
         examples.append(Example(streams, record_id=f"noise/{index}", subject_id=f"noise/{index}"))
     return examples

@@ -19,7 +19,7 @@ from medts.data.windowing import Example, stack_windows
 from medts.inference.folder import check_expected, file_of, seeded_windows
 from medts.inference.manifest import Manifest
 
-INPUTS = ("signal", "is_valid", "is_channel_present")
+INPUTS = ("signal", "is_recorded")
 LOGITS, POOLED = "logits", "pooled"
 
 _AT_A_TIME = 64

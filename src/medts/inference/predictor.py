@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from medts.core.answer import Answer, ModelFacts, RecordingFacts, StreamFacts, decide
 from medts.core.arithmetic import Precision
-from medts.core.errors import BundleError, ConfigError, MedtsError
+from medts.core.errors import BundleError, ConfigError, NoSignalError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.windowing import Example, windows_of
@@ -226,7 +226,7 @@ class Predictor:
         windows = windows_of(record, manifest.preprocessing, manifest.model.windowing)
         if not windows:
             streams = ", ".join(manifest.preprocessing.streams)
-            raise MedtsError(
+            raise NoSignalError(
                 f"record {record.record_id!r} holds no sample of {streams}", field="streams"
             )
         return windows
@@ -280,7 +280,7 @@ def facts_of(record: Record, windows: Sequence[Example], manifest: Manifest) -> 
     specs = manifest.preprocessing.streams
     missing = []
     for name, spec in specs.items():
-        present = np.any([each.streams[name].is_channel_present for each in windows], axis=0)
+        present = np.any([each.streams[name].is_recorded.any(axis=1) for each in windows], axis=0)
         missing += [
             channel if len(specs) == 1 else f"{name}/{channel}"
             for channel, is_present in zip(spec.channels, present.tolist(), strict=True)

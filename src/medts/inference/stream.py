@@ -20,6 +20,7 @@ Axes: C channels, T samples in time.
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.answer import Answer
-from medts.core.errors import ConfigError, MedtsError
+from medts.core.errors import ConfigError, MedtsError, NoSignalError
 from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
 from medts.inference.predictor import Predictor
@@ -42,7 +43,7 @@ class WindowPrediction:
         end_s: Seconds from the first sample of the stream to the end of the window.
         recorded_ratio: Share of the time in which some channel that the model reads was recorded.
         latency_s: Seconds that preprocessing and model took.
-        prediction: None where too little was recorded, or all channels are flat.
+        prediction: None where too little was recorded, or no channel is usable.
     """
 
     start_s: float
@@ -243,8 +244,9 @@ class StreamPredictor:
         read = signal[self._rows_read]
         recorded_ratio = float(np.isfinite(read).any(axis=0).mean())
         prediction = None
-        if recorded_ratio >= self.min_recorded_ratio and has_information(read):
-            prediction = self.model.predict(self.record_of(signal, start_s), self.label_set)
+        if recorded_ratio >= self.min_recorded_ratio:
+            with suppress(NoSignalError):
+                prediction = self.model.predict(self.record_of(signal, start_s), self.label_set)
         latency_s = time.perf_counter() - began
         return WindowPrediction(start_s, end_s, recorded_ratio, latency_s, prediction)
 
@@ -252,12 +254,6 @@ class StreamPredictor:
         """Makes the record that a window of raw samples is predicted as."""
         stream = replace(self._like, signal=signal.copy())
         return Record(f"{self.name}@{start_s:.3f}s", {self.source: stream})
-
-
-def has_information(signal: Float[np.ndarray, "C T"]) -> bool:
-    """Whether any channel has two different numbers in it, as preprocessing asks for."""
-    finite = (values[np.isfinite(values)] for values in signal)
-    return any(len(values) > 0 and np.ptp(values) > 0 for values in finite)
 
 
 def _changed(field: str, old: object, new: object) -> MedtsError:

@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from medts.core.errors import ConfigError
-from medts.models.base import Encoder, Selected
+from medts.models.base import Encoder
 from medts.models.settings.base import StreamInput
 from medts.nn.report_tower import ReportTokens
-from medts.tensors.batch import Batch, Encoded, Latents
+from medts.tensors.batch import Batch, Encoded, Latents, StreamBatch
 
 _Ability = TypeVar("_Ability")
 
@@ -81,7 +81,7 @@ class Maskable(Protocol):
     token_strides: tuple[int, ...]
     token_dims: tuple[int, ...]
 
-    def select(self, batch: Batch) -> Selected:
+    def select(self, batch: Batch) -> StreamBatch:
         """Picks the signal that is read."""
         ...
 

@@ -1,46 +1,27 @@
 """What every encoder promises: a batch in, tokens and one embedding per window out.
 
 An encoder is what training is for and what a bundle keeps. It reads streams by name, and their
-channels by name in the order its config states. Padding, gaps and absent channels carry no
-information: `select_stream` sets them to zero once, for every encoder. The config of an encoder of
-one stream says ``stream`` and ``channels``, that of an encoder of several says ``streams``;
-`EncoderSettings.inputs` gives both. `medts.testing.check_encoder` holds an encoder to this.
+channels by name in the order its config states. Padding, absent channels and gaps, also those of
+one channel, carry no information: `select_stream` sets them to zero for every encoder. The config
+of an encoder of one stream says ``stream`` and ``channels``, that of an encoder of several says
+``streams``; `EncoderSettings.inputs` gives both. `medts.testing.check_encoder` holds an encoder to
+this.
 
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import nn
 
 from medts.core.channels import match_channels
 from medts.core.errors import ConfigError, MedtsError
 from medts.models.settings.base import EncoderSettings, StreamInput
 from medts.nn.tracing import can_look
 from medts.tensors.batch import Batch, Encoded, StreamBatch
-
-
-@dataclass(frozen=True)
-class Selected:
-    """What an encoder reads of one stream, in the encoder's order of channels.
-
-    Args:
-        signal: Zero wherever nothing was recorded.
-        is_valid: True for recorded samples; never in a window without any of the channels.
-        is_channel_present: True for channels that a window has.
-        channels: Names of the rows of ``signal``.
-        sampling_rate: Hz.
-    """
-
-    signal: Float[Tensor, "B C T"]
-    is_valid: Bool[Tensor, "B T"]
-    is_channel_present: Bool[Tensor, "B C"]
-    channels: tuple[str, ...]
-    sampling_rate: float
 
 
 class Encoder(nn.Module, ABC):
@@ -80,7 +61,7 @@ class OneStreamEncoder(Encoder):
         ((self.stream, self.input),) = config.inputs().items()
         self.longest = config.longest_window()
 
-    def select(self, batch: Batch) -> Selected:
+    def select(self, batch: Batch) -> StreamBatch:
         """Picks its channels from its stream, zero wherever nothing was recorded.
 
         Raises:
@@ -104,7 +85,7 @@ class OneStreamEncoder(Encoder):
 
 def select_stream(
     name: str, stream: StreamBatch, wanted: StreamInput, *, longest: int | None = None
-) -> Selected:
+) -> StreamBatch:
     """Brings a stream's channels into the order that is wanted, with zeros for what is absent.
 
     Padding beyond ``longest`` is left out, so that it changes nothing.
@@ -127,26 +108,27 @@ def select_stream(
             field=f"{name}: channels",
             remedy="Rename the channels of the recordings, or take an encoder that reads them",
         )
-    signal, is_valid = stream.signal, stream.is_valid
+    signal, is_recorded = stream.signal, stream.is_recorded
     if longest is not None and signal.shape[-1] > longest:
-        if not can_look(is_valid) or bool(is_valid[:, longest:].any()):
+        if not can_look(is_recorded) or bool(is_recorded[..., longest:].any()):
             raise MedtsError(
                 f"a window of {signal.shape[-1]} samples of {name!r} is longer than the {longest} "
                 "samples that the encoder reads",
                 field="window",
                 remedy="Cut shorter windows, or build the encoder for longer ones",
             )
-        signal, is_valid = signal[..., :longest], is_valid[:, :longest]
-    is_channel_present = stream.is_channel_present & stream.is_present[:, None]
+        signal, is_recorded = signal[..., :longest], is_recorded[..., :longest]
     if rows != tuple(range(len(stream.channels))):
         absent = len(stream.channels)
         order = [absent if row is None else row for row in rows]
         signal = F.pad(signal, (0, 0, 0, 1))[:, order]
-        is_channel_present = F.pad(is_channel_present, (0, 1))[:, order]
-    is_valid = is_valid & is_channel_present.any(dim=1, keepdim=True)
-    is_real = is_channel_present[..., None] & is_valid[:, None]
-    signal = signal.masked_fill(~is_real, 0.0)
-    return Selected(signal, is_valid, is_channel_present, wanted.channels, stream.sampling_rate)
+        is_recorded = F.pad(is_recorded, (0, 0, 0, 1))[:, order]
+    return replace(
+        stream,
+        signal=signal.masked_fill(~is_recorded, 0.0),
+        is_recorded=is_recorded,
+        channels=wanted.channels,
+    )
 
 
 def check_rate(name: str, stream: StreamBatch, wanted: StreamInput) -> None:

@@ -11,7 +11,7 @@ from medts.tensors.batch import Batch, StreamBatch
 
 
 class EncoderGraph(nn.Module):
-    """Takes signal, sample validity, channel presence and presence of every stream, in turn.
+    """Takes the signal of every stream and which of its samples were recorded, in turn.
 
     Streams and channels are in the order of the encoder's settings, at the rates of the settings.
     No report is read.
@@ -29,12 +29,10 @@ class EncoderGraph(nn.Module):
         streams = {}
         wanted = self.encoder.config.inputs()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
         for number, (name, each) in enumerate(wanted.items()):
-            signal, is_valid, is_channel_present, is_present = tensors[4 * number :][:4]
+            signal, is_recorded = tensors[2 * number :][:2]
             streams[name] = StreamBatch(
                 signal=signal,
-                is_valid=is_valid,
-                is_channel_present=is_channel_present,
-                is_present=is_present,
+                is_recorded=is_recorded,
                 channels=each.channels,
                 sampling_rate=each.sampling_rate or 1.0,
                 modality="other",
@@ -46,7 +44,5 @@ class EncoderGraph(nn.Module):
 def graph_inputs(batch: Batch) -> tuple[Tensor, ...]:
     """Returns the tensors of a batch in the order that an `EncoderGraph` takes them."""
     return tuple(
-        tensor
-        for each in batch.streams.values()
-        for tensor in (each.signal, each.is_valid, each.is_channel_present, each.is_present)
+        tensor for each in batch.streams.values() for tensor in (each.signal, each.is_recorded)
     )

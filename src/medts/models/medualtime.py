@@ -139,23 +139,25 @@ class MedualTime(OneStreamEncoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes every window with what it has of signal and report."""
         read = self.select(batch)
-        signal, is_valid = read.signal, read.is_valid
+        signal, is_recorded = read.signal, read.is_recorded
         texts = [(text or "").strip() for text in batch.text]
         if self.config.reads != "both":
-            is_valid = is_valid & (self.config.reads == "signal")
+            is_recorded = is_recorded & (self.config.reads == "signal")
             texts = texts if self.config.reads == "text" else [""] * len(texts)
-        has_signal = is_valid.any(dim=1)
+        has_signal = is_recorded.flatten(1).any(dim=1)
         has_text = torch.tensor([bool(text) for text in texts], device=signal.device)
         has_signal, has_text = self.drop_modality(has_signal, has_text)
-        is_valid = is_valid & has_signal[:, None]
+        is_recorded = is_recorded & has_signal[:, None, None]
 
         passes = self.config.passes
         nothing = signal.new_zeros(len(batch), self.language_model.dim)
         tokens, is_token_valid, by_signal, by_text = nothing[:, None], None, nothing, nothing
         if passes != "text":
-            tokens, is_token_valid, by_signal = self.read_signal(signal, is_valid, texts, has_text)
+            tokens, is_token_valid, by_signal = self.read_signal(
+                signal, is_recorded, texts, has_text
+            )
         if passes != "signal" and any(texts) and has_text.any():
-            by_text = self.read_text(signal, is_valid, texts, has_text)
+            by_text = self.read_text(signal, is_recorded.any(dim=1), texts, has_text)
         pooled = self.fuse(by_signal, by_text, has_signal, has_text)
         if is_token_valid is None:
             tokens, is_token_valid = by_text[:, None], has_text[:, None]
@@ -175,13 +177,14 @@ class MedualTime(OneStreamEncoder):
     def read_signal(
         self,
         signal: Float[Tensor, "B C T"],
-        is_valid: Bool[Tensor, "B T"],
+        is_recorded: Bool[Tensor, "B C T"],
         texts: list[str],
         has_text: Bool[Tensor, "B"],
     ) -> tuple[Float[Tensor, "B N D"], Bool[Tensor, "B N"], Float[Tensor, "B D"]]:
         """Runs the signal pass; returns its tokens, which of them are valid, and its embedding."""
         if self.config.is_signal_normed:
-            signal = standardise(signal, is_valid)
+            signal = standardise(signal, is_recorded)
+        is_valid = is_recorded.any(dim=1)
         patches, is_token_valid = cut_patches(signal, is_valid, self.config.patch)
         hidden = self.language_model.embed(self.patches(patches))
         if self.signal_adapter is None:

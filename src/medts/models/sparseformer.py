@@ -173,7 +173,7 @@ class Sparseformer(Encoder):
             raise missing_stream(wanted, batch)
         shortest = min(self.config.patch_lengths)
         for name, stream in streams.items():
-            lengths = count_samples(stream) * stream.is_present
+            lengths = count_samples(stream)
             is_short = (lengths > 0) & (lengths < shortest)
             if can_look(is_short) and bool(is_short.any()):
                 b = int(is_short.int().argmax())
@@ -191,11 +191,11 @@ class Sparseformer(Encoder):
         device = next(iter(streams.values())).signal.device
         total = torch.zeros((), dtype=torch.long, device=device)
         for stream in streams.values():
-            n_channels = (stream.is_channel_present & stream.is_present[:, None]).sum(dim=1)
+            rows = stream.is_recorded.flatten(0, 1)
             for patch in self.config.patch_lengths:
                 reads_partial = self.config.reads_partial_patches
-                is_patch = valid_patches(stream.is_valid, patch, reads_partial=reads_partial)
-                total = total + n_channels * is_patch.sum(dim=1)
+                is_patch = valid_patches(rows, patch, reads_partial=reads_partial)
+                total = total + is_patch.view(len(stream.signal), -1).sum(dim=1)
         return total
 
     def resolve(self, prior: Float[Tensor, "D_prior"] | None) -> Float[Tensor, "D_prior"] | None:
@@ -217,13 +217,10 @@ class Sparseformer(Encoder):
         self, stream: StreamBatch, prior: Float[Tensor, "D_prior"] | None, *, is_traced: bool
     ) -> ChannelTokens:
         """Encodes every channel on its own, in pieces where there are too many to hold."""
-        is_row = (stream.is_channel_present & stream.is_present[:, None]).flatten()
-        signal = stream.signal
+        signal, is_valid = stream.signal, stream.is_recorded.flatten(0, 1)
         if self.config.is_normalised:
-            signal = standardise(signal, stream.is_valid)
-        signal = signal.flatten(0, 1)
-        is_valid = repeat(stream.is_valid, "b t -> (b c) t", c=stream.signal.shape[1])
-        is_valid = is_valid & is_row[:, None]
+            signal = standardise(signal, stream.is_recorded)
+        signal, is_row = signal.flatten(0, 1), is_valid.any(dim=1)
         # Absent channels cost nothing; an exporter, which cannot look, computes them all.
         is_partial = can_look(is_row) and bool(is_row.any() & ~is_row.all())
         if is_partial:

@@ -1,4 +1,4 @@
-"""Patchify: windows as tokens, all channels of a patch together; instance norm (RevIN).
+"""Patchify: windows as tokens, all channels of a patch together or each by itself; RevIN.
 
 Axes: B windows in the batch, C channels, T samples in time, P samples per patch, N signal tokens,
 F values per patch, of all channels.
@@ -11,13 +11,13 @@ from torch import Tensor
 
 
 def standardise(
-    signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"], eps: float = 1e-5
+    signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"], eps: float = 1e-5
 ) -> Float[Tensor, "B C T"]:
-    """Brings each channel of a window to mean 0 and spread 1 over its valid samples."""
-    weight = is_valid[:, None].to(signal.dtype)
-    n_valid = weight.sum(dim=2, keepdim=True).clamp(min=1)
-    centred = (signal - (signal * weight).sum(dim=2, keepdim=True) / n_valid) * weight
-    variance = centred.square().sum(dim=2, keepdim=True) / n_valid
+    """Brings each channel of a window to mean 0 and spread 1 over its recorded samples."""
+    weight = is_recorded.to(signal.dtype)
+    n_recorded = weight.sum(dim=2, keepdim=True).clamp(min=1)
+    centred = (signal - (signal * weight).sum(dim=2, keepdim=True) / n_recorded) * weight
+    variance = centred.square().sum(dim=2, keepdim=True) / n_recorded
     return centred / (variance + eps).sqrt()
 
 
@@ -30,3 +30,12 @@ def cut_patches(
     is_valid = F.pad(is_valid, (0, missing))
     patches = rearrange(signal, "b c (n p) -> b n (c p)", p=patch)
     return patches, reduce(is_valid, "b (n p) -> b n", "max", p=patch)
+
+
+def cut_channels(
+    signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"], patch: int
+) -> tuple[Float[Tensor, "B C N P"], Bool[Tensor, "B C N"]]:
+    """Cuts each channel into patches side by side; one is valid if it holds a recorded sample."""
+    missing = 0, -signal.shape[2] % patch
+    patches = F.pad(signal * is_recorded, missing).unflatten(2, (-1, patch))
+    return patches, F.pad(is_recorded, missing).unflatten(2, (-1, patch)).any(dim=3)

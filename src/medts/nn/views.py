@@ -53,9 +53,10 @@ def take(
     """Cuts ``n_kept`` samples from ``start`` on out of each window, padded to ``n_samples``."""
     place = torch.arange(n_samples, device=stream.signal.device)
     index = (start[:, None] + place).clamp(max=stream.signal.shape[-1] - 1)
-    is_valid = stream.is_valid.gather(1, index) & (place < n_kept[:, None])
     index = index[:, None].expand(-1, stream.signal.shape[1], -1)
-    return keep_real(replace(stream, signal=stream.signal.gather(2, index), is_valid=is_valid))
+    signal, is_recorded = stream.signal.gather(2, index), stream.is_recorded.gather(2, index)
+    piece = replace(stream, signal=signal, is_recorded=is_recorded)
+    return piece.keep((place < n_kept[:, None])[:, None])
 
 
 def crop(stream: StreamBatch, keep_ratio: float, place: Float[Tensor, "B"]) -> StreamBatch:
@@ -78,8 +79,8 @@ def halves(stream: StreamBatch) -> tuple[StreamBatch, StreamBatch]:
 def stretch(stream: StreamBatch, n_samples: int) -> StreamBatch:
     """Draws every window out to ``n_samples`` by straight lines between samples."""
     signal = F.interpolate(stream.signal, n_samples, mode="linear", align_corners=False)
-    is_valid = F.interpolate(stream.is_valid[:, None].to(signal.dtype), n_samples)[:, 0] > 0
-    return keep_real(replace(stream, signal=signal, is_valid=is_valid))
+    is_recorded = F.interpolate(stream.is_recorded.to(signal.dtype), n_samples) > 0
+    return keep_real(replace(stream, signal=signal, is_recorded=is_recorded))
 
 
 def change_gain(stream: StreamBatch, largest: float) -> StreamBatch:
@@ -123,8 +124,7 @@ def hide_stretch(stream: StreamBatch, largest_ratio: float) -> StreamBatch:
 
 def drop_channels(stream: StreamBatch, is_dropped: Bool[Tensor, "B C"]) -> StreamBatch:
     """Makes channels absent, and zero."""
-    is_channel_present = stream.is_channel_present & ~is_dropped
-    return keep_real(replace(stream, is_channel_present=is_channel_present))
+    return stream.keep(~is_dropped[..., None])
 
 
 def draw_dropped(
@@ -148,35 +148,29 @@ def draw_dropped(
 
 
 def has_signal(batch: Batch) -> Bool[Tensor, "B"]:
-    """True for windows in which any stream has a valid sample."""
-    return torch.stack(
-        [
-            stream.is_present & stream.is_valid.any(dim=1) & stream.is_channel_present.any(dim=1)
-            for stream in batch.streams.values()
-        ]
-    ).any(dim=0)
+    """True for windows in which any stream has a recorded sample."""
+    return torch.stack([stream.is_present for stream in batch.streams.values()]).any(dim=0)
 
 
 def count_samples(stream: StreamBatch) -> Int[Tensor, "B"]:
     """Counts the samples of each window up to the last valid one."""
-    place = torch.arange(1, stream.is_valid.shape[1] + 1, device=stream.is_valid.device)
-    return (stream.is_valid * place).amax(dim=1)
+    is_valid = stream.is_valid
+    place = torch.arange(1, is_valid.shape[1] + 1, device=is_valid.device)
+    return (is_valid * place).amax(dim=1)
 
 
 def channel_std(stream: StreamBatch) -> Float[Tensor, "B C 1"]:
-    """Standard deviation of each channel over valid samples; zero where there is none."""
-    weight = stream.is_valid[:, None].to(stream.signal.dtype)
+    """Standard deviation of each channel over recorded samples; zero where there is none."""
+    weight = stream.is_recorded.to(stream.signal.dtype)
     n_samples = weight.sum(dim=2, keepdim=True).clamp(min=1)
     mean = (stream.signal * weight).sum(dim=2, keepdim=True) / n_samples
     square = ((stream.signal - mean) * weight).square().sum(dim=2, keepdim=True) / n_samples
-    return square.sqrt() * stream.is_channel_present[..., None]
+    return square.sqrt()
 
 
 def keep_real(stream: StreamBatch) -> StreamBatch:
-    """Sets to zero whatever is padded or absent."""
-    is_real = stream.is_channel_present & stream.is_present[:, None]
-    is_real = is_real[..., None] & stream.is_valid[:, None]
-    return replace(stream, signal=stream.signal.masked_fill(~is_real, 0.0))
+    """Sets to zero whatever was not recorded."""
+    return replace(stream, signal=stream.signal.masked_fill(~stream.is_recorded, 0.0))
 
 
 def draw(stream: StreamBatch, *shape: int) -> Float[Tensor, "B ..."]:

@@ -27,7 +27,7 @@ from medts.models.abilities import Maskable, Scale, need
 from medts.models.base import Encoder
 from medts.models.ecg_nat import Layer
 from medts.nn.neighborhood import NeighborhoodAttention, count_valid
-from medts.nn.views import draw_dropped
+from medts.nn.views import count_samples, draw_dropped
 from medts.objectives.base import Objective
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 from medts.tensors.batch import Batch, Losses
@@ -39,15 +39,13 @@ class Puzzle:
 
     Args:
         signal: Whole, zero wherever nothing was recorded.
-        is_valid: True for real samples.
-        is_channel_present: True for leads that were recorded.
+        is_recorded: True for real samples of leads that were recorded.
         is_unit_hidden: Hidden in all leads.
         is_dropped: Leads hidden over their whole length.
     """
 
     signal: Float[Tensor, "B C T"]
-    is_valid: Bool[Tensor, "B T"]
-    is_channel_present: Bool[Tensor, "B C"]
+    is_recorded: Bool[Tensor, "B C T"]
     is_unit_hidden: Bool[Tensor, "B U"]
     is_dropped: Bool[Tensor, "B C"]
 
@@ -59,8 +57,7 @@ class Puzzle:
 
     def is_scored(self, unit: int) -> Bool[Tensor, "B C T"]:
         """True for hidden samples that were recorded."""
-        is_real = self.is_valid[:, None] & self.is_channel_present[..., None]
-        return self.is_hidden(unit) & is_real
+        return self.is_hidden(unit) & self.is_recorded
 
 
 @dataclass(frozen=True)
@@ -147,18 +144,15 @@ class MaskedReconstruction(Objective):
     def hide(self, batch: Batch) -> Puzzle:
         """Chooses what the encoder will not see."""
         read = cast(Maskable, self.encoder).select(batch)
-        signal, is_valid = read.signal, read.is_valid
+        signal = read.signal
         generator = None
         if not self.training:
             generator = torch.Generator(signal.device).manual_seed(0)
-        place = torch.arange(1, signal.shape[-1] + 1, device=signal.device)
-        n_samples = (is_valid * place).amax(dim=1)
-        n_units = -(-n_samples // self.config.unit)
+        n_units = -(-count_samples(read) // self.config.unit)
         longest = -(-signal.shape[-1] // self.config.unit)
         return Puzzle(
             signal=signal.float(),
-            is_valid=is_valid,
-            is_channel_present=read.is_channel_present,
+            is_recorded=read.is_recorded,
             is_unit_hidden=draw_hidden(n_units, longest, self.config.hide_ratio, generator),
             is_dropped=draw_dropped(
                 read.is_channel_present,
@@ -172,7 +166,7 @@ class MaskedReconstruction(Objective):
         """Draws every sample, standardised, from those that are not hidden."""
         seen = puzzle.signal.masked_fill(puzzle.is_hidden(self.config.unit), 0.0)
         encoder = cast(Maskable, self.encoder)
-        tokens, n_valid = encoder.tokenize(seen, puzzle.is_valid)
+        tokens, n_valid = encoder.tokenize(seen, puzzle.is_recorded.any(dim=1))
         per_unit = self.config.unit // encoder.token_strides[0]
         is_hidden = puzzle.is_unit_hidden.repeat_interleave(per_unit, dim=1)
         is_hidden = is_hidden[:, : tokens.shape[1], None]
@@ -185,7 +179,7 @@ class MaskedReconstruction(Objective):
     ) -> tuple[Float[Tensor, "B C U P"], Float[Tensor, "B C U 1"], Float[Tensor, "B C U 1"]]:
         """Returns each unit of each lead less its mean over its deviation, and these two."""
         signal = split_units(puzzle.signal, self.config.unit)
-        weight = split_units(puzzle.is_valid[:, None].to(signal.dtype), self.config.unit)
+        weight = split_units(puzzle.is_recorded.to(signal.dtype), self.config.unit)
         n_samples = weight.sum(dim=-1, keepdim=True).clamp(min=1)
         mean = (signal * weight).sum(dim=-1, keepdim=True) / n_samples
         square = ((signal - mean) * weight).square().sum(dim=-1, keepdim=True) / n_samples

@@ -243,5 +243,4 @@ def _hide(stream: StreamBatch, probability: float) -> StreamBatch:
     draw = torch.rand(is_there.shape, device=is_there.device).masked_fill(~is_there, -1.0)
     is_last = nn.functional.one_hot(draw.argmax(dim=1), draw.shape[1]).bool()
     is_left = is_there & ((draw >= probability) | is_last)
-    signal = stream.signal.masked_fill(~is_left[:, :, None], 0.0)
-    return replace(stream, signal=signal, is_channel_present=is_left)
+    return stream.keep(is_left[:, :, None])

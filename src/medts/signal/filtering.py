@@ -11,13 +11,14 @@ from fractions import Fraction
 from functools import cache, lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy.lib.stride_tricks import sliding_window_view
 
 from medts.core.errors import MedtsError
 
 _KAISER_BETA = 4.0
 _LOW_PERIODS, _HIGH_PERIODS = 1.0, 4.0
+_RESAMPLING_LOBES = 10
 _BLOCK = 2**16
 """Numbers in an intermediate array per channel, so that a day takes little more room than an hour.
 
@@ -94,7 +95,7 @@ def fir_bandpass(
     return convolve_valid(mirror_ends(signal, len(taps) // 2), taps)
 
 
-def mirror_ends(signal: Float[np.ndarray, "C T"], n_samples: int) -> Float[np.ndarray, "C T2"]:
+def mirror_ends(signal: Shaped[np.ndarray, "C T"], n_samples: int) -> Shaped[np.ndarray, "C T2"]:
     """Extends both ends by even (half-sample symmetric) reflection, repeated if T is shorter.
 
     Odd reflection turns the signal about its last value, which shifts the whole extension where
@@ -226,13 +227,18 @@ def resample(
     return resampled
 
 
+def resampling_reach(sampling_rate: float, to: float) -> int:
+    """Returns how many samples on either side of its place `resample` reads for one of its own."""
+    return 0 if sampling_rate == to else int(_RESAMPLING_LOBES * max(1.0, sampling_rate / to))
+
+
 @lru_cache(maxsize=16)
 def _phases(up: int, down: int) -> tuple[tuple[int, int, np.ndarray], ...]:
     """Returns first output, first sample read and weights of outputs that read almost the same.
 
     Outputs repeat their weights after ``up`` of them, and then read ``down`` samples further on.
     """
-    n_half = 10 * max(up, down)
+    n_half = _RESAMPLING_LOBES * max(up, down)
     at = np.arange(-n_half, n_half + 1)
     kernel = np.sinc(at / max(up, down)) * np.kaiser(len(at), 5.0)
     kernel *= up / kernel.sum()

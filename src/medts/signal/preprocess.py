@@ -5,8 +5,10 @@ never sees a band, rate, unit or channel order it does not know. Channels are ta
 may be regrouped: several streams of a model can be picked from one stream of the recording.
 
 What is not there is zero and said to be absent: a stream that the recording lacks, a channel that
-is missing, flat or not a number, a sample that was never recorded. A flat channel is one that
-keeps a single value throughout the record; it carries no information, whatever the value.
+is missing, flat or not a number, a sample that was never recorded. Gaps are bridged by lines for
+filters alone: a sample whose filtered value rests on a gap for the most part counts as never
+recorded too (`is_mostly_recorded`). A flat channel is one that keeps a single value throughout the
+record; it carries no information, whatever the value.
 
 `prepare_stream` has two parts. `extend_stream` is NumPy on a whole stream: channels, unit, gaps,
 level, rate, and a halo of mirrored samples at both ends. `filter_and_scale` is what an exported
@@ -26,13 +28,20 @@ from jaxtyping import Bool, Float
 from pydantic import Field, field_validator, model_validator
 
 from medts.core.config import Config
-from medts.core.errors import MedtsError
+from medts.core.errors import MedtsError, NoSignalError
 from medts.core.montage import STANDARD_12_LEADS, canonical_channel
 from medts.core.records import Record, Stream
 from medts.core.reports import ReportSettings
-from medts.signal.filtering import bandpass, convolve_valid, fir_taps, mirror_ends, resample
+from medts.signal.filtering import (
+    bandpass,
+    convolve_valid,
+    fir_taps,
+    mirror_ends,
+    resample,
+    resampling_reach,
+)
 
-PREPROCESSING_VERSION = 2
+PREPROCESSING_VERSION = 3
 """Version of the arithmetic in this module; `Preprocessing` has the rule."""
 
 
@@ -100,6 +109,11 @@ class StreamPreprocessing(Config):
     def n_halo(self) -> int:
         """Samples that the kernel reads on either side of a window."""
         return len(self.taps) // 2
+
+    @property
+    def n_reach(self) -> int:
+        """Samples on either side that count in a filtered one; of a Butterworth, as of the FIR."""
+        return len(fir_taps(self.low_hz, self.high_hz, self.sampling_rate)) // 2
 
 
 class Preprocessing(Config):
@@ -193,8 +207,9 @@ def preprocess(record: Record, config: Preprocessing) -> dict[str, PreparedStrea
     """Returns the streams that ``config`` names, as far as the record has them.
 
     Raises:
-        MedtsError: If the record has none of them, one of another modality or unit, nothing but
-            absent channels, or streams of which no two overlap in time.
+        NoSignalError: If the record has nothing but absent channels.
+        MedtsError: If it has none of the streams, one of another modality or unit, or streams of
+            which no two overlap in time.
     """
     prepared = {
         name: prepare_stream(stream, config.streams[name], name=name)
@@ -203,7 +218,7 @@ def preprocess(record: Record, config: Preprocessing) -> dict[str, PreparedStrea
     usable = {n: stream for n, stream in prepared.items() if stream.is_channel_present.any()}
     if not usable:
         wanted = sorted({name for spec in config.streams.values() for name in spec.channels})
-        raise MedtsError(
+        raise NoSignalError(
             f"record {record.record_id!r} has no usable channel: each is missing, flat or NaN",
             field="channels",
             remedy=f"The model reads {', '.join(wanted)}",
@@ -290,9 +305,11 @@ def extend_stream(stream: Stream, spec: StreamPreprocessing, *, name: str) -> Ex
         ratio = stream.sampling_rate / spec.sampling_rate
         nearest = np.rint(np.arange(signal.shape[1]) * ratio).astype(int)
         nearest = nearest.clip(max=stream.n_samples - 1)
+        n_near = resampling_reach(stream.sampling_rate, spec.sampling_rate)
         is_recorded = np.repeat(is_channel_present[:, None], signal.shape[1], axis=1)
         for row, is_finite_there in is_finite.items():
-            is_recorded[row] &= is_finite_there[nearest]
+            is_near = is_mostly_recorded(is_finite_there, n_near)[nearest]
+            is_recorded[row] &= is_mostly_recorded(is_near, spec.n_reach)
         is_channel_present &= is_recorded.any(axis=1)
         signal[~is_channel_present] = 0.0
         if is_recorded[is_channel_present].all():
@@ -373,6 +390,21 @@ def window_with_halo(
             here = extended.is_recorded[:, low:high]
         is_recorded[:, low - first : high - first] = here
     return signal, is_recorded
+
+
+def is_mostly_recorded(is_recorded: Bool[np.ndarray, "T"], n_reach: int) -> Bool[np.ndarray, "T"]:
+    """Whether a sample was recorded, and half of those that a filter reads around it or more.
+
+    Args:
+        is_recorded: Of one channel, which is mirrored at both ends as the filter does it.
+        n_reach: Samples that count on either side.
+    """
+    if n_reach == 0:
+        return is_recorded
+    around = mirror_ends(is_recorded[None], n_reach)[0]
+    n_before = np.concatenate(([0], np.cumsum(around)))
+    n_read = 2 * n_reach + 1
+    return is_recorded & (2 * (n_before[n_read:] - n_before[:-n_read]) >= n_read)
 
 
 def fill_gaps(values: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:

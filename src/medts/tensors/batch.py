@@ -1,7 +1,7 @@
 """The tensors that cross from data to models and back, with a mask for everything missing.
 
-A batch may mix records of different lengths, channel sets and streams. Whatever was padded or
-absent is said by a boolean named by what True means; no value is ever a silent zero.
+A batch may mix records of different lengths, channel sets and streams. Every sample of every
+channel has a boolean that says whether it was recorded; no value is ever a silent zero.
 
 Axes: B windows in the batch, W windows, R records, C channels, T samples in time, N signal tokens,
 M modalities, D embedding width, K classes.
@@ -39,22 +39,40 @@ class StreamBatch:
     """Windows of one stream; unit-less once preprocessing has scaled them.
 
     Args:
-        signal: Zero wherever ``is_valid``, ``is_channel_present`` or ``is_present`` is False.
-        is_valid: True for real samples, False for padding at the end of a shorter window.
-        is_channel_present: True for channels that were recorded.
-        is_present: True for records that have this stream at all.
+        signal: Zero wherever ``is_recorded`` is False.
+        is_recorded: True for real samples; False for padding at the end of a shorter window, for
+            channels and streams that are absent, and for gaps, also those of one channel alone.
         channels: Names of the rows of ``signal``.
         sampling_rate: Hz, the same for the whole batch.
         modality: What is measured.
     """
 
     signal: Float[Tensor, "B C T"]
-    is_valid: Bool[Tensor, "B T"]
-    is_channel_present: Bool[Tensor, "B C"]
-    is_present: Bool[Tensor, "B"]
+    is_recorded: Bool[Tensor, "B C T"]
     channels: tuple[str, ...]
     sampling_rate: float
     modality: str
+
+    @property
+    def is_valid(self) -> Bool[Tensor, "B T"]:
+        """True for samples that were recorded on some channel."""
+        return self.is_recorded.any(dim=1)
+
+    @property
+    def is_channel_present(self) -> Bool[Tensor, "B C"]:
+        """True for channels of which something was recorded in the window."""
+        return self.is_recorded.any(dim=2)
+
+    @property
+    def is_present(self) -> Bool[Tensor, "B"]:
+        """True for windows in which anything of the stream was recorded."""
+        return self.is_recorded.any(dim=2).any(dim=1)
+
+    def keep(self, is_kept: Bool[Tensor, "#B #C #T"]) -> "StreamBatch":
+        """Returns the stream as if all else had never been recorded."""
+        is_recorded = self.is_recorded & is_kept
+        signal = self.signal.masked_fill(~is_recorded, 0.0)
+        return replace(self, signal=signal, is_recorded=is_recorded)
 
 
 @dataclass(frozen=True)
@@ -87,13 +105,7 @@ class Batch:
         """Returns the windows from ``first`` up to ``last``, which is left out."""
         part = slice(first, last)
         streams = {
-            name: replace(
-                stream,
-                signal=stream.signal[part],
-                is_valid=stream.is_valid[part],
-                is_channel_present=stream.is_channel_present[part],
-                is_present=stream.is_present[part],
-            )
+            name: replace(stream, signal=stream.signal[part], is_recorded=stream.is_recorded[part])
             for name, stream in self.streams.items()
         }
         return replace(

@@ -40,9 +40,7 @@ def make_batch(
         shape = n_windows, len(wanted.channels), n_samples
         streams[name] = StreamBatch(
             signal=torch.randn(shape, generator=generator),
-            is_valid=torch.ones(n_windows, n_samples, dtype=torch.bool),
-            is_channel_present=torch.ones(shape[:2], dtype=torch.bool),
-            is_present=torch.ones(n_windows, dtype=torch.bool),
+            is_recorded=torch.ones(shape, dtype=torch.bool),
             channels=wanted.channels,
             sampling_rate=rate,
             modality="other",
@@ -64,18 +62,26 @@ def change(batch: Batch, how: Callable[[StreamBatch], StreamBatch]) -> Batch:
     return replace(batch, streams={name: how(each) for name, each in batch.streams.items()})
 
 
-def overwrite(batch: Batch, where: Callable[[StreamBatch], Tensor], seed: int = 9) -> Batch:
+def hide(stream: StreamBatch, is_kept: Tensor) -> StreamBatch:
+    """Marks all else as not recorded; unlike `StreamBatch.keep`, its values stay as they are."""
+    return replace(stream, is_recorded=stream.is_recorded & is_kept)
+
+
+def overwrite(
+    batch: Batch, where: Callable[[StreamBatch], Tensor], seed: int = 9, *, scale: float = 5.0
+) -> Batch:
     """Returns the batch with large noise wherever ``where`` is True, which masks stay as they are.
 
     Args:
         batch: Windows.
         where: Booleans that can be expanded to the shape of a stream's signal.
         seed: Of the noise.
+        scale: Its standard deviation.
     """
     generator = torch.Generator().manual_seed(seed)
 
     def noisy(stream: StreamBatch) -> StreamBatch:
-        noise = 5.0 * torch.randn(stream.signal.shape, generator=generator)
+        noise = scale * torch.randn(stream.signal.shape, generator=generator)
         return replace(stream, signal=torch.where(where(stream), noise, stream.signal))
 
     return change(batch, noisy)
@@ -87,7 +93,7 @@ def pad(batch: Batch, ratio: float) -> Batch:
     def padded(stream: StreamBatch) -> StreamBatch:
         extra = (0, round(ratio * stream.signal.shape[-1]))
         return replace(
-            stream, signal=F.pad(stream.signal, extra), is_valid=F.pad(stream.is_valid, extra)
+            stream, signal=F.pad(stream.signal, extra), is_recorded=F.pad(stream.is_recorded, extra)
         )
 
     return change(batch, padded)
@@ -109,6 +115,6 @@ def pick(stream: StreamBatch, rows: list[int]) -> StreamBatch:
     return replace(
         stream,
         signal=stream.signal[:, rows],
-        is_channel_present=stream.is_channel_present[:, rows],
+        is_recorded=stream.is_recorded[:, rows],
         channels=tuple(stream.channels[row] for row in rows),
     )

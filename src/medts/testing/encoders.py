@@ -9,6 +9,7 @@ Axes: B windows in the batch, N signal tokens, D embedding width.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from medts.models.base import Encoder
 from medts.models.settings.base import EncoderSettings
 from medts.tensors.batch import Batch, Encoded, StreamBatch
 from medts.testing.batches import change as changed
-from medts.testing.batches import make_batch, overwrite, pad, permute, pick
+from medts.testing.batches import hide, make_batch, overwrite, pad, permute, pick
 from medts.testing.graphs import creates_tensors_where_the_batch_is, exports_to_onnx
 
 Contract = Callable[[EncoderSettings], None]
@@ -26,6 +27,15 @@ Contract = Callable[[EncoderSettings], None]
 _TOLERANCE = 1e-4
 
 _QUICK_S = 2.0
+
+_ONE, _ALL_OF_THEM = slice(1, 2), slice(None)
+_GAPS = {
+    "a gap in one channel": (_ONE, slice(1), False),
+    "a gap in all channels": (_ONE, _ALL_OF_THEM, False),
+    "a window that is all gap": (_ONE, _ALL_OF_THEM, True),
+    "a batch that is all gap": (_ALL_OF_THEM, _ALL_OF_THEM, True),
+}
+"""Windows, channels, and whether the gap is as long as the window."""
 
 
 def check_encoder(
@@ -128,7 +138,7 @@ def padding_changes_nothing(settings: EncoderSettings) -> None:
     """Padding at the end, whatever stands in it, changes no embedding and adds no valid token."""
     encoder, batch = build(settings), make_batch(settings)
     padded = pad(batch, 0.52)
-    noisy = overwrite(padded, lambda stream: ~stream.is_valid[:, None])
+    noisy = overwrite(padded, lambda stream: ~stream.is_recorded)
     plain = encode(encoder, batch)
     for name, each in (("padding", padded), ("noise in padding", noisy)):
         found = encode(encoder, each)
@@ -143,12 +153,12 @@ def absent_channels_carry_nothing(settings: EncoderSettings) -> None:
     encoder, batch = build(settings), make_batch(settings)
 
     def lose(stream: StreamBatch) -> StreamBatch:
-        is_there = stream.is_channel_present.clone()
-        is_there[:, -1] = len(stream.channels) == 1  # the last one stays
-        return replace(stream, is_channel_present=is_there)
+        is_kept = torch.ones(len(stream.channels), 1, dtype=torch.bool)
+        is_kept[-1] = len(stream.channels) == 1  # the last one stays
+        return hide(stream, is_kept)
 
     lacking = changed(batch, lose)
-    noisy = overwrite(lacking, lambda stream: ~stream.is_channel_present[..., None])
+    noisy = overwrite(lacking, lambda stream: ~stream.is_recorded)
     found = encode(encoder, lacking)
     moved = distance(found, encode(encoder, noisy))
     assert moved < _TOLERANCE, f"values of absent channels move embeddings by {moved:.2g}"
@@ -164,9 +174,9 @@ def absent_channels_carry_nothing(settings: EncoderSettings) -> None:
 def absent_streams_carry_nothing(settings: EncoderSettings) -> None:
     """Values of a stream that a window lacks are not seen, and give no valid token."""
     encoder, batch = build(settings), make_batch(settings)
-    is_present = torch.tensor([True, False, True])
-    lacking = changed(batch, lambda stream: replace(stream, is_present=is_present))
-    noisy = overwrite(lacking, lambda stream: ~stream.is_present[:, None, None])
+    is_present = torch.tensor([True, False, True])[:, None, None]
+    lacking = changed(batch, lambda stream: hide(stream, is_present))
+    noisy = overwrite(lacking, lambda stream: ~stream.is_recorded)
     first, second = encode(encoder, lacking), encode(encoder, noisy)
     moved = distance(first, second)
     assert moved < _TOLERANCE, f"values of an absent stream move embeddings by {moved:.2g}"
@@ -175,7 +185,7 @@ def absent_streams_carry_nothing(settings: EncoderSettings) -> None:
         assert not first.is_valid[1].any(), "a window without its streams has valid tokens"
     for name in batch.streams if len(batch.streams) > 1 else ():
         without = {key: each for key, each in batch.streams.items() if key != name}
-        hidden = replace(batch.streams[name], is_present=torch.zeros(3, dtype=torch.bool))
+        hidden = hide(batch.streams[name], torch.zeros(1, dtype=torch.bool))
         marked = replace(batch, streams={**batch.streams, name: hidden})
         found = encode(encoder, replace(batch, streams=without))
         moved = largest(found.pooled - encode(encoder, marked).pooled)
@@ -183,18 +193,30 @@ def absent_streams_carry_nothing(settings: EncoderSettings) -> None:
 
 
 def gaps_carry_nothing(settings: EncoderSettings) -> None:
-    """Values of samples that were not recorded, in the middle of a window, are not seen."""
+    """Values of samples that were not recorded are not seen, and harm neither output nor gradient.
+
+    A gap may be one of a single channel or of all, lie in the middle or fill the window.
+    """
     encoder, batch = build(settings), make_batch(settings)
-
-    def gap(stream: StreamBatch) -> StreamBatch:
-        is_valid, third = stream.is_valid.clone(), stream.signal.shape[-1] // 3
-        is_valid[1, third : 2 * third] = False
-        return replace(stream, is_valid=is_valid)
-
-    broken = changed(batch, gap)
-    noisy = overwrite(broken, lambda stream: ~stream.is_valid[:, None])
-    moved = distance(encode(encoder, broken), encode(encoder, noisy))
-    assert moved < _TOLERANCE, f"values in a gap move embeddings by {moved:.2g}"
+    for name, where in _GAPS.items():
+        broken = changed(batch, partial(_with_gap, where=where))
+        noisy = overwrite(broken, lambda stream: ~stream.is_recorded, scale=1e4)
+        found = encode(encoder, broken)
+        assert found.pooled.isfinite().all(), f"{name} makes an embedding that is not finite"
+        assert found.tokens.isfinite().all(), f"{name} makes tokens that are not finite"
+        moved = distance(found, encode(encoder, noisy))
+        assert moved == 0, f"values in {name} move embeddings by {moved:.2g}"
+        learning = settings.build().train()
+        found = learning(noisy)
+        total = found.pooled.square().sum() + found.tokens.square().sum()
+        if total.requires_grad:
+            total.backward()
+        harmed = [
+            key
+            for key, each in learning.named_parameters()
+            if each.grad is not None and not each.grad.isfinite().all()
+        ]
+        assert not harmed, f"{name} makes gradients that are not finite: {', '.join(harmed)}"
 
 
 def windows_are_independent(settings: EncoderSettings) -> None:
@@ -353,6 +375,13 @@ def _reads_reports(encoder: Encoder, batch: Batch) -> bool:
     """Whether reports move the embedding, so that a window may do without signal."""
     silent = replace(batch, text=(None,) * len(batch))
     return largest(encode(encoder, batch).pooled - encode(encoder, silent).pooled) > 1e-6
+
+
+def _with_gap(stream: StreamBatch, where: tuple[slice, slice, bool]) -> StreamBatch:
+    windows, channels, is_whole = where
+    is_kept, third = torch.ones_like(stream.is_recorded), stream.signal.shape[-1] // 3
+    is_kept[windows, channels, slice(None) if is_whole else slice(third, 2 * third)] = False
+    return hide(stream, is_kept)
 
 
 def _last_samples(stream: StreamBatch, n_samples: int) -> Tensor:

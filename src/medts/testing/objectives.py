@@ -18,7 +18,7 @@ from medts.models.settings.heads import HeadConfig
 from medts.objectives.base import Objective, TrainingParts
 from medts.objectives.settings.base import ObjectiveSettings, check_fit
 from medts.tensors.batch import Batch, Losses, StreamBatch
-from medts.testing.batches import change, make_batch
+from medts.testing.batches import change, make_batch, overwrite
 
 _N_WINDOWS = 6
 
@@ -272,6 +272,23 @@ def saving_and_loading_gives_the_same(case: Case) -> None:
     )
 
 
+def gaps_carry_nothing(case: Case) -> None:
+    """Values of samples that were not recorded in one channel change neither loss nor gradient."""
+    totals = []
+    for scale in (0.0, 1e3):
+        objective = case.build()
+        batch = change(case.batch(), _with_gap)
+        torch.manual_seed(5)
+        losses = objective(overwrite(batch, lambda stream: ~stream.is_recorded, scale=scale))
+        _is_number(losses)
+        if losses.total.requires_grad:
+            losses.total.backward()
+        slopes = [each.grad for each in objective.parameters() if each.grad is not None]
+        assert all(each.isfinite().all() for each in slopes), "a gradient is not finite"
+        totals.append((losses.total.detach(), *slopes))
+    assert all(map(torch.equal, *totals)), "values in a gap of one channel change the loss"
+
+
 def a_step_can_be_taken(case: Case) -> None:
     """After a step of the optimiser, and `Objective.after_step`, the loss is still a number."""
     objective, batch = case.build(), case.batch()
@@ -286,16 +303,14 @@ def a_step_can_be_taken(case: Case) -> None:
     _is_number(objective(batch))
 
 
+def _with_gap(stream: StreamBatch) -> StreamBatch:
+    is_kept, n_samples = torch.ones_like(stream.is_recorded), stream.signal.shape[-1]
+    is_kept[:, 0, n_samples // 4 : n_samples // 2] = False
+    return stream.keep(is_kept)
+
+
 def _without_signal(stream: StreamBatch) -> StreamBatch:
-    return StreamBatch(
-        signal=torch.zeros_like(stream.signal),
-        is_valid=torch.zeros_like(stream.is_valid),
-        is_channel_present=torch.zeros_like(stream.is_channel_present),
-        is_present=torch.zeros_like(stream.is_present),
-        channels=stream.channels,
-        sampling_rate=stream.sampling_rate,
-        modality=stream.modality,
-    )
+    return stream.keep(torch.zeros_like(stream.is_recorded))
 
 
 def _build_head(encoder: Encoder, label_set: LabelSet) -> nn.Module:
@@ -324,6 +339,7 @@ OBJECTIVE_CONTRACTS: dict[str, Contract] = {
         a_batch_with_nothing_to_learn_scores_zero,
         evaluation_repeats,
         saving_and_loading_gives_the_same,
+        gaps_carry_nothing,
         a_step_can_be_taken,
     )
 }

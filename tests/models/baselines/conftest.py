@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from recorded import recorded
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.tensors.batch import Batch, StreamBatch
@@ -34,9 +35,7 @@ def make_batch():
         is_valid = is_valid & is_present[:, None]
         stream = StreamBatch(
             signal=signal * is_valid[:, None] * is_channel_present[..., None],
-            is_valid=is_valid,
-            is_channel_present=is_channel_present,
-            is_present=is_present,
+            is_recorded=recorded(signal, is_valid, is_channel_present, is_present),
             channels=STANDARD_12_LEADS[:C],
             sampling_rate=100.0,
             modality="ecg",

@@ -17,10 +17,10 @@ def build(**changes):
 @torch.no_grad()
 def test_a_change_moves_only_the_segment_of_its_channel(noise):
     encoder, signal = build(), noise(n_samples=95)
-    is_valid = torch.ones(2, 95, dtype=torch.bool)
+    is_recorded = torch.ones(signal.shape, dtype=torch.bool)
     other = signal.clone()
     other[:, 3, 41] += 1.0
-    before, after = (encoder.embed(each, is_valid)[0] for each in (signal, other))
+    before, after = (encoder.embed(each, is_recorded)[0] for each in (signal, other))
     assert before.shape == (2, 12, 10, 8)
     moved = (before - after).abs().amax(dim=(0, 3)) > 1e-7
     assert moved.nonzero().tolist() == [[3, 4]]
@@ -51,10 +51,10 @@ def test_each_further_layer_reads_segments_twice_as_long(make_batch, noise):
 
 def test_neighbours_are_put_side_by_side_and_an_odd_one_beside_zeros():
     tokens = torch.arange(5.0).reshape(1, 1, 5, 1) + 1
-    is_valid = torch.tensor([[True, True, True, False, False]])
+    is_valid = torch.tensor([[[True, True, True, False, False]]])
     pairs, valid = pair_up(tokens, is_valid)
     assert pairs[0, 0].tolist() == [[1, 2], [3, 4], [5, 0]]
-    assert valid.tolist() == [[True, True, False]]
+    assert valid.tolist() == [[[True, True, False]]]
 
 
 def test_the_width_must_be_even_and_shared_evenly():

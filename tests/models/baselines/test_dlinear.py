@@ -1,10 +1,13 @@
 """DLinear: the decomposition against a loop, and that it is linear and nothing else."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
+from recorded import recorded
 
 from medts.models.baselines.dlinear import DLinear, moving_average
 from medts.models.settings.dlinear import DLinearConfig
@@ -15,16 +18,16 @@ def build(**changes):
     return DLinear(DLinearConfig(**{"window": 100, "n_features": 6, **changes})).eval()
 
 
-def test_the_moving_average_is_over_the_valid_samples_in_reach():
+def test_the_moving_average_is_over_the_recorded_samples_in_reach():
     generator = np.random.default_rng(0)
     signal = torch.from_numpy(generator.normal(size=(2, 3, 40)))
-    is_valid = torch.arange(40) < torch.tensor([40, 23])[:, None]
-    found = moving_average(signal, is_valid, 7)
-    for b in range(2):
-        for t in range(40):
-            inside = [s for s in range(max(0, t - 3), min(40, t + 4)) if is_valid[b, s]]
-            expected = signal[b][:, inside].mean(dim=1) if is_valid[b, t] else torch.zeros(3)
-            torch.testing.assert_close(found[b, :, t], expected.to(found.dtype))
+    is_recorded = recorded(signal, torch.arange(40) < torch.tensor([40, 23])[:, None])
+    is_recorded[0, 1, 7:18] = False
+    found = moving_average(signal, is_recorded, 7)
+    for b, c, t in product(range(2), range(3), range(40)):
+        inside = [s for s in range(max(0, t - 3), min(40, t + 4)) if is_recorded[b, c, s]]
+        expected = signal[b, c, inside].mean() if is_recorded[b, c, t] else torch.zeros(())
+        torch.testing.assert_close(found[b, c, t], expected.to(found.dtype))
 
 
 def test_it_is_the_sum_of_two_linear_maps_and_so_linear(make_batch, noise):
@@ -34,7 +37,7 @@ def test_it_is_the_sum_of_two_linear_maps_and_so_linear(make_batch, noise):
         encoder(make_batch(each)).pooled for each in (first, second, 2 * first + 3 * second)
     )
     torch.testing.assert_close(both, 2 * a + 3 * b, atol=1e-4, rtol=1e-4)
-    trend = moving_average(first, torch.ones(2, 100, dtype=torch.bool), 25)
+    trend = moving_average(first, torch.ones(first.shape, dtype=torch.bool), 25)
     expected = torch.stack(
         [
             trend[:, c] @ encoder.trend[c] + (first - trend)[:, c] @ encoder.remainder[c]

@@ -29,12 +29,15 @@ def encoder(request):
 
 def embedded(encoder, signal):
     """Tokens before anything is mixed: pairs of samples per token and ``(B, …, N, D)``."""
-    is_valid = torch.ones(signal.shape[0], signal.shape[2], dtype=torch.bool)
+    is_recorded = torch.ones(signal.shape, dtype=torch.bool)
+    is_valid = is_recorded.any(dim=1)
     kind, config = encoder.config.kind, encoder.config
-    if kind in ("medformer", "mtst"):
+    if kind == "medformer":
         return list(zip(config.patch_lengths, encoder.embed(signal, is_valid)[0], strict=True))
+    if kind == "mtst":
+        return list(zip(config.patch_lengths, encoder.embed(signal, is_recorded)[0], strict=True))
     if kind == "crossformer":
-        return [(config.patch, encoder.embed(signal, is_valid)[0])]
+        return [(config.patch, encoder.embed(signal, is_recorded)[0])]
     if kind == "lightts":
         columns = encoder.continuous.project(sample_continuously(signal, config.chunk))
         return [(config.chunk, columns.transpose(2, 3))]
@@ -94,7 +97,7 @@ def test_samples_in_a_gap_carry_no_information(encoder, noise, make_batch):
     for value in (0.0, 9.0):
         batch = make_batch(signal.clone())
         stream = batch.streams["ecg"]
-        stream.is_valid[:, 40:70] = False
+        stream.is_recorded[..., 40:70] = False
         stream.signal[:, :, 40:70] = value
         pooled.append(encoder(batch).pooled)
     torch.testing.assert_close(pooled[0], pooled[1])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.crossformer import CrossformerConfig
-from medts.nn.patches import cut_patches
+from medts.nn.patches import cut_channels
 from medts.nn.positions import positions
 from medts.tensors.batch import Batch, Encoded
 
@@ -35,7 +35,7 @@ class Crossformer(OneStreamEncoder):
     place; here positions are sinusoids plus a vector per channel, and routers are shared by all
     places, so that windows may have any length. Norms stand before each part. Where an odd
     segment has no neighbour, zeros stand in. Only the encoder is used, and of its scales the
-    last. Segments of padding and absent channels are hidden from attention.
+    last. Segments of padding, gaps and absent channels are hidden from attention.
     """
 
     def __init__(self, config: CrossformerConfig) -> None:
@@ -64,26 +64,24 @@ class Crossformer(OneStreamEncoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
-        is_known = read.is_channel_present & read.is_valid.any(dim=1, keepdim=True)
-        tokens, is_valid = self.embed(read.signal, read.is_valid)
+        tokens, is_valid = self.embed(read.signal, read.is_recorded)
         tokens = self.dropout(tokens)
         for number, block in enumerate(self.blocks):
             if number > 0:
-                tokens, is_valid = pair_up(keep(tokens, is_valid, is_known), is_valid)
+                tokens, is_valid = pair_up(tokens * is_valid[..., None], is_valid)
                 tokens = self.mergers[number - 1](tokens)
-            tokens = block(tokens, is_valid, is_known)
-        tokens = keep(self.norm(tokens), is_valid, is_known)
-        n_valid = is_valid.sum(dim=1).clamp(min=1)
-        pooled = tokens.sum(dim=2) / n_valid[:, None, None]
-        return Encoded(rearrange(tokens, "b c n d -> b n (c d)"), is_valid, pooled.flatten(1))
+            tokens = block(tokens, is_valid)
+        tokens = self.norm(tokens) * is_valid[..., None]
+        n_valid = is_valid.sum(dim=2, keepdim=True).clamp(min=1)
+        pooled = (tokens.sum(dim=2) / n_valid).flatten(1)
+        return Encoded(rearrange(tokens, "b c n d -> b n (c d)"), is_valid.any(dim=1), pooled)
 
     def embed(
-        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
-    ) -> tuple[Float[Tensor, "B C N D"], Bool[Tensor, "B N"]]:
+        self, signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"]
+    ) -> tuple[Float[Tensor, "B C N D"], Bool[Tensor, "B C N"]]:
         """Cuts every channel into segments and makes tokens of them, with place and channel."""
-        patch = self.config.patch
-        patches, is_valid = cut_patches(signal, is_valid, patch)
-        tokens = self.embedding(rearrange(patches, "b n (c p) -> b c n p", p=patch))
+        patches, is_valid = cut_channels(signal, is_recorded, self.config.patch)
+        tokens = self.embedding(patches)
         place = positions(tokens.shape[2], self.config.dim, device=tokens.device).to(tokens)
         return tokens + place + self.channels[:, None], is_valid
 
@@ -118,19 +116,18 @@ class TwoStageLayer(nn.Module):
     def forward(
         self,
         tokens: Float[Tensor, "B C N D"],
-        is_valid: Bool[Tensor, "B N"],
-        is_known: Bool[Tensor, "B C"],
+        is_valid: Bool[Tensor, "B C N"],
     ) -> Float[Tensor, "B C N D"]:
         """Mixes segments, then channels."""
-        B, C, N, _ = tokens.shape
+        B, _, N, _ = tokens.shape
         z = rearrange(self.norm_time(tokens), "b c n d -> (b c) n d")
-        ignored = hide(is_valid).repeat_interleave(C, dim=0)
+        ignored = hide(is_valid.flatten(0, 1))
         update = self.time(z, z, z, key_padding_mask=ignored, need_weights=False)[0]
         tokens = tokens + self.dropout(rearrange(update, "(b c) n d -> b c n d", b=B))
         tokens = tokens + self.mlp_time(tokens)
 
         z = rearrange(self.norm_channel(tokens), "b c n d -> (b n) c d")
-        ignored = hide(is_known).repeat_interleave(N, dim=0)
+        ignored = hide(rearrange(is_valid, "b c n -> (b n) c"))
         routers = self.routers.expand(B * N, -1, -1)
         routers = self.gather(routers, z, z, key_padding_mask=ignored, need_weights=False)[0]
         update = self.hand_back(z, routers, routers, need_weights=False)[0]
@@ -138,22 +135,15 @@ class TwoStageLayer(nn.Module):
         return tokens + self.mlp_channel(tokens)
 
 
-def hide(is_usable: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
+def hide(is_usable: Bool[Tensor, "R N"]) -> Bool[Tensor, "R N"]:
     """Says which keys attention ignores: none where none is usable, since that would be NaN."""
     return ~is_usable & is_usable.any(dim=1, keepdim=True)
 
 
-def keep(
-    tokens: Float[Tensor, "B C N D"], is_valid: Bool[Tensor, "B N"], is_known: Bool[Tensor, "B C"]
-) -> Float[Tensor, "B C N D"]:
-    """Sets the tokens of padding and of absent channels to zero."""
-    return tokens * is_valid[:, None, :, None] * is_known[:, :, None, None]
-
-
 def pair_up(
-    tokens: Float[Tensor, "B C N D"], is_valid: Bool[Tensor, "B N"]
-) -> tuple[Float[Tensor, "B C n 2*D"], Bool[Tensor, "B n"]]:
+    tokens: Float[Tensor, "B C N D"], is_valid: Bool[Tensor, "B C N"]
+) -> tuple[Float[Tensor, "B C n 2*D"], Bool[Tensor, "B C n"]]:
     """Puts neighbouring segments side by side; valid if either is."""
     odd = tokens.shape[2] % 2
     tokens = rearrange(F.pad(tokens, (0, 0, 0, odd)), "b c (n two) d -> b c n (two d)", two=2)
-    return tokens, reduce(F.pad(is_valid, (0, odd)), "b (n two) -> b n", "max", two=2)
+    return tokens, reduce(F.pad(is_valid, (0, odd)), "b c (n two) -> b c n", "max", two=2)

@@ -26,8 +26,8 @@ class DLinear(OneStreamEncoder):
     Departures: the paper forecasts as many samples as asked for; here the forecast is taken as
     features, as long as the window by default (as the classifiers in Time-Series-Library do it).
     Channels have weights of their own, the paper's "individual" variant, because a lead means
-    something here. The moving average is over the valid samples in reach instead of repeating
-    the first and last, so padding changes nothing.
+    something here. The moving average is over the recorded samples in reach instead of
+    repeating the first and last, so padding and gaps change nothing.
     """
 
     def __init__(self, config: DLinearConfig) -> None:
@@ -46,24 +46,25 @@ class DLinear(OneStreamEncoder):
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
         missing = self.config.window - read.signal.shape[2]
-        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
-        trend = moving_average(signal, is_valid, self.config.kernel_size)
-        remainder = signal * is_valid[:, None] - trend
+        signal = F.pad(read.signal, (0, missing))
+        trend = moving_average(
+            signal, F.pad(read.is_recorded, (0, missing)), self.config.kernel_size
+        )
+        remainder = signal - trend
         features = torch.einsum("bct,ctf->bcf", trend, self._by_channel(self.trend))
         features += torch.einsum("bct,ctf->bcf", remainder, self._by_channel(self.remainder))
-        is_known = read.is_channel_present & is_valid.any(dim=1, keepdim=True)
-        pooled = ((features + self.bias) * is_known[..., None]).flatten(1)
-        return Encoded(pooled[:, None], is_valid.any(dim=1, keepdim=True), pooled)
+        pooled = ((features + self.bias) * read.is_channel_present[..., None]).flatten(1)
+        return Encoded(pooled[:, None], read.is_present[:, None], pooled)
 
     def _by_channel(self, weight: Float[Tensor, "_ T F"]) -> Float[Tensor, "C T F"]:
         return weight.expand(len(self.config.channels), -1, -1)
 
 
 def moving_average(
-    signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"], kernel_size: int
+    signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"], kernel_size: int
 ) -> Float[Tensor, "B C T"]:
-    """Averages the valid samples in reach of each valid one; zero elsewhere."""
-    weight = is_valid[:, None].to(signal.dtype)
+    """Averages the recorded samples in reach of each recorded one; zero elsewhere."""
+    weight = is_recorded.to(signal.dtype)
     padding = kernel_size // 2
     total = F.avg_pool1d(signal * weight, kernel_size, stride=1, padding=padding)
     share = F.avg_pool1d(weight, kernel_size, stride=1, padding=padding)

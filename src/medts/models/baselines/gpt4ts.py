@@ -56,10 +56,10 @@ class Gpt4ts(OneStreamEncoder):
         """Encodes every window of the batch; one without signal gives a zero embedding."""
         config = self.config
         read = self.select(batch)
-        signal, is_valid = read.signal, read.is_valid
+        signal = read.signal
         if config.is_signal_normed:
-            signal = standardise(signal, is_valid)
-        patches, is_patch_valid = cut_patches(signal, is_valid, config.patch)
+            signal = standardise(signal, read.is_recorded)
+        patches, is_patch_valid = cut_patches(signal, read.is_valid, config.patch)
         vectors = self.patches(patches)
         texts = [(text or "").strip() for text in batch.text]
         if config.prompt == "report" and any(texts):

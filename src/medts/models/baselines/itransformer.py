@@ -53,7 +53,7 @@ class ITransformer(OneStreamEncoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
-        is_known = read.is_channel_present & read.is_valid.any(dim=1, keepdim=True)
+        is_known = read.is_channel_present
         tokens = self.dropout(self.embed(read.signal))
         # A window without a single channel attends everywhere; attention over nothing is NaN.
         is_ignored = ~is_known & is_known.any(dim=1, keepdim=True)

@@ -61,8 +61,7 @@ class LightTS(OneStreamEncoder):
         read = self.select(batch)
         n_samples = read.signal.shape[2]
         missing = self.config.window - n_samples
-        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
-        is_known = read.is_channel_present & is_valid.any(dim=1, keepdim=True)
+        signal, is_known = F.pad(read.signal, (0, missing)), read.is_channel_present
 
         columns = self.continuous(sample_continuously(signal, self.config.chunk))
         spaced = self.interval(sample_at_intervals(signal, self.config.chunk))
@@ -73,12 +72,14 @@ class LightTS(OneStreamEncoder):
         features = torch.cat([quick, slow], dim=2) * is_known[..., None]
         pooled = self.across(features.transpose(1, 2)) * is_known[:, None]
 
-        is_token_valid = reduce(is_valid, "b (w h) -> b w", "max", h=self.config.chunk)
-        tokens = columns * is_known[..., None, None] * is_token_valid[:, None, None]
+        is_recorded = F.pad(read.is_recorded, (0, missing))
+        is_column = reduce(is_recorded, "b c (w h) -> b c w", "max", h=self.config.chunk)
+        tokens = columns * is_column[:, :, None]
         # Columns that begin after the longest window of the batch are none of it.
         n_begun = -(-n_samples // self.config.chunk)
         tokens = rearrange(tokens, "b c d w -> b w (c d)")[:, :n_begun]
-        return Encoded(tokens, is_token_valid[:, :n_begun], rearrange(pooled, "b d c -> b (c d)"))
+        is_valid = is_column.any(dim=1)[:, :n_begun]
+        return Encoded(tokens, is_valid, rearrange(pooled, "b d c -> b (c d)"))
 
 
 class ExchangeBlock(nn.Module):

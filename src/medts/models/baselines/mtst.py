@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.mtst import MtstConfig
-from medts.nn.patches import cut_patches
+from medts.nn.patches import cut_channels
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -34,8 +34,8 @@ class Mtst(OneStreamEncoder):
     layer from the result, of fixed length. Here they meet in the pooled embedding only, as in the
     comparison of the Medformer paper (arXiv:2405.19363), so that windows may have any length.
     Patches do not overlap. Tokens are averaged, not flattened. Values are not brought to unit
-    spread, since amplitude means something. Padding is hidden from attention; the tokens of an
-    absent channel are zero.
+    spread, since amplitude means something. Padding and gaps are hidden from attention; the
+    tokens of an absent channel are zero.
     """
 
     def __init__(self, config: MtstConfig) -> None:
@@ -63,32 +63,30 @@ class Mtst(OneStreamEncoder):
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
-        is_known = read.is_channel_present & read.is_valid.any(dim=1, keepdim=True)
         tokens, valid, pooled = [], [], []
         for each, is_valid, layers, norm in zip(
-            *self.embed(read.signal, read.is_valid), self.branches, self.norms, strict=True
+            *self.embed(read.signal, read.is_recorded), self.branches, self.norms, strict=True
         ):
             rows = rearrange(each, "b c n d -> (b c) n d")
-            is_row_valid = is_valid.repeat_interleave(each.shape[1], dim=0)
             for layer in layers:  # pyright: ignore[reportGeneralTypeIssues]
-                rows = layer(rows, is_row_valid)
+                rows = layer(rows, is_valid.flatten(0, 1))
             kept = rearrange(norm(rows), "(b c) n d -> b c n d", c=each.shape[1])
-            kept = kept * is_known[:, :, None, None] * is_valid[:, None, :, None]
-            n_valid = is_valid.sum(dim=1).clamp(min=1)
+            kept = kept * is_valid[..., None]
+            n_valid = is_valid.sum(dim=2, keepdim=True).clamp(min=1)
             tokens.append(rearrange(kept, "b c n d -> b n (c d)"))
-            valid.append(is_valid)
-            pooled.append(kept.sum(dim=2) / n_valid[:, None, None])
+            valid.append(is_valid.any(dim=1))
+            pooled.append(kept.sum(dim=2) / n_valid)
         return Encoded(tokens[0], valid[0], torch.cat(pooled, dim=2).flatten(1))
 
     def embed(
-        self, signal: Float[Tensor, "B C T"], is_valid: Bool[Tensor, "B T"]
-    ) -> tuple[list[Float[Tensor, "B C _ D"]], list[Bool[Tensor, "B _"]]]:
+        self, signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"]
+    ) -> tuple[list[Float[Tensor, "B C _ D"]], list[Bool[Tensor, "B C _"]]]:
         """Cuts every channel into patches of each length and makes tokens of them."""
         tokens, valid = [], []
         for patch, embedding in zip(self.config.patch_lengths, self.embeddings, strict=True):
-            patches, is_patch_valid = cut_patches(signal, is_valid, patch)
-            tokens.append(embedding(rearrange(patches, "b n (c p) -> b c n p", p=patch)))
-            valid.append(is_patch_valid)
+            patches, is_patch = cut_channels(signal, is_recorded, patch)
+            tokens.append(embedding(patches))
+            valid.append(is_patch)
         return tokens, valid
 
 

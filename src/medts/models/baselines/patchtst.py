@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 import torch.nn.functional as F
-from einops import rearrange, reduce
+from einops import rearrange
 from torch import nn
 
 from medts.core.errors import MedtsError
@@ -31,8 +31,8 @@ class PatchTST(OneStreamEncoder):
     channel, as in transformers' classifier, where the paper's forecaster flattens them. The
     implementation has no mask for attention: a window shorter than ``window`` is filled with
     zeros which tokens do see, always to the same length, so that padding in the batch still
-    changes nothing. The few samples at its start that fill no patch are not read. An absent
-    channel's tokens are zero.
+    changes nothing. The few samples at its start that fill no patch are not read. A channel's
+    tokens are zero where it was not recorded.
 
     Raises:
         MedtsError: If transformers is not installed.
@@ -49,19 +49,18 @@ class PatchTST(OneStreamEncoder):
         config, read = self.config, self.select(batch)
         n_samples = read.signal.shape[2]
         missing = config.window - n_samples
-        signal, is_valid = F.pad(read.signal, (0, missing)), F.pad(read.is_valid, (0, missing))
-        is_known = read.is_channel_present
-        is_observed = is_valid[:, :, None] & is_known[:, None]
+        signal = F.pad(read.signal, (0, missing))
+        is_recorded = F.pad(read.is_recorded, (0, missing))
         encoded = self.model(
-            past_values=signal.transpose(1, 2), past_observed_mask=is_observed.to(signal.dtype)
+            past_values=signal.transpose(1, 2),
+            past_observed_mask=is_recorded.transpose(1, 2).to(signal.dtype),
         ).last_hidden_state
         unread = (config.window - config.patch) % config.stride
-        covered = is_valid[:, unread:].unfold(1, config.patch, config.stride)
-        is_token_valid = reduce(covered, "b n p -> b n", "max")
-        tokens = encoded * is_known[:, :, None, None]
-        tokens = rearrange(tokens, "b c n d -> b n (c d)") * is_token_valid[..., None]
-        n_valid = is_token_valid.sum(dim=1, keepdim=True).clamp(min=1)
-        pooled = tokens.sum(dim=1) / n_valid
+        covered = is_recorded[..., unread:].unfold(2, config.patch, config.stride).any(dim=3)
+        tokens = encoded * covered[..., None]
+        pooled = (tokens.sum(dim=2) / covered.sum(dim=2, keepdim=True).clamp(min=1)).flatten(1)
+        tokens = rearrange(tokens, "b c n d -> b n (c d)")
+        is_token_valid = covered.any(dim=1)
         # Tokens that begin after the longest window of the batch are none of it.
         n_begun = max(1, math.ceil((n_samples - unread) / config.stride))
         return Encoded(tokens[:, :n_begun], is_token_valid[:, :n_begun], pooled)
