@@ -164,10 +164,10 @@ def _repeated(task: Task) -> Float[np.ndarray, "U N_and_1"]:
     thresholds = None if kind == "single" else np.full(len(names), 0.5)  # rankings need none
     values = []
     for each in np.unique(repetition):
-        rows = repetition == each
+        rows = np.flatnonzero(repetition == each)
         scorer = make_scorer(target[rows], probability[rows], thresholds, kind)
-        index = subject_index(subject[rows].tolist(), rows.sum())
-        every = scorer(np.ones((1, rows.sum()))).overall[RESAMPLED]
+        index = subject_index(subject[rows].tolist(), len(rows))
+        every = scorer(np.ones((1, len(rows)))).overall[RESAMPLED]
         resampled = bootstrap_scores(scorer, index, N_RESAMPLES, 0).overall[RESAMPLED]
         values.append(np.concatenate([every, resampled]))
     return np.array(values)

@@ -90,7 +90,10 @@ def test_answers_of_several_recipes_are_fused(run):
 
 
 def test_what_is_left_without_modalities_is_kept_with_its_resamples(run):
-    method = TINY.but(name="streams", recipe="crossl_ptb_xl_test", protocol="missing_modalities")
+    method = TINY.but(
+        name="streams", recipe="crossl_ptb_xl_test", protocol="missing_modalities",
+        overrides={"windowing.window_s": 4.0, "windowing.stride_s": 4.0},
+    )  # fmt: skip
     found = run(Job(suite="s", method=method, question=ROUNDS, epochs_ratio=0.1))
     means = [name for name in found.conditions if name.endswith("of 4 missing")]
     assert len(means) == 3

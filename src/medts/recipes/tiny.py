@@ -21,7 +21,10 @@ _SIZES: dict[str, dict[str, Any]] = {
         "tokens_per_channel": 2,
         "tokens_per_window": 2,
         "hidden": 16,
+        "prior_dim": 384,
     },
+    "crossl": {"strides": (4, 4, 2), "dropout": 0.1, "is_normalised": True},
+    "report_encoder": {"text": TextConfig(name="minilm")},
     "medualtime": {"trunk__max_tokens": 512, "patch": 50, "conv_stride": 4},
     "melp": {"tower__dim": 32, "tower__hidden": 64, "tower__position_kernel": 16, "shared_dim": 32},
 }
@@ -54,7 +57,7 @@ def tiny(recipe: Recipe) -> Recipe:
     reads = {name: getattr(encoder, name) for name in _READS if name in type(encoder).model_fields}
     if isinstance(head, MatchingHeadConfig):
         head = head.but(words="random", hidden=16, dim=head.dim and 16)
-    elif head is not None:
+    elif head is not None and encoder.kind == "xresnet1d":
         head = head.but(hidden=0, dropout=0.0)
     window_s = min(recipe.windowing.window_s, 5.0)
     training = {"epochs": 2, "min_updates": 0, "batch_size": 16}
