@@ -19,7 +19,7 @@ from medts.data.store import Store
 from research.comparing import Cell, parts_of, table_of
 from research.ledger import FIRST_ROUND, LEDGERS
 from research.running import Bench, run_suite
-from research.suites import labels_in_words
+from research.suites import Suite, labels_in_words
 from research.tables import SUITES, find_suite
 
 
@@ -37,7 +37,7 @@ class Research:
     """Print controls and conditions of protocols instead, such as missing modalities."""
 
     runs: bool = False
-    """Print every draw and seed in a row of its own."""
+    """Print every sample of labels and every seed in a row of its own."""
 
     only: tuple[str, ...] = ()
     """Run only jobs whose name holds one of these texts, such as `ptb-xl-super-`."""
@@ -91,8 +91,7 @@ def show_parts(bench: Bench) -> None:
     found = parts_of(suite, bench.runs.values())
     for (label_set, fraction), parts in found.items():
         metrics = list(dict.fromkeys(each for row in parts.values() for each in row))
-        labels = labels_in_words(fraction, suite.label_unit)
-        shown = Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
+        shown = _table(suite, label_set, fraction)
         for heading in ("method", "beside"):
             shown.add_column(heading, overflow="fold")
         for metric in metrics:
@@ -107,8 +106,7 @@ def show(bench: Bench) -> None:
     console, suite = make_console(), bench.suite
     table = table_of(suite, bench.runs.values())
     for (label_set, fraction), cells in table.items():
-        labels = labels_in_words(fraction, suite.label_unit)
-        shown = Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
+        shown = _table(suite, label_set, fraction)
         shown.add_column("method", overflow="fold")
         metric, beside = (f"{n.replace('_', ' ')} [95 %]" for n in (suite.metric, suite.beside))
         for heading in (metric, beside, "runs", "difference", "p (Holm)"):
@@ -127,6 +125,11 @@ def show(bench: Bench) -> None:
         console.print(f"cells not measured: {rows}", markup=False)
     for name, reason in bench.skipped.items():
         console.print(f"skipped {name}: {reason}", markup=False)
+
+
+def _table(suite: Suite, label_set: str, label_fraction: float) -> Table:
+    labels = labels_in_words(label_fraction, suite.label_unit)
+    return Table(title=f"{suite.name}: {label_set}, {labels}", title_justify="left")
 
 
 def _row(method: str, cell: Cell) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Cells of a table: means over draws and seeds, and paired differences to the suite's reference.
+"""Cells of a table: means over label samples and seeds, and paired differences to a reference.
 
-Runs of one cell differ in draw and seed; methods are compared on common resamples of the test
-subjects, with p-values after Holm within a block.
+Runs of one cell differ in label sample and seed; methods are compared on common resamples of the
+test subjects, with p-values after Holm's step-down correction within a block.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ Block = tuple[str, float]
 
 @dataclass(frozen=True)
 class Cell:
-    """A method's score over its draws and seeds, on common resamples of test subjects."""
+    """A method's score over its label samples and seeds, on common resamples of test subjects."""
 
     score: Measure
     beside: Measure | None
@@ -52,7 +52,7 @@ def table_of(suite: Suite, runs: Iterable[Run]) -> dict[Block, dict[str, Cell]]:
 
 
 def parts_of(suite: Suite, runs: Iterable[Run]) -> dict[Block, dict[tuple[str, str], Measures]]:
-    """Returns what runs measured beside their own scores, as means over draws and seeds.
+    """Returns what runs measured beside their own scores, as means over label samples and seeds.
 
     By method and name: every control, and every condition of a protocol with its difference to the
     whole and the share of the score that it keeps, where these were measured.
@@ -82,10 +82,10 @@ def _value(cell: Cell) -> float:
 
 
 def _cell(runs: list[Run], suite: Suite) -> Cell:
-    """Joins runs; the interval holds the spread of subjects, draws and seeds around the mean.
+    """Joins runs; the interval holds the spread of subjects, label samples and seeds.
 
-    The interval of one run is of subjects alone, since nothing shows the spread of draws and
-    seeds. So is that of a score which was not resampled; its ends are the means of those of the
+    The interval of one run is of subjects alone, since nothing shows the spread of the
+    others. So is that of a score which was not resampled; its ends are the means of those of the
     runs.
     """
     score = _mean([run.metrics[suite.metric] for run in runs])

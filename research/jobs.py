@@ -50,15 +50,7 @@ def run_job(
     commit: str,
     rate_factor: float = 1.0,
 ) -> Run:
-    """Runs one job.
-
-    Args:
-        job: The cell.
-        stores: Folders of the stores.
-        work: Folder of the models that jobs share.
-        commit: Version of the code.
-        rate_factor: Multiple of the recipe's learning rate that tuning found.
-    """
+    """Runs one job; ``rate_factor`` is the multiple of its learning rate that tuning found."""
     started = time.monotonic()
     out, store = Path(work), Store(*stores)
     if job.method.kind == "evaluate":
@@ -142,14 +134,14 @@ def _evaluated(job: Job, store: Store, out: Path) -> dict[str, Any]:
         first = job.draw * getattr(typed, "episodes", 1)  # no draw repeats another's episodes
         result = run_protocol(method.protocol, model, task, typed, seed=first)
         has_predictions = (Path(folder) / PREDICTIONS).is_file()
-        values = _drawn(task) if has_predictions else np.zeros((0, N_RESAMPLES + 1))
-    n_draws = len(values)
+        values = _repeated(task) if has_predictions else np.zeros((0, N_RESAMPLES + 1))
+    n_repeats = len(values)
     return {
         "metrics": result.metrics,
         "controls": result.controls,
         "conditions": _by_name(result.conditions),
-        "resamples": {("", RESAMPLED): _finite(values[:, 1:].mean(axis=0))} if n_draws else {},
-        "spread": float(values[:, 0].var(ddof=1) / n_draws) if n_draws > 1 else 0.0,
+        "resamples": {("", RESAMPLED): _finite(values[:, 1:].mean(axis=0))} if n_repeats else {},
+        "spread": float(values[:, 0].var(ddof=1) / n_repeats) if n_repeats > 1 else 0.0,
         "notes": "\n".join(result.notes),
         "n_records": result.n_records,
         "n_subjects": result.n_subjects,
@@ -157,31 +149,25 @@ def _evaluated(job: Job, store: Store, out: Path) -> dict[str, Any]:
     }
 
 
-def _drawn(task: Task) -> Float[np.ndarray, "U N_and_1"]:
-    """Returns the macro AUROC of every draw, on the test records and on every resample."""
+def _repeated(task: Task) -> Float[np.ndarray, "U N_and_1"]:
+    """Returns the macro AUROC of every repetition, on the test records and on every resample."""
     assert task.out is not None
     table = pq.read_table(task.out / PREDICTIONS)
-    classes = [name.removeprefix("target:") for name in table.column_names if name[:7] == "target:"]
-    draws = (
-        np.array(table["draw"].to_pylist())
-        if "draw" in table.column_names
-        else np.zeros(len(table))
+    names = [name.removeprefix("target:") for name in table.column_names if name[:7] == "target:"]
+    target, probability = (
+        np.column_stack([table[f"{part}:{name}"].to_numpy() for name in names])
+        for part in ("target", "probability")
     )
-    subject = np.array(table["subject_id"].to_pylist())
+    has_several = "draw" in table.column_names
+    repetition = table["draw"].to_numpy() if has_several else np.zeros(len(table))
+    kind, subject = task.label_set.class_kind, np.array(table["subject_id"].to_pylist())
+    thresholds = None if kind == "single" else np.full(len(names), 0.5)  # rankings need none
     values = []
-    for draw in np.unique(draws):
-        mask = draws == draw
-        target, probability = (
-            np.column_stack([table[f"{kind}:{name}"].to_numpy()[mask] for name in classes])
-            for kind in ("target", "probability")
-        )
-        kind, half = (
-            task.label_set.class_kind,
-            np.full(len(classes), 0.5),
-        )  # rankings need no threshold
-        scorer = make_scorer(target, probability, None if kind == "single" else half, kind)
-        index = subject_index(subject[mask].tolist(), len(target))
-        every = scorer(np.ones((1, len(target)))).overall[RESAMPLED]
+    for each in np.unique(repetition):
+        rows = np.flatnonzero(repetition == each)
+        scorer = make_scorer(target[rows], probability[rows], thresholds, kind)
+        index = subject_index(subject[rows].tolist(), len(rows))
+        every = scorer(np.ones((1, len(rows)))).overall[RESAMPLED]
         resampled = bootstrap_scores(scorer, index, N_RESAMPLES, 0).overall[RESAMPLED]
         values.append(np.concatenate([every, resampled]))
     return np.array(values)

@@ -1,9 +1,9 @@
 """Ledger: the results of a suite as one Parquet file, from which its table is printed.
 
-A row is one number with its interval; runs differ in question, method, labels, draw and seed. What
-a run measured beside its own scores (controls, conditions of a protocol) has rows of its own. Of
-scores that methods are compared by, the value on every resample of the test subjects is kept: the
-same resamples for every method, so that paired intervals need no recording.
+A row is one number with its interval; runs differ in question, method, labels, their sample and
+seed. Controls and conditions of protocols have rows of their own. Of scores that methods are
+compared by, the value on every bootstrap resample of the test subjects is kept, the same resamples
+for every method, so that paired intervals need no recording.
 """
 
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class Run(Config):
     """Share of the training records with labels, or their number, or examples of each class."""
 
     draw: int
-    """Number of the draw of those records."""
+    """Number of the random sample of those records."""
 
     seed: int
     """Seed of initial weights and batches."""
@@ -81,7 +81,7 @@ class Run(Config):
     """Time the job took."""
 
     spread: float = 0.0
-    """Variance of the score's mean over the draws that a protocol made."""
+    """Variance of the score's mean over the repetitions that a protocol made."""
 
     notes: str = ""
     """Remarks of the protocol: classes left out, leaks allowed."""

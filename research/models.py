@@ -19,11 +19,10 @@ from medts.data.store import Store
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.settings.melp import MelpConfig
-from medts.recipes import find_recipe
-from medts.training.recipe import Recipe
+from medts.training.recipe import Recipe, encoder_for
 from medts.training.train import take_weights, train
+from research.recipes import find_recipe, find_variant, override
 from research.suites import Job, Method, Question, Start, Taught
-from research.variants import find_variant, override, reads_like
 
 
 def job_recipe(job: Job, rate_factor: float = 1.0) -> Recipe:
@@ -179,9 +178,8 @@ def _reading_as(model: Bundle, recipe: str) -> Bundle:
     if not recipe:
         return model
     other = find_recipe(recipe)
-    config = model.config.but(
-        encoder=reads_like(model.config.encoder, other), windowing=other.windowing
-    )
+    encoder = encoder_for(model.config.encoder, other.preprocessing, other.windowing)
+    config = model.config.but(encoder=encoder, windowing=other.windowing)
     view = Bundle(
         config,
         preprocessing=other.preprocessing,

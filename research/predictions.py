@@ -35,12 +35,12 @@ from medts.inference.torch_backend import predictor_of
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.baselines.minirocket import MiniRocketFeatures
 from medts.models.baselines.multirocket import MultiRocketFeatures
-from medts.recipes import find_recipe
 from medts.signal.features import signal_features
 from medts.signal.preprocess import Preprocessing, preprocess
 from medts.training.probe import Labelled, fit_probe, fit_scaling, macro_auroc
 from medts.training.settings import ProbeConfig
 from research.models import finetuned, fused_jobs, job_recipe, shared
+from research.recipes import find_recipe
 from research.suites import Job, Question
 
 
@@ -60,15 +60,7 @@ class Found:
 def predict_round(
     job: Job, question: Question, store: Store, out: Path, rate_factor: float
 ) -> Found:
-    """Predicts the test records of one round.
-
-    Args:
-        job: The cell.
-        question: The round.
-        store: Recordings.
-        out: Folder of the benchmark.
-        rate_factor: Multiple of the recipe's learning rate.
-    """
+    """Predicts the test records of one round, at a multiple of the recipe's learning rate."""
     ways = {"finetune": _finetuned, "late_fusion": _fused}
     return ways.get(job.method.kind, _probed)(job, question, store, out, rate_factor)
 

@@ -1,6 +1,6 @@
 """Running: the missing cells of a suite, several at a time, each kept as soon as it has ended.
 
-A method's tuning trials come before its cells, and the first seed and draw of all methods before
+A method's tuning trials come before its cells, and the first seed and sample of all methods before
 the next, so that a table that runs out of time is whole before it is deep.
 """
 

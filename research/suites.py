@@ -187,7 +187,7 @@ class Key(NamedTuple):
 
 
 class Job(Config):
-    """One cell: a method, a question, so many labels, one draw of them, one seed."""
+    """One cell: a method, a question, so many labels, one random sample of them, one seed."""
 
     suite: str
     """Suite it belongs to."""
@@ -205,7 +205,7 @@ class Job(Config):
     """What ``label_fraction`` counts: training records, or examples of each class."""
 
     draw: int = 0
-    """Number of the draw of those records."""
+    """Number of the random sample of those records; its seed."""
 
     seed: int = 0
     """Seed of initial weights and batches."""
@@ -251,7 +251,7 @@ class Job(Config):
 
 
 class Suite(Config):
-    """A table: methods × questions × label fractions × draws × seeds."""
+    """A table: methods × questions × label fractions × samples × seeds."""
 
     name: str = ""
     """Name for the command line: that of its function."""
@@ -275,7 +275,7 @@ class Suite(Config):
     """Draws of those records; with all labels there is one."""
 
     seeds: int = Field(default=1, ge=1)
-    """Seeds of every draw."""
+    """Seeds of every such sample."""
 
     rate_factors: tuple[float, ...] = ()
     """Tuning trials: multiples of a recipe's learning rate, once, with all labels, seed 0."""
@@ -327,9 +327,9 @@ class Suite(Config):
         for draw, seed in runs:
             for fraction in self.label_fractions:
                 is_all = fraction == 1.0 and self.label_unit == "records"
-                is_new_draw = not is_all or draw == 0  # all labels can be drawn only once
+                is_new = not is_all or draw == 0  # all labels are one sample
                 is_enough = not method.shuffle_labels or (draw, seed) == (0, 0)
-                if is_new_draw and is_enough:
+                if is_new and is_enough:
                     yield self._job(method, question, fraction, draw, seed)
 
     def _job(

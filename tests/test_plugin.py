@@ -73,13 +73,20 @@ def run_folder(installed, tmp_path_factory) -> Path:
         ("label-sets", "few/rhythm"),
         ("formats", "plain"),
         ("protocols", "counting"),
-        ("recipes", "gru_byol"),
     ],
 )
 def test_what_it_adds_is_listed_with_its_package(installed, kind, name):
     lines = medts("list", kind, folders=installed).stdout.splitlines()
     (row,) = (line for line in lines if line.split()[1:2] == [name])
     assert "│ medts-gru" in row
+    assert "cannot be used" not in "".join(lines)
+
+
+def test_its_recipes_are_listed_under_its_package(installed):
+    lines = medts("list", "recipes", folders=installed).stdout.splitlines()
+    (place,) = (index for index, line in enumerate(lines) if line == "From package medts-gru")
+    assert "gru_byol" in {line.split()[0] for line in lines[place + 1 :]}
+    assert not any("gru_byol" in line for line in lines[:place])
     assert "cannot be used" not in "".join(lines)
 
 

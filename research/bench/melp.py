@@ -22,7 +22,7 @@ from medts.nn.language_model import LanguageModel, random_language_model
 from medts.nn.report_tower import ReportTower
 from medts.nn.settings import TextConfig
 from medts.objectives.report_alignment import ReportAlignment
-from medts.recipes.melp import melp_paper
+from medts.recipes.papers import melp_paper
 from research.bench.common import in_process, noise, options, peak_mib, seconds_of
 
 PAIRS, BEATS, SENTENCES, WIDTH = 64, 12, 5, 256

@@ -20,7 +20,7 @@ ROWS, HEADS, WIDTH, KERNEL = 8, 6, 32, 31
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def draw(n_tokens: int, device: str, rows: int = ROWS, heads: int = HEADS) -> Inputs:
+def random_inputs(n_tokens: int, device: str, rows: int = ROWS, heads: int = HEADS) -> Inputs:
     """Returns random queries, keys and values as a linear layer lays them out, and a bias."""
     qkv = torch.randn(rows, n_tokens, 3, heads, WIDTH, device=device)
     q, k, v = (part.detach().requires_grad_() for part in qkv.permute(2, 0, 3, 1, 4))
@@ -64,7 +64,7 @@ def step(form: Callable[..., Tensor], inputs: Inputs, upstream: Tensor) -> None:
 
 def check(device: str, compiled: Callable[..., Tensor]) -> None:
     """Refuses to time anything that does not give the same numbers."""
-    q, k, v, bias = (part.detach() for part in draw(512, device, rows=1))
+    q, k, v, bias = (part.detach() for part in random_inputs(512, device, rows=1))
     expected = attend(q, k, v, bias, form="gather")
     for form in (partial(attend, form="chunks"), masked_sdpa, compiled):
         torch.testing.assert_close(form(q, k, v, bias), expected, atol=1e-4, rtol=1e-3)
@@ -81,7 +81,7 @@ def compare(device: str, repeats: int, compiled: Callable[..., Tensor]) -> None:
         forms["FlexAttention"] = compiled
     print(f"\nforward + backward, B={ROWS} H={HEADS} D={WIDTH} K={KERNEL}, ms (times chunks)")
     for n_tokens in (1000, 5000):
-        inputs = draw(n_tokens, device)
+        inputs = random_inputs(n_tokens, device)
         upstream = torch.randn_like(inputs[0])
         ours = 0.0
         for name, form in forms.items():
@@ -97,7 +97,7 @@ def crossover(device: str, repeats: int) -> None:
     for n_tokens in (32, 48, 64, 80, 96, 128, 160, 256, 512, 1024):
         row = []
         for rows in (1, 32):
-            inputs = draw(n_tokens, device, rows=rows, heads=4)
+            inputs = random_inputs(n_tokens, device, rows=rows, heads=4)
             inputs = (*inputs[:3], inputs[3][:, 16:-16].detach().requires_grad_())  # kernel of 15
             upstream = torch.randn_like(inputs[0])
             dense, chunks = (
@@ -112,7 +112,7 @@ def memory(form: Literal["chunks", "dense"], n_tokens: int, device: str, threads
     """Peak memory of one step, MiB; runs in a process of its own."""
     torch.set_num_threads(threads)
     run = masked_sdpa if form == "dense" else partial(attend, form=form)
-    small, inputs = draw(64, device), draw(n_tokens, device)
+    small, inputs = random_inputs(64, device), random_inputs(n_tokens, device)
     step(run, small, torch.randn_like(small[0]))
     return peak_mib(partial(step, run, inputs, torch.randn_like(inputs[0])), device)
 

@@ -80,7 +80,7 @@ class FullAttention(nn.Module):
         return tokens.mean(dim=1), tokens.shape[1]
 
 
-def draw(cell: Cell) -> Batch:
+def windows_of(cell: Cell) -> Batch:
     """Returns windows of noise."""
     channels = tuple(f"c{c}" for c in range(cell.n_channels))
     return move_to(noise(cell.n_windows, cell.n_samples, channels=channels), cell.device)
@@ -116,9 +116,9 @@ def measure(cell: Cell) -> dict[str, float]:
         found = torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated()
         return found / 2**20
 
-    step(draw(Cell(cell.kind, 2, 256, 2, cell.device)))
+    step(windows_of(Cell(cell.kind, 2, 256, 2, cell.device)))
     optimizer.zero_grad()
-    batch, before = draw(cell), held("VmRSS")
+    batch, before = windows_of(cell), held("VmRSS")
     if is_cuda:
         torch.cuda.reset_peak_memory_stats()
     seconds = [seconds_of(lambda: step(batch)) for _ in range(cell.repeats + 1)]

@@ -7,27 +7,16 @@ streams differ.
 
 from typing import Any
 
-from medts.recipes import find_recipe
-from research.suites import Method, Question, Start, Suite
-from research.tables.ecg import ptb_xl, variant
+from research.recipes import find_recipe
+from research.suites import Method, Start, Suite
+from research.tables.ecg import variant
+from research.tables.questions import over_people, ptb_xl
 
-_WISDM = Question(
-    corpus="wisdm",
-    label_set="wisdm/activity",
-    train_folds=tuple(str(fold) for fold in range(1, 11)),
-    val_folds=(),
-    test_folds=(),
-    n_rounds=5,
-)
-_EEGMAT = Question(
-    corpus="eegmat",
-    label_set="eegmat/task",
-    train_folds=tuple(str(fold) for fold in range(1, 9)),
-    val_folds=(),
-    test_folds=(),
-    n_rounds=4,
-)
-_QUESTIONS = {"wisdm": _WISDM, "eegmat": _EEGMAT, "ptb_xl": ptb_xl("super")}
+_QUESTIONS = {
+    "wisdm": over_people("wisdm", "activity", 10, 5),
+    "eegmat": over_people("eegmat", "task", 8, 4),
+    "ptb_xl": ptb_xl("super"),
+}
 
 
 _LATENTS: dict[str, Any] = {"encoder.features": "encoder"}

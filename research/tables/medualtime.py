@@ -7,15 +7,8 @@ read redacted reports are the ones to believe, because reports often state the l
 from typing import Any
 
 from research.suites import Method, Question, Start, Suite, Taught
-from research.tables.ecg import (
-    FOLDS_1_TO_7,
-    MELP_START,
-    NAT_START,
-    SYSTEMS,
-    ptb_xl,
-    tuned,
-    variant,
-)
+from research.tables.ecg import MELP_START, NAT_START, SYSTEMS, tuned, variant
+from research.tables.questions import FOLDS_1_TO_7, ptb_xl
 
 _SMALL = "medualtime_small"
 _REDACTED: dict[str, Any] = {"preprocessing__reports__is_redacted": True}
@@ -26,9 +19,17 @@ _CONSTANT_TEXT = variant(
 _TEXT_ONLY_REDACTED = variant(
     f"{_SMALL}_text_only_redacted", _SMALL, encoder__reads="text", **_REDACTED
 )
-_TEXT_LINEAR = variant("text_linear", "text_linear")
+_TEXT_LINEAR, _XRESNET = tuned("text_linear", "xresnet1d")
 _TEXT_LINEAR_REDACTED = variant("text_linear_redacted", "text_linear", **_REDACTED)
-_XRESNET = variant("xresnet1d", "xresnet1d")
+_GPT4TS = {"kind": "gpt4ts", "language_model": {"name": "minilm", "max_tokens": 64}, "patch": 50}
+_SMALL_SIZES: dict[str, Any] = {
+    "encoder.language_model.max_tokens": 64,
+    "encoder.n_adapted": 3,
+    "encoder.patch": 50,
+    "encoder.conv_widths": (32, 64, 64),
+    "encoder.conv_stride": 4,
+    "training.precision": "bf16",
+}
 
 
 def _redacted(name: str, **overrides: Any) -> Method:
@@ -60,15 +61,20 @@ def medualtime() -> Suite:
             _redacted(
                 "trained_trunk", encoder__is_language_model_trained=True, training__layer_decay=0.05
             ),
-            *tuned("gpt4ts_small"),
-            variant("gpt4ts_prompt_small", "gpt4ts_small", encoder__prompt="report", **_REDACTED),
+            variant("gpt4ts_small", _SMALL, encoder=_GPT4TS),
+            variant(
+                "gpt4ts_prompt_small",
+                _SMALL,
+                encoder=_GPT4TS | {"prompt": "report"},
+                **_REDACTED,
+            ),
             Method(
                 name=f"{_SMALL}_unsupervised_probed",
                 kind="probe",
                 start=Start(
-                    recipe=f"{_SMALL}_pretraining",
+                    recipe="medualtime_pretraining",
                     is_per_seed=True,
-                    overrides={"training.max_minutes": 20.0},
+                    overrides=_SMALL_SIZES | {"training.max_minutes": 20.0},
                 ),
             ),
             *(row.but(is_kept=True) for row in signal_models),

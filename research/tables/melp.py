@@ -6,8 +6,9 @@ Classes of PTB-XL itself are report-supervised, not zero-shot; those of other co
 
 from typing import Any
 
-from research.suites import Method, Question, Suite, Taught
-from research.tables.ecg import FOLDS_1_TO_7, MELP_START, ptb_xl
+from research.suites import Method, Suite, Taught
+from research.tables.ecg import MELP_START
+from research.tables.questions import FOLDS_1_TO_7, elsewhere, ptb_xl
 
 _ONE_LEVEL = {
     "objective.token": 0.0,
@@ -50,26 +51,16 @@ def melp() -> Suite:
     )
 
 
-def _elsewhere(corpus: str, label_set: str) -> Question:
-    return Question(
-        corpus=corpus,
-        label_set=f"{corpus}/{label_set}",
-        train_folds=(),
-        val_folds=(),
-        test_folds=("train", "validation", "test"),
-    )
-
-
 def melp_zero_shot() -> Suite:
     """MELP on corpora whose labels and recordings it never met, zero-shot."""
     rows = _prompted(settings={"min_test": 5})
     return Suite(
         methods=rows[:3],
         questions=(
-            _elsewhere("ludb", "rhythm"),
-            _elsewhere("cinc-2017", "rhythm"),
-            _elsewhere("cinc-2017", "scored-rhythm"),
-            _elsewhere("mit-bih", "rhythm"),
+            elsewhere("ludb", "rhythm"),
+            elsewhere("cinc-2017", "rhythm"),
+            elsewhere("cinc-2017", "scored-rhythm"),
+            elsewhere("mit-bih", "rhythm"),
         ),
         label_fractions=(0,),
         seeds=3,
@@ -131,7 +122,7 @@ def melp_transfer() -> Suite:
     ours = scratch.but(name="melp_small", start=_START)
     return Suite(
         methods=(ours, scratch, scratch.but(name="xresnet1d", recipe="xresnet1d")),
-        questions=(_elsewhere("ludb", "rhythm"),),
+        questions=(elsewhere("ludb", "rhythm"),),
         seeds=3,
         reference="melp_small_scratch",
     )

@@ -2,13 +2,14 @@
 
 On every dataset all methods read the same channels and windows. A dataset of few people is
 cross-validated over them; CinC 2017, which names no people, is split by record. With few examples a
-run of a frozen encoder is the mean over ten draws of them; one from scratch has a single draw.
+run of a frozen encoder is the mean over ten samples of them; one from scratch has one sample.
 """
 
 from typing import Any
 
 from research.suites import Method, Question, Start, Suite, Taught
-from research.tables.ecg import FOLDS_1_TO_7, ptb_xl, tuned, variant
+from research.tables.ecg import tuned, variant
+from research.tables.questions import FOLDS_1_TO_7, elsewhere, official, over_people, ptb_xl
 
 _SMALL = "sparseformer_small"
 _AS_PRINTED = variant(
@@ -23,16 +24,22 @@ _AS_PRINTED = variant(
     encoder__is_summary_normed=False,
     encoder__has_granularity_embedding=False,
 )
+
+
+def _sequence(name: str, **sizes: Any) -> Method:
+    """Returns a row of a sequence model in the place of Medformer's."""
+    return variant(f"{name}_small", "medformer_small", encoder={"kind": name, **sizes})
+
+
+_TOKENS: dict[str, Any] = {"depth": 2, "n_heads": 4, "dropout": 0.2}
 _BASELINES = (
-    "xresnet1d",
-    "medformer_small",
-    "mtst_small",
-    "itransformer_small",
-    "crossformer_small",
-    "timesnet_small",
-    "lightts_small",
-    "patchtst_small",
-    "dlinear",
+    *tuned("xresnet1d", "medformer_small"),
+    _sequence("mtst", patch_lengths=(10, 25, 50), dim=16, hidden=32, **_TOKENS),
+    *tuned("itransformer_small"),
+    _sequence("crossformer", patch=10, dim=32, hidden=64, n_routers=4, **_TOKENS),
+    *tuned("timesnet_small"),
+    _sequence("lightts", window=250, chunk=25, dim=32, hidden=16),
+    *tuned("patchtst_small", "dlinear"),
 )
 
 
@@ -45,32 +52,11 @@ def _supervised(recipe: str, question: Question) -> Suite:
             ours,
             Method(name="multirocket", kind="multirocket", recipe=recipe),
             ours.but(name="random_encoder", kind="probe", is_control=True),
-            *(each.but(reads=reads) for each in (_AS_PRINTED, *tuned(*_BASELINES))),
+            *(each.but(reads=reads) for each in (_AS_PRINTED, *_BASELINES)),
         ),
         questions=(question,),
         seeds=3,
         reference=_SMALL,
-    )
-
-
-def _over_people(corpus: str, label_set: str, n_people: int, n_rounds: int) -> Question:
-    return Question(
-        corpus=corpus,
-        label_set=f"{corpus}/{label_set}",
-        train_folds=tuple(str(fold) for fold in range(1, n_people + 1)),
-        val_folds=(),
-        test_folds=(),
-        n_rounds=n_rounds,
-    )
-
-
-def _official(corpus: str, label_set: str) -> Question:
-    return Question(
-        corpus=corpus,
-        label_set=f"{corpus}/{label_set}",
-        train_folds=("train",),
-        val_folds=("validation",),
-        test_folds=("test",),
     )
 
 
@@ -81,13 +67,13 @@ def sparseformer_ptb_xl() -> Suite:
 
 def sparseformer_cinc() -> Suite:
     """Sparseformer and its baselines on one-lead rhythms of CinC 2017, split by record."""
-    suite = _supervised("sparseformer_small_one_lead", _official("cinc-2017", "rhythm"))
+    suite = _supervised("sparseformer_small_one_lead", official("cinc-2017", "rhythm"))
     return suite.but(min_updates=300)  # an epoch is three
 
 
 def sparseformer_beats() -> Suite:
     """Sparseformer and its baselines on beats of MIT-BIH, with new people in the test part."""
-    suite = _supervised("sparseformer_small_beats", _official("mit-bih-beats", "aami"))
+    suite = _supervised("sparseformer_small_beats", official("mit-bih-beats", "aami"))
     # Three epochs of twenty thousand beats; fifty thousand features of each would fill 8 GB.
     methods = tuple(each for each in suite.methods if each.kind != "multirocket")
     return suite.but(methods=methods, epochs_ratio=0.15)
@@ -95,13 +81,13 @@ def sparseformer_beats() -> Suite:
 
 def sparseformer_eegmat() -> Suite:
     """Sparseformer and its baselines on rest against arithmetic, over eight people."""
-    suite = _supervised("sparseformer_small_eeg", _over_people("eegmat", "task", 8, 4))
+    suite = _supervised("sparseformer_small_eeg", over_people("eegmat", "task", 8, 4))
     return suite.but(min_updates=150)  # an epoch is four
 
 
 def sparseformer_wisdm() -> Suite:
     """Sparseformer and its baselines on eighteen activities, over ten people."""
-    suite = _supervised("sparseformer_small_acc", _over_people("wisdm", "activity", 10, 5))
+    suite = _supervised("sparseformer_small_acc", over_people("wisdm", "activity", 10, 5))
     return suite.but(epochs_ratio=0.5)
 
 
@@ -136,10 +122,7 @@ def sparseformer_ablations() -> Suite:
 
 def sparseformer_ablations_eegmat() -> Suite:
     """What each part of Sparseformer is worth, on scalp EEG of eight people."""
-    suite = _ablations(
-        _over_people("eegmat", "task", 8, 4),
-        "sparseformer_small_eeg",
-    )
+    suite = _ablations(over_people("eegmat", "task", 8, 4), "sparseformer_small_eeg")
     return suite.but(epochs_ratio=0.1)  # sixty updates for each of eight people's rounds
 
 
@@ -155,28 +138,6 @@ def _ablations(question: Question, reads: str) -> Suite:
 _SINGLE = Taught(label_sets=("ptb-xl/super-single",), train_folds=FOLDS_1_TO_7, val_folds=("8",))
 
 
-def _taught(taught: Taught, **changes: Any) -> Method:
-    fields = {
-        "name": _SMALL,
-        "kind": "evaluate",
-        "recipe": _SMALL,
-        "protocol": "zero_shot",
-        "taught": taught,
-    }
-    return Method.model_validate(fields | changes)
-
-
-def _elsewhere(corpus: str, label_set: str, *folds: str) -> Question:
-    """Returns a question to a model that learns nothing of its corpus."""
-    return Question(
-        corpus=corpus,
-        label_set=f"{corpus}/{label_set}",
-        train_folds=(),
-        val_folds=(),
-        test_folds=folds or ("train", "validation", "test"),
-    )
-
-
 def _zero_shot(
     taught: Taught,
     *questions: Question,
@@ -185,7 +146,9 @@ def _zero_shot(
     **changes: Any,
 ) -> Suite:
     """Returns a zero-shot table: models prompted with classes that they were not taught."""
-    ours = _taught(taught, recipe=recipe, name=recipe, **changes)
+    ours = Method(
+        name=recipe, kind="evaluate", recipe=recipe, protocol="zero_shot", taught=taught, **changes
+    )
     controls = [
         ours.but(name=f"{recipe}_{name}_texts", overrides={"head.words": name}, is_control=True)
         for name in ("shuffled", "random")
@@ -205,8 +168,8 @@ def sparseformer_zero_shot() -> Suite:
     """Sparseformer taught the rhythms of PTB-XL, zero-shot on those of other corpora."""
     return _zero_shot(
         _SINGLE.but(label_sets=("ptb-xl/rhythm",)),
-        _elsewhere("cinc-2017", "scored-rhythm"),
-        _elsewhere("mit-bih", "rhythm"),
+        elsewhere("cinc-2017", "scored-rhythm"),
+        elsewhere("mit-bih", "rhythm"),
         recipe="sparseformer_small_any_lead",
     )
 
@@ -221,8 +184,8 @@ def sparseformer_left_out() -> Suite:
             val_folds=("8", "validation"),
             spares_question=True,
         ),
-        _elsewhere("ptb-xl", "rhythm", "9"),
-        *(_elsewhere(corpus, "rhythm") for corpus in corpora[1:]),
+        elsewhere("ptb-xl", "rhythm", "9"),
+        *(elsewhere(corpus, "rhythm") for corpus in corpora[1:]),
         recipe="sparseformer_small_any_lead",
         epochs_ratio=0.5,  # a thousand updates, for every corpus that is left out
     )
@@ -233,7 +196,7 @@ def sparseformer_ecg_to_eeg() -> Suite:
     people = tuple(str(fold) for fold in range(1, 9))
     return _zero_shot(
         _SINGLE,
-        _elsewhere("eegmat", "task", *people),
+        elsewhere("eegmat", "task", *people),
         tested_on="sparseformer_small_eeg",
     )
 
@@ -243,19 +206,26 @@ def sparseformer_eeg_to_ecg() -> Suite:
     people = tuple(str(fold) for fold in range(1, 9))
     return _zero_shot(
         Taught(label_sets=("eegmat/task",), train_folds=people[:6], val_folds=people[6:]),
-        _elsewhere("ptb-xl", "super-single", "9"),
+        elsewhere("ptb-xl", "super-single", "9"),
         reads="sparseformer_small_eeg",
         tested_on="sparseformer_small",
         epochs_ratio=0.25,
     )
 
 
-def _few(question: Question, taught: Taught, scratch: str) -> Suite:
+_FEW_SHOT: dict[str, Any] = {
+    "kind": "evaluate",
+    "protocol": "few_shot",
+    "settings": {"controls": []},
+}
+
+
+def _few(question: Question, taught: Taught, recipe: str, scratch: str) -> Suite:
     """Returns a table of what a frozen encoder gives with a few examples of other classes.
 
-    A run of a frozen encoder holds ten draws of the examples, one of training from scratch one.
+    A run of a frozen encoder holds ten samples of the examples, one of training from scratch one.
     """
-    ours = _taught(taught, protocol="few_shot", settings={"controls": []})
+    ours = Method(name=_SMALL, recipe=recipe, taught=taught, **_FEW_SHOT)
     return Suite(
         methods=(
             ours,
@@ -272,34 +242,30 @@ def _few(question: Question, taught: Taught, scratch: str) -> Suite:
 
 _ECG_NAT_OF_SOURCE = Method(
     name="ecg_nat_of_source_probed",
-    kind="evaluate",
+    **_FEW_SHOT,
     start=Start(
         recipe="ecg_nat_pretraining",
         folds_of=ptb_xl("super-single"),
         overrides={"training.max_minutes": 10.0},
     ),
-    protocol="few_shot",
-    settings={"controls": []},
 )
 
 
 def sparseformer_few_cinc() -> Suite:
     """Sparseformer taught diagnoses of one or two leads, then rhythms of one lead by examples."""
-    question = _official("cinc-2017", "rhythm")
-    return _few_beside_ecg_nat(question, "one_lead")
+    return _few_beside_ecg_nat(official("cinc-2017", "rhythm"), "sparseformer_small_one_lead")
 
 
 def sparseformer_few_beats() -> Suite:
     """Sparseformer taught diagnoses of one or two leads, then single beats by examples."""
-    question = _official("mit-bih-beats", "aami")
-    return _few_beside_ecg_nat(question, "beats")
+    return _few_beside_ecg_nat(official("mit-bih-beats", "aami"), "sparseformer_small_beats")
 
 
-def _few_beside_ecg_nat(question: Question, reads: str) -> Suite:
-    suite = _few(question, _SINGLE, f"sparseformer_small_{reads}")
-    ours, scratch, untrained = suite.methods
-    ours, untrained = (each.but(recipe="sparseformer_small_any_lead") for each in (ours, untrained))
-    return suite.but(methods=(ours, scratch, untrained, _ECG_NAT_OF_SOURCE))
+def _few_beside_ecg_nat(question: Question, scratch: str) -> Suite:
+    suite = _few(question, _SINGLE, "sparseformer_small_any_lead", scratch)
+    ours, from_scratch, untrained = suite.methods
+    untrained = untrained.but(recipe=ours.recipe)
+    return suite.but(methods=(ours, from_scratch, untrained, _ECG_NAT_OF_SOURCE))
 
 
 def sparseformer_few_wisdm() -> Suite:
@@ -313,10 +279,4 @@ def sparseformer_few_wisdm() -> Suite:
         test_folds=("8", "9", "10"),
     )
     taught = Taught(label_sets=("wisdm/activity-odd",), train_folds=folds, val_folds=("7",))
-    suite = _few(
-        question,
-        taught,
-        "sparseformer_small_acc",
-    )
-    ours, *others = suite.methods
-    return suite.but(methods=(ours.but(recipe="sparseformer_small_acc"), *others))
+    return _few(question, taught, "sparseformer_small_acc", "sparseformer_small_acc")

@@ -12,13 +12,13 @@ from medts.formats import npy
 from medts.inference.bundle import Bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.settings.heads import HeadConfig
-from medts.recipes.sparseformer import sparseformer_test
+from medts.recipes import find_recipe
 
 
 @pytest.fixture
 def bundle(tmp_path):
     torch.manual_seed(0)
-    recipe = sparseformer_test()
+    recipe = find_recipe("sparseformer_test")
     label_set = LabelSet(name="made-up/set", classes=("A", "B"), kind="multi")
     point = OperatingPoint(threshold=0.5, rule="half", split="validation: 8")
     head = HeadConfig(hidden=0, normalise=False)

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 import medts
-from medts.core.errors import ConfigError
+from medts.core.errors import ConfigError, MedtsError
 
 
 def test_a_variant_reaches_into_nested_settings():
@@ -20,5 +20,5 @@ def test_a_wrong_path_is_refused():
         recipe.but(name__length=3)
     assert refused.value.field == "name"
     for path in ("training__epoch", "trainings"):
-        with pytest.raises((ValidationError, ConfigError)):
+        with pytest.raises((ValidationError, MedtsError)):
             recipe.but(**{path: 1})

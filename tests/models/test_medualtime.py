@@ -308,7 +308,7 @@ def test_reports_are_computed_once_where_nothing_below_learns():
 
 
 def test_a_trained_language_model_learns_slowly_and_what_is_new_around_it_does_not():
-    recipe = find_recipe("medualtime_small_trained_trunk")
+    recipe = find_recipe("medualtime_small").but(training__layer_decay=0.05)
     encoder = build(is_language_model_trained=True)
     labels = LabelSet(name="a/b", classes=("x", "y"), kind="multi")
     head = Head(recipe.head, dim=encoder.dim, label_set=labels)

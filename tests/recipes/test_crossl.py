@@ -6,7 +6,7 @@ from running import run
 from sklearn.metrics import roc_auc_score
 
 from medts.core.records import Record, Stream
-from medts.data.windowing import windows_of
+from medts.data.windowing import Windowing, windows_of
 from medts.data.windows import collate
 from medts.evaluation import robustness
 from medts.evaluation.missing_modalities import run as measure_missing
@@ -18,16 +18,19 @@ from medts.inference.torch_backend import predictor_of
 from medts.models.settings.crossl import CrosslConfig
 from medts.objectives.settings.cross_modal import CrossModalConfig
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
-from medts.recipes import find_recipe, recipes
+from medts.recipes import find_recipe
 from medts.signal.perturb import drop_channels
+from medts.signal.preprocess import Preprocessing, StreamPreprocessing
+from research.models import job_recipe, start_recipe
+from research.tables import find_suite
 
-CORPORA = ("eegmat", "ptb_xl", "wisdm")
+CORPORA = ("eegmat", "ptb-xl", "wisdm")
 
 
 @pytest.fixture(scope="module")
 def pretrained(synthetic_store, tmp_path_factory):
     return run(
-        find_recipe("crossl_test_pretraining"), synthetic_store, train_folds=["1", "2", "3"],
+        find_recipe("crossl_ptb_xl_pretraining_test"), synthetic_store, train_folds=["1", "2", "3"],
         val_folds=["8"], out=tmp_path_factory.mktemp("crossl") / "run",
     )  # fmt: skip
 
@@ -35,7 +38,7 @@ def pretrained(synthetic_store, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tuned(pretrained, synthetic_store, tmp_path_factory):
     return run(
-        find_recipe("crossl_test"), synthetic_store, labels="synthetic/findings",
+        find_recipe("crossl_ptb_xl_test"), synthetic_store, labels="synthetic/findings",
         train_folds=["1", "2", "3", "4"], val_folds=["8"], init=pretrained,
         out=tmp_path_factory.mktemp("crossl") / "tuned",
     )  # fmt: skip
@@ -94,35 +97,33 @@ def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synt
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_all_baselines_of_a_corpus_share_streams_windows_and_budget(corpus):
-    base, tuned = find_recipe(f"crossl_{corpus}_pretraining"), find_recipe(f"crossl_{corpus}")
+    suite = find_suite(f"crossl-{corpus}")
+    jobs = {job.method.name: job for job in suite.jobs()}
+    own = jobs[suite.reference]
+    base, tuned = start_recipe(own, own.method.start), job_recipe(own)
     assert isinstance(base.objective, LatentMaskingConfig)
     assert base.encoder.build().state_dict().keys() == set(tuned.encoder.build().state_dict())
-    others = [
-        name
-        for name in recipes()
-        if name.startswith(f"crossl_{corpus}_") and recipes()[name]().head is None
-    ]
-    assert len(others) == 6
-    for name in others:
-        other = find_recipe(name)
+    kinds = set()
+    for job in (each for each in jobs.values() if each.method.start):
+        other = start_recipe(job, job.method.start)
+        kinds.add(other.objective.kind)
         assert other.preprocessing == base.preprocessing
         assert other.windowing == base.windowing
-        if "paper" not in name:
-            assert other.training == base.training
-            is_beside = isinstance(other.objective, CrossModalConfig)
-            features = "encoder" if is_beside else "aggregate"
-            assert other.encoder == base.encoder.but(features=features)
-    for name in (f"crossl_{corpus}_modality_dropout", f"deep_conv_lstm_{corpus}"):
-        other = recipes()[name]()
+        assert other.training == base.training
+        is_beside = isinstance(other.objective, CrossModalConfig)
+        features = "encoder" if is_beside else "aggregate"
+        assert other.encoder == base.encoder.but(features=features)
+    assert kinds == {"latent_masking", "simclr", "vicreg", "cross_modal"}
+    for name in ("modality_dropout", "deep_conv_lstm"):
+        other = job_recipe(jobs[name])
         assert other.preprocessing == tuned.preprocessing
         assert other.training == tuned.training
-    dropped = recipes()[f"crossl_{corpus}_modality_dropout"]().encoder
+    dropped = job_recipe(jobs["modality_dropout"]).encoder
     assert dropped == tuned.encoder.but(modality_dropout=0.5)
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
-def test_the_paper_settings_are_those_of_the_released_code(corpus):
-    recipe = find_recipe(f"crossl_{corpus}_paper_pretraining")
+def test_the_paper_settings_are_those_of_the_released_code():
+    recipe = find_recipe("crossl_paper_pretraining")
     encoder, objective = recipe.encoder, recipe.objective
     assert (encoder.latent_dim, encoder.dim, encoder.kernels) == (96, 32, (24, 16, 8))
     assert (encoder.aggregator, encoder.missing, encoder.strides) == ("mlp", "zero", (1, 1, 1))
@@ -131,7 +132,7 @@ def test_the_paper_settings_are_those_of_the_released_code(corpus):
     assert (objective.hide_ratio, objective.min_visible, objective.projector_ratio) == (0.1, 0, 0)
     training = recipe.training
     assert (training.batch_size, training.epochs, training.learning_rate) == (8, 50, 1e-4)
-    tuned = find_recipe(f"crossl_{corpus}_paper")
+    tuned = find_recipe("crossl_paper")
     assert tuned.training == training
     assert (training.schedule, training.patience, training.monitor) == ("constant", 5, "loss")
     assert (encoder.dropout, tuned.encoder.dropout) == (0.0, 0.1)
@@ -151,7 +152,18 @@ def test_a_rate_that_preprocessing_does_not_make_is_refused():
 
 
 def test_a_corpus_without_blood_pressure_leaves_it_out_of_what_is_known():
-    recipe = find_recipe("crossl_bidmc_pretraining")
+    ecg = StreamPreprocessing(channels=("II",), sampling_rate=125.0)
+    pulse = ecg.but(modality="ppg", channels=("PLETH",), unit="a.u.", sampling_rate=62.5)
+    monitor = Preprocessing(
+        streams={
+            "ecg": ecg,
+            "ppg": pulse,
+            "resp": pulse.but(modality="resp", channels=("RESP",), sampling_rate=25.0),
+            "abp": pulse.but(modality="abp", channels=("ABP",), unit="mmHg"),
+        }
+    )
+    windowing = Windowing(window_s=10.0, stride_s=10.0)
+    recipe = find_recipe("crossl_wisdm_pretraining").reading(monitor, windowing)
     encoder = recipe.encoder.build().train()
     rng = np.random.default_rng(0)
     streams = {

@@ -16,9 +16,13 @@ from medts.evaluation.text import embed_records, embed_texts, read_like_prompts,
 from medts.evaluation.zero_shot import class_words, embed_classes, likeness
 from medts.formats import npy
 from medts.inference.bundle import load_bundle
+from medts.models.settings.ecg_nat import EcgNatConfig
 from medts.models.settings.melp import MelpConfig
+from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.settings import TextConfig
 from medts.recipes import find_recipe, recipes
+from research.models import start_recipe
+from research.tables import find_suite
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +55,32 @@ def file(synthetic_store, tmp_path_factory):
     return path
 
 
-def test_variants_change_what_they_name():
-    base = find_recipe("melp_small")
+def test_every_level_that_a_table_leaves_out_is_left_out_of_objective_and_encoder():
     weights = {}
-    for name in (
-        each
-        for each in recipes()
-        if each.startswith("melp_small_") and each != "melp_small_finetuning"
-    ):
-        objective = find_recipe(name).objective
-        levels = (objective.rhythm, objective.beat, objective.token)
-        weights[name.removeprefix("melp_small_")] = levels
-    assert weights["rhythm"] == (1.0, 0.0, 0.0)
-    assert weights["rhythm_beat"] == (1.0, 0.2, 0.0)
-    assert weights["rhythm_token"] == (1.0, 0.0, 2.0)
-    assert weights["ecg_nat"] == weights["sparseformer"] == weights["shuffled"] == (1.0, 0.2, 2.0)
-    assert find_recipe("melp_small_shuffled").objective.shuffles_pairs
-    assert find_recipe("melp_small_ecg_nat").encoder.tower.kind == "ecg_nat"
-    for name in recipes():
-        if name.startswith("melp") and recipes()[name]().objective.kind == "report_alignment":
-            recipe = find_recipe(name)
-            assert recipe.training.warmup_ratio > 0, "without a warm-up the towers collapse"
-            has_decoder = recipe.encoder.decoder_layers > 0
-            assert has_decoder == (recipe.objective.token > 0)
-            assert recipe.training == base.training or not name.startswith("melp_small")
+    for job in find_suite("melp").jobs():
+        start = job.method.start
+        if start is not None:
+            recipe = start_recipe(job, start)
+            objective = recipe.objective
+            weights[job.method.name] = (objective.rhythm, objective.beat, objective.token)
+            assert (recipe.encoder.decoder_layers > 0) == (objective.token > 0)
+            assert objective.shuffles_pairs == (job.method.name == "melp_small_shuffled")
+    assert weights["melp_small_rhythm"] == (1.0, 0.0, 0.0)
+    assert weights["melp_small_rhythm_beat"] == (1.0, 0.2, 0.0)
+    assert weights["melp_small"] == weights["melp_small_shuffled"] == (1.0, 0.2, 2.0)
+
+
+def test_every_recipe_warms_up_without_which_the_towers_collapse():
+    found = [find_recipe(name) for name in recipes()]
+    aligned = [each for each in found if each.objective.kind == "report_alignment"]
+    assert {each.name for each in aligned} == {"melp", "melp_small", "melp_paper"}
+    assert all(each.training.warmup_ratio > 0 for each in aligned)
+
+
+@pytest.mark.parametrize("tower", [EcgNatConfig(size="nano"), SparseformerConfig(prior_dim=0)])
+def test_another_encoder_can_be_the_ecg_tower(tower):
+    recipe = find_recipe("melp_small").but(encoder__tower=tower)
+    assert recipe.encoder.but(text=None, decoder_layers=0, n_caption_queries=0).build().dim > 0
 
 
 def test_the_paper_keeps_to_the_published_settings():

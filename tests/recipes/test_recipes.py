@@ -1,7 +1,10 @@
 import pytest
 
+from medts.cli.main import main
 from medts.core.errors import ConfigError, UnknownNameError
-from medts.recipes import find_recipe, recipes
+from medts.data.windowing import Windowing
+from medts.recipes import find_recipe, questions, recipes
+from medts.signal.preprocess import Preprocessing, StreamPreprocessing
 from medts.training.recipe import Recipe
 
 
@@ -9,7 +12,6 @@ from medts.training.recipe import Recipe
 def test_every_recipe_builds_says_what_it_is_and_survives_json(name):
     recipe = find_recipe(name)
     assert recipe.name == name
-    assert len(recipes()[name].__doc__) > 20
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     try:
         encoder = recipe.encoder.build()
@@ -38,6 +40,41 @@ def test_a_variant_changes_only_what_it_names():
         field for field in Recipe.model_fields if getattr(base, field) != getattr(variant, field)
     }
     assert changed == {"name", "encoder", "training"}
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_every_recipe_has_a_tiny_twin_that_reads_the_same(name):
+    recipe, twin = find_recipe(name), find_recipe(f"{name}_test")
+    assert twin.name == f"{name}_test"
+    assert twin.preprocessing == recipe.preprocessing
+    assert twin.encoder.inputs() == recipe.encoder.inputs()
+    assert (twin.encoder.kind, twin.objective.kind) == (recipe.encoder.kind, recipe.objective.kind)
+    assert twin.training.epochs <= 3
+
+
+def test_they_are_few_enough_for_one_screen_and_grouped_by_question(capsys):
+    own = {name for name, make in recipes().items() if make.__module__.startswith("medts.")}
+    assert len(own) <= 40
+    grouped = questions()
+    assert set.union(*map(set, grouped.values())) == set(recipes())
+    assert {"ecg_nat", "sparseformer"} <= set(grouped["Classify with labels"])
+    assert main(["list", "recipes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 100
+    assert list(grouped) == [line for line in lines if line in grouped]
+
+
+@pytest.mark.parametrize("name", ["xresnet1d", "sparseformer", "crossl_wisdm"])
+def test_a_recipe_can_read_other_streams(name):
+    stream = StreamPreprocessing(channels=("I", "II"), sampling_rate=50.0)
+    made = find_recipe(name).reading(
+        Preprocessing(streams={"holter": stream}), Windowing(window_s=5.0, stride_s=5.0)
+    )
+    (spec,) = made.encoder.inputs().values()
+    assert spec.channels == ("I", "II")
+    assert spec.sampling_rate == (50.0 if name == "crossl_wisdm" else None)
+    assert made.training == find_recipe(name).training
 
 
 def test_a_misspelt_recipe_gets_the_nearest_name():

@@ -1,6 +1,7 @@
 import pytest
 
 from medts.recipes import find_recipe
+from research.models import job_recipe
 from research.tables import find_suite
 
 SUPERVISED = ("ptb-xl", "cinc", "beats", "eegmat", "wisdm")
@@ -11,8 +12,12 @@ def changed(one, other):
 
 
 def test_what_is_printed_takes_back_every_part_of_the_encoder_that_is_ours():
-    ours, printed = find_recipe("sparseformer_small"), find_recipe("sparseformer_small_as_printed")
-    assert changed(ours, printed) == {"name", "encoder"}
+    ours, printed = (
+        job_recipe(next(job for job in find_suite("sparseformer-ptb-xl").jobs()
+                        if job.method.name == row))
+        for row in ("sparseformer_small", "sparseformer_small_as_printed")
+    )  # fmt: skip
+    assert changed(ours, printed) == {"encoder"}
     paper = find_recipe("sparseformer_paper").encoder
     taken_back = changed(ours.encoder, printed.encoder)
     assert taken_back == {

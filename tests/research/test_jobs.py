@@ -55,7 +55,7 @@ def test_cross_validation_scores_every_record_of_everyone_once(run, synthetic_st
 
 
 def test_pretraining_is_made_anew_for_every_round(run, tmp_path):
-    start = Start(recipe="ecg_nat_test_pretraining")
+    start = Start(recipe="ecg_nat_pretraining_test")
     method = TINY.but(name="from", recipe="ecg_nat_test", start=start)
     job = Job(suite="s", method=method, question=ROUNDS, epochs_ratio=0.1)
     run(job)
@@ -90,7 +90,10 @@ def test_answers_of_several_recipes_are_fused(run):
 
 
 def test_what_is_left_without_modalities_is_kept_with_its_resamples(run):
-    method = TINY.but(name="streams", recipe="crossl_test", protocol="missing_modalities")
+    method = TINY.but(
+        name="streams", recipe="crossl_ptb_xl_test", protocol="missing_modalities",
+        overrides={"windowing.window_s": 4.0, "windowing.stride_s": 4.0},
+    )  # fmt: skip
     found = run(Job(suite="s", method=method, question=ROUNDS, epochs_ratio=0.1))
     means = [name for name in found.conditions if name.endswith("of 4 missing")]
     assert len(means) == 3
@@ -125,7 +128,7 @@ def test_a_model_that_is_also_fused_is_trained_once(run, tmp_path):
 
 def test_the_first_of_the_models_to_be_fused_may_start_from_pretraining(run, tmp_path):
     first = OTHER.but(
-        start=Start(recipe="ecg_nat_test_pretraining"), overrides={"training.max_minutes": 5.0}
+        start=Start(recipe="ecg_nat_pretraining_test"), overrides={"training.max_minutes": 5.0}
     )
     fused = BOTH.but(fused=(first, TINY))
     job = Job(suite="s", method=fused, question=ONCE, epochs_ratio=0.1)

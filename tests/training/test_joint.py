@@ -14,7 +14,7 @@ from medts.inference.predictor import load
 from medts.inference.stored import predict_store
 from medts.models.settings.heads import MatchingHeadConfig
 from medts.recipes import find_recipe
-from medts.recipes.label_matching import matching
+from medts.recipes.classify import matching
 from medts.training.material import find_material
 
 RHYTHM, MORPHOLOGY = "synthetic/rhythm", "synthetic/morphology"

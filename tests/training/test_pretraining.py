@@ -15,7 +15,7 @@ FOLDS = {"train_folds": ["1", "2", "3"], "val_folds": ["8"]}
 @pytest.fixture(scope="module")
 def pretrained(synthetic_store, tmp_path_factory):
     out = tmp_path_factory.mktemp("pretrained") / "run"
-    return running.run(find_recipe("ecg_nat_test_pretraining"), synthetic_store, out=out, **FOLDS)
+    return running.run(find_recipe("ecg_nat_pretraining_test"), synthetic_store, out=out, **FOLDS)
 
 
 def test_an_encoder_without_head_becomes_a_bundle_that_embeds(pretrained, synthetic_store):
@@ -46,7 +46,7 @@ def test_no_label_is_needed_and_none_is_looked_at(pretrained):
 
 
 def test_shared_subjects_and_another_run_are_refused(pretrained, synthetic_store, tmp_path):
-    recipe = find_recipe("ecg_nat_test_pretraining")
+    recipe = find_recipe("ecg_nat_pretraining_test")
     with pytest.raises(LeakError):
         running.run(recipe, synthetic_store, out=tmp_path, **{**FOLDS, "val_folds": ["3"]})
     with pytest.raises(ConfigError, match="holds another run: seed"):

@@ -36,7 +36,7 @@ def trained(synthetic_store, small_encoder, tmp_path_factory):
 def recipe_of(folder):
     """The smallest recipe, started from a folder."""
     recipe = find_recipe("report_lm_test")
-    return recipe.but(encoder=recipe.encoder.but(text=TextConfig(name=folder)))
+    return recipe.but(encoder__text=TextConfig(name=folder), objective__max_tokens=48)
 
 
 def test_the_folder_is_a_language_model_that_reads_texts(trained, small_encoder):

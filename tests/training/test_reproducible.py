@@ -25,8 +25,8 @@ def trained(name, store, out, **training):
 @pytest.mark.parametrize(
     "name",
     [
-        "xresnet1d_test", "ecg_nat_test", "sparseformer_test", "crossl_test", "medualtime_test",
-        "melp_test", "xresnet1d_matching_test",
+        "xresnet1d_test", "ecg_nat_test", "sparseformer_test", "crossl_ptb_xl_test",
+        "medualtime_test", "melp_test", "xresnet1d_matching_test",
     ],
 )  # fmt: skip
 def test_a_run_that_was_killed_and_goes_on_with_a_worker_ends_as_an_undisturbed_one(

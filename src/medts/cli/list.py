@@ -1,6 +1,6 @@
 """`medts list`: what there is to choose from, what other packages add, and what they broke."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,14 +40,21 @@ class Listing:
 def run(arguments: Sequence[str]) -> None:
     """Parses and lists."""
     kind = tyro.cli(List, prog="medts list", args=arguments).kind
+    if kind == "recipes":
+        _show_recipes()
+        return
     listing, console = _LISTS[kind](), make_console()
     table = Table(title=kind, title_justify="left", show_header=False)
     for name, sentence in sorted(listing.rows.items()):
         row = (name, escape(sentence))
         table.add_row(*row, *((listing.package.get(name, ""),) if listing.package else ()))
     console.print(table)
-    for name, reason in sorted(listing.broken.items()):
-        console.print(f"cannot be used: {name} ({reason})", markup=False)
+    _show_broken(listing.broken)
+
+
+def _show_broken(broken: Mapping[str, str]) -> None:
+    for name, reason in sorted(broken.items()):
+        make_console().print(f"cannot be used: {name} ({reason})", markup=False)
 
 
 def _listing(known: Plugins[Any], sentence: Callable[[Any], str]) -> Listing:
@@ -59,10 +66,17 @@ def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-def _recipes() -> Listing:
-    from medts.recipes import all_recipes
+def _show_recipes() -> None:
+    from medts.recipes import all_recipes, questions
 
-    return _listing(all_recipes(), _first_line)
+    console, grouped = make_console(), questions()
+    width = max(len(name) for recipes in grouped.values() for name in recipes)
+    for question, recipes in grouped.items():
+        console.print(f"[bold]{escape(question)}[/]")
+        for name, make in recipes.items():
+            console.print(f"  {name:{width}}  {_first_line(make)}", markup=False)
+    console.print("NAME_test is NAME at toy sizes, for tests", markup=False)
+    _show_broken(all_recipes().broken)
 
 
 def _sources() -> Listing:
@@ -112,7 +126,6 @@ def _label_sets() -> Listing:
 
 
 _LISTS: dict[Kind, Callable[[], Listing]] = {
-    "recipes": _recipes,
     "sources": _sources,
     "models": _models,
     "objectives": _objectives,

@@ -68,7 +68,7 @@ def compare(
         n_workers: Processes that prepare recordings beside this one.
         max_minutes: Time budget of each training; none leaves that of the recipe.
         shuffle_labels: Trains each recipe on permuted labels too: a control at chance.
-        show_progress: Whether to draw a bar over the cells.
+        show_progress: Whether to show a progress bar over the cells.
         command: Command line to print on the page.
 
     Raises:

@@ -199,7 +199,7 @@ def _untrained(plan: Plan, bundle: Bundle, out: Path, slot: Slot) -> Result:
 def _evaluate(plan: Plan, made: Path, out: Path, protocol: str, slot: Slot) -> Result:
     settings = None
     if protocol == "label_fraction":
-        # The sample of its first draw is the one that training takes with the same seed.
+        # Its first sample of records is the one that training takes with the same seed.
         settings = Protocol.find(protocol).Config.model_validate(
             {"fractions": (slot.label_fraction,), "draws": 1, "controls": ()}
         )

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from medts.core.errors import ConfigError, unknown_name
+from medts.core.errors import ConfigError
 from medts.recipes import find_recipe
 from medts.training.recipe import Recipe
 
@@ -32,20 +32,11 @@ def recipe_with_overrides(text: str) -> Recipe:
                 remedy="Write RECIPE:FIELD=VALUE[,FIELD=VALUE], such as dlinear:training.epochs=5",
             )
         try:
-            recipe = _replaced(recipe, path.strip(), _value(value))
+            recipe = recipe.but(**{path.strip().replace(".", "__"): _value(value)})
         except ValidationError as error:
             problem = "; ".join(each["msg"] for each in error.errors())
             raise ConfigError(f"{value!r}: {problem}", field=f"{name}:{path}") from error
     return recipe.but(name=text)
-
-
-def _replaced(config: Any, path: str, value: Any) -> Any:
-    head, _, rest = path.partition(".")
-    if not isinstance(config, BaseModel) or head not in type(config).model_fields:
-        known = type(config).model_fields if isinstance(config, BaseModel) else ()
-        raise unknown_name("field", head, known)
-    inner = _replaced(getattr(config, head), rest, value) if rest else value
-    return type(config)(**{**dict(config), head: inner})
 
 
 def _value(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from medts.core.errors import ConfigError
+from medts.core.errors import ConfigError, unknown_name
 
 NOT_IDENTITY: JsonDict = {"identity": False}
 """``json_schema_extra`` of a field that says how long, where or how fast, but not which numbers
@@ -28,20 +28,28 @@ class Config(BaseModel):
     def but(self: _Config, **changes: Any) -> _Config:
         """Returns this config with some fields replaced, validated again.
 
-        A double underscore reaches into a nested config: ``but(training__epochs=20)``.
+        Two underscores reach a field of a part, as in ``training__epochs=20``; all fields of one
+        part are replaced together, so that values may depend on each other.
 
         Raises:
-            ConfigError: If a path goes through a field that holds no config.
+            UnknownNameError: If there is no such field.
+            ConfigError: If a part is replaced whole and in pieces, or has no fields.
         """
-        whole = {name: value for name, value in changes.items() if "__" not in name}
-        nested: dict[str, dict[str, Any]] = {}
+        whole: dict[str, Any] = {}
+        inside: dict[str, dict[str, Any]] = {}
         for path, value in changes.items():
-            name, inside, rest = path.partition("__")
-            if inside:
-                nested.setdefault(name, {})[rest] = value
-        for name, within in nested.items():
-            held = whole.get(name, getattr(self, name, None))
-            if not isinstance(held, Config):
-                raise ConfigError(f"{name} holds no settings of its own", field=name)
-            whole[name] = held.but(**within)
+            name, _, rest = path.partition("__")
+            if name not in type(self).model_fields:
+                raise unknown_name("setting", name, type(self).model_fields)
+            if rest:
+                inside.setdefault(name, {})[rest] = value
+            else:
+                whole[name] = value
+        if both := sorted(inside.keys() & whole):
+            raise ConfigError(f"{both[0]!r} is replaced whole and in pieces", field=both[0])
+        for name, pieces in inside.items():
+            part = getattr(self, name)
+            if not isinstance(part, Config):
+                raise ConfigError(f"{part!r} has no settings of its own", field=name)
+            whole[name] = part.but(**pieces)
         return type(self)(**{**dict(self), **whole})

@@ -1,7 +1,8 @@
 """Recipes by name: every public function here that is annotated to return a `Recipe` is one.
 
-The modules of this package are scanned, so a new recipe needs no line in a list. Another package
-adds its own by entry points of ``medts.recipes``: such a function, or a module full of them.
+The modules of this package are scanned, so a new recipe needs no line in a list; the first line of
+a module is the question that its recipes answer. Another package adds its own by entry points of
+``medts.recipes``: such a function, or a module full of them.
 """
 
 import importlib
@@ -14,6 +15,7 @@ from typing import Any
 
 from medts.core.errors import ConfigError
 from medts.core.registry import Plugins, add_plugins
+from medts.recipes.tiny import SUFFIX, tiny
 from medts.training.recipe import Recipe
 
 _GROUP = "medts.recipes"
@@ -34,12 +36,29 @@ def recipes() -> dict[str, Callable[[], Recipe]]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """Returns a recipe by the name of its function.
+    """Returns a recipe by the name of its function; ``NAME_test`` is the tiny twin of ``NAME``.
 
     Raises:
         UnknownNameError: If there is none, or its package is broken; the nearest is suggested.
     """
-    return all_recipes().find("recipe", name)().but(name=name)
+    known = all_recipes()
+    base = name.removesuffix(SUFFIX)
+    if name not in known.found and base in known.found:
+        return tiny(known.find("recipe", base)()).but(name=name)
+    return known.find("recipe", name)().but(name=name)
+
+
+def questions() -> dict[str, dict[str, Callable[[], Recipe]]]:
+    """Returns the recipes by the first line of their module, those of other packages by package."""
+    known = all_recipes()
+    found: dict[str, dict[str, Callable[[], Recipe]]] = {}
+    for name, make in known.found.items():
+        module = inspect.getdoc(inspect.getmodule(make)) or ""
+        heading = module.partition("\n")[0].rstrip(".")
+        if name in known.package:
+            heading = f"From package {known.package[name]}"
+        found.setdefault(heading, {})[name] = make
+    return {heading: dict(sorted(found[heading].items())) for heading in sorted(found)}
 
 
 def is_recipe(thing: object) -> bool:

@@ -13,7 +13,7 @@ from medts.core.config import NOT_IDENTITY, Config
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.data.windowing import Windowing
-from medts.models.settings.base import AnyEncoder, EncoderSettings
+from medts.models.settings.base import AnyEncoder, EncoderSettings, StreamInput
 from medts.models.settings.heads import HeadConfig, MatchingHeadConfig
 from medts.objectives.settings.base import AnyObjective, check_fit
 from medts.objectives.settings.classification import ClassificationConfig
@@ -130,6 +130,52 @@ class Recipe(Config):
         if reports is None or not reports.is_redacted:
             return self
         return self.but(preprocessing=self.preprocessing.but(reports=reports.hiding(label_sets)))
+
+    def reading(self, preprocessing: Preprocessing, windowing: Windowing) -> "Recipe":
+        """Returns the recipe on other streams, channels and windows, as another corpus has them.
+
+        Raises:
+            ConfigError: If the encoder reads one stream and preprocessing makes several.
+        """
+        encoder = encoder_for(self.encoder, preprocessing, windowing)
+        return self.but(encoder=encoder, preprocessing=preprocessing, windowing=windowing)
+
+
+def encoder_for(
+    encoder: EncoderSettings, preprocessing: Preprocessing, windowing: Windowing
+) -> EncoderSettings:
+    """Returns an encoder's settings with the streams, channels and window that are prepared.
+
+    Sampling rates are stated where the encoder stated them before.
+
+    Raises:
+        ConfigError: If the encoder reads one stream and preprocessing makes several.
+    """
+    fields, specs = type(encoder).model_fields, preprocessing.streams
+    if "streams" in fields:
+        has_rates = any(each.sampling_rate for each in encoder.inputs().values())
+        return encoder.but(streams=inputs_of(preprocessing, has_rates=has_rates))
+    if len(specs) > 1:
+        raise ConfigError(
+            f"{encoder.kind} reads one stream, and there are {', '.join(specs)}",
+            field="preprocessing.streams",
+            remedy="Take an encoder that reads several streams",
+        )
+    ((name, spec),) = specs.items()
+    changes: dict[str, object] = {"stream": name, "channels": spec.channels}
+    if "window" in fields:  # such encoders are built for one length of window
+        changes["window"] = round(windowing.window_s * spec.sampling_rate)
+    return encoder.but(**changes)
+
+
+def inputs_of(preprocessing: Preprocessing, *, has_rates: bool = True) -> dict[str, StreamInput]:
+    """Returns what an encoder reads of the streams that preprocessing makes."""
+    return {
+        name: StreamInput(
+            channels=spec.channels, sampling_rate=spec.sampling_rate if has_rates else None
+        )
+        for name, spec in preprocessing.streams.items()
+    }
 
 
 def check_channels(encoder: EncoderSettings, preprocessing: Preprocessing) -> None:

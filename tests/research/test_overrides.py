@@ -1,17 +1,16 @@
 import pytest
 
 from medts.core.errors import ConfigError, MedtsError
-from medts.recipes import find_recipe
 from research.models import fused_jobs, job_recipe, start_recipe
+from research.recipes import find_recipe, find_variant, override
 from research.tables import SUITES, find_suite
-from research.variants import override, reading
 
 
 @pytest.mark.parametrize("other", ["sparseformer_small_eeg", "sparseformer_small_beats"])
 @pytest.mark.parametrize("name", ["xresnet1d", "itransformer_small", "sparseformer_small"])
 def test_a_recipe_can_read_what_another_reads(name, other):
     wanted = find_recipe(other)
-    made = reading(find_recipe(name), wanted)
+    made = find_variant(name, {}, reads=other)
     assert made.encoder.inputs().keys() == wanted.encoder.inputs().keys()
     for stream, spec in wanted.encoder.inputs().items():
         assert made.encoder.inputs()[stream].channels == spec.channels
@@ -21,13 +20,12 @@ def test_a_recipe_can_read_what_another_reads(name, other):
 
 
 def test_an_encoder_of_one_length_is_built_for_the_windows_of_the_other():
-    made = reading(find_recipe("dlinear"), find_recipe("sparseformer_small_acc"))
-    assert made.encoder.window == 200
+    assert find_variant("dlinear", {}, reads="sparseformer_small_acc").encoder.window == 200
 
 
 def test_one_stream_cannot_stand_for_several():
     with pytest.raises(ConfigError, match="reads one stream"):
-        reading(find_recipe("xresnet1d"), find_recipe("crossl_wisdm"))
+        find_variant("xresnet1d", {}, reads="crossl_wisdm")
 
 
 @pytest.mark.parametrize("name", sorted(SUITES))
