@@ -110,6 +110,14 @@ def write(record: Record, path: Path) -> None:
 FORMAT = Format("edf", "EDF", (".edf", ".rec"), recognises, read, write, order=20)
 
 
+def channel_labels(path: Path) -> list[str]:
+    """Returns the names of the channels as the header spells them, without reading signals."""
+    with path.open("rb") as file:
+        count = file.read(256)[252:].strip()
+        labels = file.read(16 * int(count) if count.isdigit() else 0).decode("latin-1")
+    return [labels[at : at + 16].strip() for at in range(0, len(labels), 16)]
+
+
 def _check_length(path: Path) -> None:
     """Compares the size of the file with what its header promises."""
     with path.open("rb") as file:

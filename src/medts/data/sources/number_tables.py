@@ -1,7 +1,4 @@
-"""Tables of numbers written as text, read fast; a row that does not fit is a clear error.
-
-Columns are named by the first row or by the caller. Cells that are empty or say NaN are NaN.
-"""
+"""Numeric CSV tables, read by pyarrow; empty cells and ``NaN`` are NaN, odd rows an error."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -27,7 +24,7 @@ def read_numbers(
     Args:
         path: The table.
         names: Of the columns, where the file has no row of names.
-        delimiter: What stands between cells.
+        delimiter: Character between cells.
         kinds: Columns that hold ``int`` or ``str``; all others hold floating-point numbers.
         drop: A character that is taken out of the file first.
 
