@@ -57,9 +57,8 @@ def run(arguments: Sequence[str]) -> None:
     if not asked.files:
         raise MedtsError("no recording given", remedy="medts draft BUNDLE FILE")
     if asked.report is not None and asked.drawing is None:
-        raise MedtsError(
-            "a given text is only drawn, never drafted", field="--report", remedy="Give --drawing"
-        )
+        problem = "a given text is only drawn, never drafted"
+        raise MedtsError(problem, field="--report", remedy="Give --drawing")
     from medts.core.arithmetic import arithmetic
     from medts.data.windowing import windows_of
     from medts.data.windows import collate

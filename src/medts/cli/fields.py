@@ -38,7 +38,6 @@ def recipe_name(
         print(f"`medts {verb} RECIPE --help` shows every flag of a recipe")
         return None, []
     if arguments[0].startswith("-"):
-        raise ConfigError(
-            f"expected a recipe, got {arguments[0]!r}", remedy=f"medts {verb} RECIPE --data ..."
-        )
+        remedy = f"medts {verb} RECIPE --data ..."
+        raise ConfigError(f"expected a recipe, got {arguments[0]!r}", remedy=remedy)
     return arguments[0], list(arguments[1:])

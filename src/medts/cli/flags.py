@@ -56,11 +56,8 @@ class ReadingFlags:
         for each in self.rename:
             old, equals, new = each.partition("=")
             if not (old and equals and new):
-                raise ConfigError(
-                    f"{each!r} does not say what becomes what",
-                    field="--rename",
-                    remedy="Write OLD=NEW, such as EKG1=I",
-                )
+                problem = f"{each!r} does not say what becomes what"
+                raise ConfigError(problem, field="--rename", remedy="Write OLD=NEW, such as EKG1=I")
             renamed[old] = new
         given = {
             "sampling_rate": self.sampling_rate,

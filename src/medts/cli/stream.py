@@ -60,9 +60,8 @@ def run(arguments: Sequence[str]) -> None:
     wanted, spec = next(iter(model.manifest.preprocessing.streams.items()))
     wanted = spec.source or wanted
     if wanted not in record.streams:
-        raise ConfigError(
-            f"no stream {wanted!r}", path=asked.file, remedy=f"It has {', '.join(record.streams)}"
-        )
+        remedy = f"It has {', '.join(record.streams)}"
+        raise ConfigError(f"no stream {wanted!r}", path=asked.file, remedy=remedy)
     stream = record.streams[wanted]
     live = StreamPredictor(
         model,
@@ -86,11 +85,8 @@ def run(arguments: Sequence[str]) -> None:
             line = json.dumps(window.as_json()) if asked.json else _in_one_line(window)
             console.print(line, markup=False, soft_wrap=True)
     if not latencies:
-        raise ConfigError(
-            f"{stream.duration_s:g} s are shorter than one window of {live.window_s:g} s",
-            path=asked.file,
-            remedy="medts predict pads a short recording",
-        )
+        problem = f"{stream.duration_s:g} s are shorter than one window of {live.window_s:g} s"
+        raise ConfigError(problem, path=asked.file, remedy="medts predict pads a short recording")
     if not asked.json:
         middle, late = np.quantile(latencies, (0.5, 0.95))
         console.print(

@@ -57,9 +57,8 @@ def run(arguments: Sequence[str]) -> None:
     """Parses and compares; a file that cannot be read does not stop the others."""
     asked = tyro.cli(ZeroShot, prog="medts zero-shot", args=arguments)
     if not asked.files:
-        raise MedtsError(
-            "no recording given", remedy='medts zero-shot BUNDLE FILE --prompts "normal ECG"'
-        )
+        remedy = 'medts zero-shot BUNDLE FILE --prompts "normal ECG"'
+        raise MedtsError("no recording given", remedy=remedy)
     prompts = collect(asked.prompts, asked.prompt_file)
     from medts.core.arithmetic import arithmetic
     from medts.evaluation.prompting import score_prompts
@@ -106,9 +105,8 @@ def collect(prompts: Sequence[str], file: Path | None) -> dict[str, tuple[str, .
     if twice:
         print(f"medts: given more than once: {', '.join(map(repr, twice[:3]))}", file=sys.stderr)
     if not found:
-        raise MedtsError(
-            "no prompt given", field="--prompts", remedy='--prompts "atrial fibrillation" ...'
-        )
+        remedy = '--prompts "atrial fibrillation" ...'
+        raise MedtsError("no prompt given", field="--prompts", remedy=remedy)
     return found
 
 

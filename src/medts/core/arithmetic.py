@@ -50,11 +50,9 @@ def _switch() -> Any:
 
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
     if matmul is None or not torch.backends.mkldnn.is_available():
-        raise ConfigError(
-            f"torch {torch.__version__} cannot hand fp32 matrix products to oneDNN",
-            field="precision",
-            remedy="Use fp32 or bf16, or torch 2.9 or newer on x86",
-        )
+        problem = f"torch {torch.__version__} cannot hand fp32 matrix products to oneDNN"
+        remedy = "Use fp32 or bf16, or torch 2.9 or newer on x86"
+        raise ConfigError(problem, field="precision", remedy=remedy)
     return matmul
 
 

@@ -107,11 +107,9 @@ def match_channels(wanted: Sequence[str], present: Sequence[str]) -> tuple[int |
     """
     names = [canonical_channel(name) for name in present]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(
-            f"channel {', '.join(doubled)} occurs more than once",
-            field="channels",
-            remedy="Rename or drop the copies; channels are told apart by name alone",
-        )
+        problem = f"channel {', '.join(doubled)} occurs more than once"
+        remedy = "Rename or drop the copies; channels are told apart by name alone"
+        raise ConfigError(problem, field="channels", remedy=remedy)
     if tuple(wanted) == tuple(present):
         return tuple(range(len(present)))
     row_of = {name: row for row, name in enumerate(names)}

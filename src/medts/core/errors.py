@@ -66,6 +66,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return UnknownNameError(
-        f"unknown {kind} {name!r}", remedy=f"{guess}Known: {', '.join(names) or 'none'}"
-    )
+    remedy = f"{guess}Known: {', '.join(names) or 'none'}"
+    return UnknownNameError(f"unknown {kind} {name!r}", remedy=remedy)

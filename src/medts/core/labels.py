@@ -77,11 +77,8 @@ class LabelSet(Config):
             ConfigError: If it is a set of numbers.
         """
         if self.kind == "number":
-            raise ConfigError(
-                f"{self.name} has numbers, and this is defined for classes alone",
-                field="label_set",
-                remedy="Take a label set of classes",
-            )
+            problem = f"{self.name} has numbers, and this is defined for classes alone"
+            raise ConfigError(problem, field="label_set", remedy="Take a label set of classes")
         return self.kind
 
     def encode(self, labels: Sequence[Sequence[str]]) -> Float[np.ndarray, "B K"]:
@@ -120,11 +117,9 @@ class LabelSet(Config):
         except ValueError:
             value = math.inf
         if math.isinf(value):
-            raise MedtsError(
-                f"{text!r} is not a finite number",
-                field=f"{self.name}, {name}",
-                remedy="Write a decimal number, or nan where it is missing",
-            )
+            problem = f"{text!r} is not a finite number"
+            remedy = "Write a decimal number, or nan where it is missing"
+            raise MedtsError(problem, field=f"{self.name}, {name}", remedy=remedy)
         return value
 
     def decode(self, target: Float[np.ndarray, "B K"]) -> list[list[str]]:
@@ -147,11 +142,9 @@ class LabelSet(Config):
         for name in self.classes:
             other = owner.setdefault(self.phrase(name), name)
             if other != name:
-                raise ConfigError(
-                    f"classes {other!r} and {name!r} are both called {self.phrase(name)!r}",
-                    field=self.name,
-                    remedy="Give each class words of its own, the distinguishing ones first",
-                )
+                problem = f"classes {other!r} and {name!r} are both called {self.phrase(name)!r}"
+                remedy = "Give each class words of its own, the distinguishing ones first"
+                raise ConfigError(problem, field=self.name, remedy=remedy)
         return tuple(owner)
 
     @model_serializer(mode="wrap")

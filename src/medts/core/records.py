@@ -79,24 +79,19 @@ class Stream:
         object.__setattr__(self, "channels", names)
         object.__setattr__(self, "unit", canonical_unit(self.unit))
         if len(names) != len(self.signal):
-            raise MedtsError(
-                f"{len(self.signal)} channels but {len(names)} names", field="channels"
-            )
+            problem = f"{len(self.signal)} channels but {len(names)} names"
+            raise MedtsError(problem, field="channels")
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise MedtsError(
-                f"channel {', '.join(doubled)} occurs more than once",
-                field="channels",
-                remedy="Rename or drop the copies; channels are told apart by name alone",
-            )
+            problem = f"channel {', '.join(doubled)} occurs more than once"
+            remedy = "Rename or drop the copies; channels are told apart by name alone"
+            raise MedtsError(problem, field="channels", remedy=remedy)
         if not (np.isfinite(self.sampling_rate) and self.sampling_rate > 0):
-            raise MedtsError(
-                f"sampling rate {self.sampling_rate} is not positive", field="sampling_rate"
-            )
+            problem = f"sampling rate {self.sampling_rate} is not positive"
+            raise MedtsError(problem, field="sampling_rate")
         if self.modality not in UNIT_OF:
-            raise MedtsError(
-                f"unknown modality {self.modality!r}", remedy=f"Known: {', '.join(UNIT_OF)}"
-            )
+            remedy = f"Known: {', '.join(UNIT_OF)}"
+            raise MedtsError(f"unknown modality {self.modality!r}", remedy=remedy)
         if UNIT_OF[self.modality] != "a.u.":
             conversion_factor(self.unit, UNIT_OF[self.modality])
 
@@ -132,9 +127,8 @@ class Stream:
         wanted = [canonical_channel(name) for name in channels]
         missing = [name for name in wanted if name not in self.channels]
         if missing:
-            raise MedtsError(
-                f"no channel {', '.join(missing)}", remedy=f"Present: {', '.join(self.channels)}"
-            )
+            remedy = f"Present: {', '.join(self.channels)}"
+            raise MedtsError(f"no channel {', '.join(missing)}", remedy=remedy)
         rows = [self.channels.index(name) for name in wanted]
         resolution = None if self.resolution is None else self.resolution[rows]
         return replace(

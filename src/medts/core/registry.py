@@ -47,10 +47,8 @@ class Plugins(Generic[_Thing]):
             UnknownNameError: If there is none of that name, or its package is broken.
         """
         if name in self.broken:
-            raise UnknownNameError(
-                f"{noun} {name!r} cannot be used ({self.broken[name]})",
-                remedy="Repair or uninstall the package that adds it",
-            )
+            problem = f"{noun} {name!r} cannot be used ({self.broken[name]})"
+            raise UnknownNameError(problem, remedy="Repair or uninstall the package that adds it")
         if name not in self.found:
             raise unknown_name(noun, name, self.found)
         return self.found[name]
@@ -122,10 +120,8 @@ def register(members: dict[str, Any], name: str, made: type, *, noun: str) -> No
     """
     known = members.get(name)
     if known is not None and _address(known) != _address(made):
-        raise ConfigError(
-            f"two {noun}s are called {name!r}: {_address(known)} and {_address(made)}",
-            remedy="Give one of the two another name",
-        )
+        problem = f"two {noun}s are called {name!r}: {_address(known)} and {_address(made)}"
+        raise ConfigError(problem, remedy="Give one of the two another name")
     members[name] = made
 
 

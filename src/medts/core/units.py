@@ -118,10 +118,8 @@ def conversion_factor(unit: str, to: str) -> float:
     if source == target:
         return 1.0
     if _KNOWN[source] != _KNOWN[target]:
-        raise MedtsError(
-            f"unit {unit!r} measures {_KNOWN[source]}, not {_KNOWN[target]} like {to!r}",
-            remedy="State the unit that the numbers are really in",
-        )
+        problem = f"unit {unit!r} measures {_KNOWN[source]}, not {_KNOWN[target]} like {to!r}"
+        raise MedtsError(problem, remedy="State the unit that the numbers are really in")
     factors = _DIMENSIONS[_KNOWN[source]]
     ratio = factors[source] / factors[target]
     return float(f"{ratio:.15g}")

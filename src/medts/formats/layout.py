@@ -1,7 +1,7 @@
-"""Fitting a record into a file that knows only a flat list of channels, and integers.
+"""Flattening a record into one list of channels, for WFDB, EDF, CSV and EEGLAB files.
 
-WFDB, EDF and CSV hold one list of channels that all start together. What does not fit is refused
-with the remedy to write NPZ, which holds everything; nothing is resampled or cut on the way.
+All channels of such a file start together. What does not fit is refused with the remedy to write
+NPZ, which holds everything; nothing is resampled or cut on the way.
 
 Axes: T samples in time.
 """

@@ -35,9 +35,8 @@ def write(record: Record, path: Path) -> None:
     """
     name = path.stem if path.suffix in (".hea", ".dat") else path.name
     if not re.fullmatch(r"[-\w]+", name):
-        raise MedtsError(
-            f"record name {name!r} has other characters than letters, digits, - and _", path=path
-        )
+        problem = f"record name {name!r} has other characters than letters, digits, - and _"
+        raise MedtsError(problem, path=path)
     channels = flatten(record, path)
     rate = frame_rate(channels)
     per_frame = [int(exact_rate(channel.sampling_rate) / rate) for channel in channels]
@@ -89,9 +88,8 @@ def _check(channel: Channel, path: Path) -> None:
         problem = "infinite values"
     else:
         return
-    raise MedtsError(
-        f"WFDB cannot hold {problem}", path=path, field=f"channel {channel.name}", remedy=REMEDY
-    )
+    problem = f"WFDB cannot hold {problem}"
+    raise MedtsError(problem, path=path, field=f"channel {channel.name}", remedy=REMEDY)
 
 
 def _fits_16_bits(channel: Channel) -> bool:

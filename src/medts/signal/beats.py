@@ -1,9 +1,8 @@
-"""Heartbeats in an ECG: where the R-peaks are, in however many leads there are.
+"""QRS detection (R-peaks) in an ECG of any number of leads, after Pan and Tompkins.
 
-After Pan and Tompkins (IEEE Trans. Biomed. Eng. 32:230, 1985): the band in which a QRS stands
-out, its slope squared, the mean over the length of a QRS, and a threshold that follows the
-signal. Their detector runs along with the recording; this one has all of it at hand, so the
-threshold looks both ways, and the leads vote together.
+Pan and Tompkins (IEEE Trans. Biomed. Eng. 32:230, 1985): the band in which a QRS stands out, its
+slope squared, the mean over the length of a QRS, and a threshold that follows the signal. Their
+detector is online; this one is offline, so the threshold looks both ways, and leads are averaged.
 
 Axes: C channels, T samples in time, N beats.
 """
@@ -15,7 +14,6 @@ from jaxtyping import Float, Int
 
 from medts.core.errors import MedtsError
 from medts.signal.filtering import fir_bandpass
-from medts.signal.moving import find_peaks, moving_maximum, moving_mean, moving_median
 from medts.signal.preprocess import fill_gaps
 
 QRS_BAND_HZ = (5.0, 18.0)
@@ -27,10 +25,10 @@ _EARLIEST_FULL_S = 0.36
 
 
 def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[np.ndarray, "N"]:
-    """Finds the R-peaks of an ECG, as sample indices in time order.
+    """QRS detection (Pan-Tompkins): the R-peaks of an ECG, as sample indices in time order.
 
     Leads that are flat or were not recorded take no part; gaps are bridged. In noise alone peaks
-    are found all the same: nothing here judges quality.
+    are found all the same: signal quality is not judged.
 
     >>> r_peaks = find_r_peaks(stream.signal, stream.sampling_rate)  # doctest: +SKIP
     >>> 60 / np.diff(r_peaks / stream.sampling_rate).mean()  # beats per minute  # doctest: +SKIP
@@ -40,19 +38,19 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
         sampling_rate: Hz.
 
     Raises:
-        MedtsError: If the rate is below 50 Hz, at which a QRS cannot be told from a T wave.
+        MedtsError: If the rate is below 50 Hz, at which a QRS and a T wave look alike.
     """
     if sampling_rate < _LOWEST_RATE_HZ:
-        raise MedtsError(
-            f"{sampling_rate:g} Hz is too slow to find beats",
-            field="sampling_rate",
-            remedy=f"Give a recording of {_LOWEST_RATE_HZ:g} Hz or more",
-        )
+        problem = f"{sampling_rate:g} Hz is too slow to find beats"
+        remedy = f"Give a recording of {_LOWEST_RATE_HZ:g} Hz or more"
+        raise MedtsError(problem, field="sampling_rate", remedy=remedy)
+    from scipy.ndimage import uniform_filter1d  # slow to import, as is scipy.signal below
+
     leads = qrs_band(signal, sampling_rate)
     if not len(leads):
         return np.zeros(0, dtype=np.int64)
     slope = np.gradient(leads, axis=1) * sampling_rate
-    energy = moving_mean((slope**2).mean(axis=0), max(1, round(0.12 * sampling_rate)))
+    energy = uniform_filter1d((slope**2).mean(axis=0), max(1, round(0.12 * sampling_rate)))
     found = _select(energy, sampling_rate)
     magnitude = np.sqrt((leads**2).mean(axis=0))
     return np.unique([_summit(magnitude, at, round(0.1 * sampling_rate)) for at in found]).astype(
@@ -74,19 +72,21 @@ def qrs_band(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Float[np
 
 
 def _select(energy: Float[np.ndarray, "T"], sampling_rate: float) -> list[int]:
-    """Picks the peaks of the energy that are beats.
+    """Selects the peaks of the energy that are beats, by an adaptive threshold.
 
     Two seconds hold a beat, so the median over such maxima is the energy of a usual one; a lone
     artefact or a few large ectopic beats do not move it.
     """
+    from scipy.ndimage import maximum_filter1d, median_filter
+    from scipy.signal import find_peaks
+
     # Every tenth of a second is enough for a level that changes over seconds.
     step = max(1, round(0.1 * sampling_rate))
-    highest = moving_maximum(energy, max(1, round(2.0 * sampling_rate)), step)
-    usual = np.repeat(moving_median(highest, 101), step)[: len(energy)]
+    highest = maximum_filter1d(energy, max(1, round(2.0 * sampling_rate)))[::step]
+    usual = np.repeat(median_filter(highest, 101, mode="nearest"), step)[: len(energy)]
     # Bordered by zeros, for a recording may begin or stop in the middle of a QRS.
-    bordered = np.pad(energy, 1)
     distance = max(1, round(_REFRACTORY_S * sampling_rate))
-    candidates = [int(at) - 1 for at in find_peaks(bordered, distance=distance)]
+    candidates = (find_peaks(np.pad(energy, 1), distance=distance)[0] - 1).tolist()
     accepted: list[int] = []
     for at in candidates:
         if energy[at] < 0.15 * usual[at]:

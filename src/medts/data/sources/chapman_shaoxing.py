@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from medts.core.labels import LabelSet
+from medts.data.ontology import with_phrases
 from medts.data.sources.base import PHYSIONET, Entry, Labels, Source, SourceCard
-from medts.data.sources.physionet import list_challenge_entries, with_phrases
+from medts.data.sources.physionet import list_challenge_entries
 
 
 def _codes(text: str) -> dict[str, str]:

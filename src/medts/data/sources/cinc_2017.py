@@ -15,6 +15,7 @@ from typing import ClassVar
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
+from medts.data.ontology import with_phrases
 from medts.data.sources.base import (
     ODC_BY,
     PHYSIONET,
@@ -25,7 +26,7 @@ from medts.data.sources.base import (
     read_file,
     refused,
 )
-from medts.data.sources.physionet import list_headers, with_phrases
+from medts.data.sources.physionet import list_headers
 
 RHYTHMS = ("N", "A", "O", "~")
 """Normal, atrial fibrillation, another rhythm, too noisy; the score was that of the first three."""

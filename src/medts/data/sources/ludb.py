@@ -16,6 +16,7 @@ from typing import ClassVar
 from medts.core.errors import ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Fact, Record, Statement
+from medts.data.ontology import with_phrases
 from medts.data.sources.base import (
     ODC_BY,
     PHYSIONET,
@@ -31,7 +32,7 @@ from medts.data.sources.base import (
     single,
     spell_out_sex,
 )
-from medts.data.sources.physionet import list_headers, with_phrases
+from medts.data.sources.physionet import list_headers
 
 RHYTHMS = (
     "Sinus rhythm",

@@ -20,6 +20,7 @@ import numpy as np
 from medts.core.errors import ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Fact, Record, Stream
+from medts.data.ontology import with_phrases
 from medts.data.sources.base import (
     ODC_BY,
     PHYSIONET,
@@ -31,7 +32,7 @@ from medts.data.sources.base import (
     refused,
     spell_out_sex,
 )
-from medts.data.sources.physionet import list_headers, with_phrases
+from medts.data.sources.physionet import list_headers
 from medts.data.sources.pieces import keep_last
 
 CORPUS = "MIT-BIH Arrhythmia Database"

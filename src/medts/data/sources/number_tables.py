@@ -51,11 +51,8 @@ def read_numbers(
             convert_options=table_reader.ConvertOptions(column_types=types, null_values=_MISSING),
         )
     except pa.ArrowInvalid as error:
-        raise ReadError(
-            f"not a table of {len(names)} columns of numbers: {error}",
-            path=path,
-            remedy="Fetch the file again",
-        ) from error
+        problem = f"not a table of {len(names)} columns of numbers: {error}"
+        raise ReadError(problem, path=path, remedy="Fetch the file again") from error
     if not table.num_rows:
         raise ReadError("the table has no rows", path=path)
     return {name: table[name].to_numpy() for name in names}

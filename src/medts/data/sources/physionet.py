@@ -12,10 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Fact, Record, Statement
-from medts.data.ontology import class_concepts, prompts
 from medts.data.sources.base import (
     Entry,
     Labels,
@@ -47,13 +45,6 @@ def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
     if not headers:
         raise wrong_folder(f"holds no recording {pattern}", folder, corpus)
     return sorted(headers, key=lambda header: (len(header.stem), header.as_posix()))
-
-
-def with_phrases(label_set: LabelSet) -> LabelSet:
-    """Adds the ontology's wordings to every class that it has."""
-    meanings = {name: class_concepts(label_set, name) for name in label_set.classes}
-    phrases = {name: prompts(codes[0]) for name, codes in meanings.items() if codes}
-    return label_set.but(phrases=phrases)
 
 
 def read_comments(header: Path) -> tuple[tuple[str, ...], dict[str, str]]:

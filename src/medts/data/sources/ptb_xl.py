@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 from medts.core.errors import ConfigError, ReadError, unknown_name
 from medts.core.labels import LabelSet, number_text
 from medts.core.records import Fact, Record, Statement
-from medts.data.ontology import class_concepts, concepts, prompts, statements
+from medts.data.ontology import concepts, statements, with_phrases
 from medts.data.report_grades import GRADES, grade_of
 from medts.data.sources.base import (
     PHYSIONET,
@@ -67,8 +67,7 @@ _CLASS_OF = _label_classes()
 
 def _label_set(part: str, kind: Literal["single", "multi"] = "multi") -> LabelSet:
     classes = tuple(dict.fromkeys(_CLASS_OF[part.removesuffix("-single")].values()))
-    bare = LabelSet(name=f"ptb-xl/{part}", classes=classes, kind=kind, system=SYSTEM)
-    return bare.but(phrases={name: prompts(class_concepts(bare, name)[0]) for name in classes})
+    return with_phrases(LabelSet(name=f"ptb-xl/{part}", classes=classes, kind=kind, system=SYSTEM))
 
 
 _GRADE_WORDS = {name: name.replace("_", " ") for name in GRADES}
@@ -310,12 +309,9 @@ def _check_statements(path: Path) -> None:
         found = (row.text("diagnostic_class"), row.text("diagnostic_subclass"))
         expected = ("unknown", "unknown") if known is None else (known.superclass, known.subclass)
         if found != expected:
-            raise ReadError(
-                f"statement {code!r} belongs to {found}, in PTB-XL 1.0.3 to {expected}",
-                path=path,
-                field=f"row {row.number}",
-                remedy="Use the file of PTB-XL 1.0.3",
-            )
+            problem = f"statement {code!r} belongs to {found}, in PTB-XL 1.0.3 to {expected}"
+            remedy = "Use the file of PTB-XL 1.0.3"
+            raise ReadError(problem, path=path, field=f"row {row.number}", remedy=remedy)
 
 
 def _read_rows(table: Path, columns: tuple[str, ...]) -> list[_Row]:
