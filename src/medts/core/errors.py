@@ -1,4 +1,4 @@
-"""Errors a user can cause and mend: each says where, what is wrong, and what to do.
+"""Errors that a user can cause and mend: cause, path, field and remedy.
 
 Everything raised for bad input derives from `MedtsError`; the command line prints its text and
 nothing else. A broken promise inside the package is an `assert`, never one of these.
@@ -38,7 +38,7 @@ class ReadError(MedtsError):
 
 
 class StoreError(MedtsError):
-    """A store that is missing, incomplete, or does not hold what was asked for."""
+    """A store that is missing, incomplete, or lacks what is needed."""
 
 
 class ConfigError(MedtsError):

@@ -46,7 +46,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of every record of a corpus."""
+    """Counts of listed, stored and quarantined records of a corpus."""
 
     corpus: str
     n_listed: int

@@ -53,21 +53,13 @@ class LabelTable:
         return frozenset(self._labels)
 
     def fact(self, name: str) -> tuple[str, ...]:
-        """Returns a column that is no class, as text.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
+        """Returns a column that is no class, as text."""
         if name not in self._facts:
             raise unknown_name(f"fact of {self._path.name}", name, self._facts)
         return self._facts[name]
 
     def target(self, classes: Sequence[str]) -> Float[np.ndarray, "R K"]:
-        """Returns zeros and ones in the order of the given names (multi-hot encoding).
-
-        Raises:
-            UnknownNameError: If the table has no such class.
-        """
+        """Returns zeros and ones in the order of the given names (multi-hot encoding)."""
         for name in classes:
             if name not in self._labels:
                 raise unknown_name(f"class of {self._path.name}", name, self._labels)
@@ -82,11 +74,7 @@ class LabelTable:
 
 
 def rows_in_file_order(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Returns header and rows of a CSV file; empty lines, also before the header, are skipped.
-
-    Raises:
-        ReadError: If the file is missing or malformed, or names a column twice.
-    """
+    """Returns header and rows of a CSV file; empty lines, also before the header, are skipped."""
     if not path.is_file():
         raise ReadError("no such file", path=path)
     with path.open(newline="", encoding="utf-8") as file:

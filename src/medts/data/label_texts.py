@@ -13,11 +13,7 @@ from medts.data.recordings import Recordings
 
 
 def in_words(store: Recordings, name: str) -> LabelSet:
-    """Returns a label set of a store with phrases for its classes and a description.
-
-    Raises:
-        UnknownNameError: If no corpus of the store has it.
-    """
+    """Returns a label set of a store with phrases for its classes and a description."""
     label_set = with_phrases(store.label_set(name))
     if label_set.description:
         return label_set

@@ -102,11 +102,7 @@ def collate_one_set(
     config: Preprocessing,
     label_sets: Sequence[LabelSet],
 ) -> Batch:
-    """Puts windows of one dataset into a batch of its label set.
-
-    Raises:
-        ConfigError: If they come from several.
-    """
+    """Puts windows of one dataset into a batch of its label set."""
     numbers = sorted({number for number, _ in items})
     if len(numbers) != 1:
         names = ", ".join(label_sets[number].name for number in numbers)

@@ -57,7 +57,7 @@ class Concept:
 
 
 def statements(kind: str | None = None) -> tuple[Concept, ...]:
-    """Returns the SCP-ECG statements, all or of one kind, in the order of PTB-XL's table.
+    """SCP-ECG statements of PTB-XL, all or of one kind, in the order of its table.
 
     >>> [statement.code for statement in statements("rhythm")][:3]
     ['SR', 'AFIB', 'STACH']
@@ -100,7 +100,7 @@ def prompts(code: str, language: Language = "en") -> tuple[str, ...]:
 
 
 def by_snomed(code: str) -> Concept | None:
-    """Returns the concept of a SNOMED CT code, or None where the tables lack it."""
+    """SNOMED CT lookup: the concept of a code, or None where the tables lack it."""
     return _snomed_owner().get(code)
 
 
@@ -195,7 +195,7 @@ def plain_spelling(text: str) -> str:
 
 
 def mentions(sentence: str) -> set[str]:
-    """Finds the concepts that a sentence states, negated ones left out (as NegEx does).
+    """Finding extraction with negation detection (as NegEx): the concepts that a sentence states.
 
     A finding called possible or not excluded counts as stated, just as PTB-XL counts a statement
     at any likelihood. Only the narrowest concept named is returned; see `ancestors`.

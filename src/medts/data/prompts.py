@@ -85,11 +85,7 @@ def n_long_prompts(prompts: Mapping[str, Sequence[str]], *, words: int = LONG_WO
 
 
 def check_prompts(prompts: Mapping[str, Sequence[str]], *, where: str | Path) -> None:
-    """Checks that every class has prompts, none twice and none that another class has.
-
-    Raises:
-        MedtsError: If not; the classes are named.
-    """
+    """Checks that every class has prompts, none twice and none that another class has."""
     owner: dict[str, str] = {}
     for name, texts in prompts.items():
         if not texts or not all(any(map(str.isalnum, text)) for text in texts):

@@ -67,7 +67,7 @@ class Recordings(ABC):
 
     @abstractmethod
     def record(self, row: int) -> Record:
-        """Returns one record with all that is known about it."""
+        """Returns one record with report, statements, annotations and facts."""
 
     @property
     def where(self) -> Path | None:

@@ -49,7 +49,7 @@ class Coverage:
 def detect_language(text: str) -> ReportLanguage:
     """Language detection: the language of most of the words that the lexicon has.
 
-    Words of several languages (``normal``, ``infarkt``) do not count; a tie, or no known word at
+    Words of several languages (``normal``, ``infarkt``) do not count; a tie, or no such word at
     all, is ``unknown``.
 
     >>> [detect_language(text) for text in ("sinusrhythmus, normales ekg", "Ritmo sinusal")]
@@ -102,8 +102,8 @@ def without_paperwork(text: str) -> str:
     'normales ekg'
     """
     found = pieces(text)
-    said = [each for each in found if each.phrase is None or each.phrase.role != "empty"]
-    return text if len(said) == len(found) else _glue(said)
+    kept = [each for each in found if each.phrase is None or each.phrase.role != "empty"]
+    return text if len(kept) == len(found) else _glue(kept)
 
 
 def coverage(reports: Iterable[Iterable[str]]) -> Coverage:

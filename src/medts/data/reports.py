@@ -68,7 +68,7 @@ class PreparedReports:
         masked: Names, dates and numbers found, by kind.
         leaks_removed: Reports that carried annotators' codes, which were cut off.
         n_cut: Reports of more words than are read.
-        coverage: How much of the reports in other languages than English the lexicon knows.
+        coverage: Coverage of the reports in other languages than English by the lexicon.
     """
 
     reports: tuple[Report | None, ...]
@@ -164,7 +164,7 @@ def hide_persons(text: str) -> tuple[str, dict[str, int]]:
 
 
 def without_classes(sentences: Sequence[str], label_set: LabelSet) -> tuple[str, ...]:
-    """Returns the sentences that name no class of a label set; possibly none.
+    """Redaction: the sentences that name no class of a label set; possibly none.
 
     A sentence names a class if it names its concept, a narrower one or a broader one, denied or
     not: "no ST elevation" reveals the class as much as "ST elevation" does. The ontology has
@@ -183,7 +183,7 @@ def without_classes(sentences: Sequence[str], label_set: LabelSet) -> tuple[str,
 
 
 def distinct(texts: Sequence[str | None]) -> tuple[list[str], Int[np.ndarray, "n"]]:
-    """Returns each text once, in order of appearance, and for every input its place among them.
+    """Deduplication: each text once, in order of appearance, and for every input its place there.
 
     The place of None is -1. Two records with the same place are each other's positives.
 
@@ -199,7 +199,7 @@ def prepare(texts: Sequence[str | None], settings: ReportSettings | None = None)
     """Cleans, masks, translates, redacts and splits the reports of a corpus, one result per report.
 
     Raises:
-        ConfigError: If reports are to be redacted, and no label set is known to the ontology, or
+        ConfigError: If reports are to be redacted, and the ontology has none of the label sets, or
             if nothing is left of the text that stands in for them.
     """
     settings = settings or ReportSettings()
@@ -239,9 +239,6 @@ def as_read(texts: Sequence[str | None], settings: ReportSettings | None) -> tup
     """Returns reports as a model reads them, in their places; as written without settings.
 
     Each text is prepared once per process.
-
-    Raises:
-        ConfigError: As `prepare` does.
     """
     if settings is None:
         return tuple(texts)

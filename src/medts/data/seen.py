@@ -25,7 +25,7 @@ _KEY_BYTES = 32
 
 
 class Seen(Config):
-    """What a model has seen of one corpus."""
+    """Folds and subjects of one corpus that a model was trained or selected on."""
 
     corpus: str
     """Name of the corpus."""
@@ -105,7 +105,7 @@ def key_id_of(key: bytes) -> str:
 
 
 def subject_tokens(subject_ids: Iterable[str], key: bytes | None) -> tuple[str, ...]:
-    """Returns each subject once, sorted: HMAC-SHA256 under a key, or plain without one."""
+    """HMAC-SHA256 pseudonymisation of subject ids, each once, sorted; plain ids without a key."""
     if key is None:
         return tuple(sorted({str(each) for each in subject_ids}))
     found = (hmac.new(key, str(each).encode(), hashlib.sha256).hexdigest() for each in subject_ids)
@@ -115,11 +115,7 @@ def subject_tokens(subject_ids: Iterable[str], key: bytes | None) -> tuple[str, 
 def seen_in(
     store: Recordings, train: Int[np.ndarray, "n"], validation: Int[np.ndarray, "m"]
 ) -> tuple[Seen, ...]:
-    """Returns what a run on some rows of a store sees, by corpus.
-
-    Raises:
-        ConfigError: If a corpus is private and no site key can be read or written.
-    """
+    """Returns what a run on some rows of a store sees, by corpus."""
     rows = np.concatenate([train, validation])
     found = []
     for corpus in sorted({str(each) for each in store.corpus_of_row[rows]}):
@@ -139,7 +135,7 @@ def seen_in(
 
 
 def merge_seen(*parts: Iterable[Seen]) -> tuple[Seen, ...]:
-    """Returns together what several models have seen, such as one and that it started from."""
+    """Merges what several models have seen, such as a fine-tuned one and its pretrained encoder."""
     together: dict[tuple[str, str], Seen] = {}
     for each in (seen for part in parts for seen in part):
         known = together.get((each.corpus, each.key_id), Seen(corpus=each.corpus))

@@ -56,7 +56,7 @@ class Quantised:
 
 
 def quantise(stream: Stream) -> Quantised:
-    """Turns physical values into integers, without loss where the resolution allows it."""
+    """Quantises physical values to int16, without loss where the resolution allows it."""
     signal = stream.signal.astype(np.float64)
     is_finite = np.isfinite(signal)
     n_channels = len(signal)
@@ -90,7 +90,7 @@ def dequantise(
     *,
     is_exact: bool = True,
 ) -> None:
-    """Writes physical values into ``out``; ``entry`` is a value of `STREAM_TYPE`.
+    """Dequantises into ``out``; ``entry`` is a value of `STREAM_TYPE`.
 
     Exact, the product is rounded once, from double precision, as by a reader of the original
     file. In single precision it is three times faster, off by one in the last place at most.

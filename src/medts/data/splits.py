@@ -54,7 +54,7 @@ Folds = Annotated[
 
 
 class Split(Config):
-    """Which folds train and which choose; a corpus takes those of the folds that it has.
+    """Training and validation folds of a subject-wise split; a corpus takes those that it has.
 
     >>> Split(train="1-7", validation="8").train
     ('1', '2', '3', '4', '5', '6', '7')
@@ -68,7 +68,7 @@ class Split(Config):
 
 
 class Subsample(Config):
-    """Which of the training records keep their labels."""
+    """Label subsampling: which training records keep their labels (label fraction, few-shot)."""
 
     fraction: float = Field(default=1.0, gt=0)
     """Share of the training records whose labels are used, or their number where above 1."""
@@ -238,7 +238,7 @@ def labelled_part(
     return np.sort(stratified_order(target, seed)[:n_wanted])
 
 
-def draw_shots(
+def sample_shots(
     store: Recordings, part: Part, shots: int, seed: int | list[int]
 ) -> Int[np.ndarray, "n"]:
     """Samples ``shots`` examples of each class (few-shot), or all that it has, as positions."""

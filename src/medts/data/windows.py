@@ -35,7 +35,7 @@ from medts.tensors.batch import Batch, StreamBatch
 def collate(
     examples: Sequence[Example], config: Preprocessing, label_set: LabelSet | None = None
 ) -> Batch:
-    """Puts windows into one batch; shorter ones are padded at their end and marked.
+    """Collates windows into one batch; shorter ones are padded at their end and masked.
 
     Raises:
         MedtsError: If no stream is present in one of the windows.

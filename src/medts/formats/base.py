@@ -156,11 +156,7 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
 
 
 def check_renamed(path: Path, names: Iterable[str], hints: Hints) -> None:
-    """Checks that the file has every channel that the caller renames.
-
-    Raises:
-        ReadError: If it lacks one.
-    """
+    """Checks that the file has every channel that the caller renames."""
     found = [canonical_channel(name) for name in names]
     if missing := [old for old in hints.rename or {} if old not in found]:
         problem = f"no channel {', '.join(missing)} to rename"
@@ -170,11 +166,7 @@ def check_renamed(path: Path, names: Iterable[str], hints: Hints) -> None:
 def settle_rate(
     path: Path, stated: float | None, hints: Hints, *, tolerance: float = 1e-6
 ) -> float:
-    """Returns the sampling rate of a file in Hz.
-
-    Raises:
-        ReadError: If neither file nor caller has it, or if they contradict each other.
-    """
+    """Returns the sampling rate of a file in Hz."""
     if stated is None and hints.sampling_rate is None:
         problem = "the file does not say its sampling rate"
         remedy = "Pass sampling_rate= in Hz"

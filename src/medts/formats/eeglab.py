@@ -134,9 +134,6 @@ def load_matlab(path: Path, *, simplify: bool) -> dict[str, Any]:
     Args:
         path: The file.
         simplify: Structures become dictionaries, and axes of length one vanish.
-
-    Raises:
-        ReadError: If it is damaged, or of MATLAB 7.3.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -234,7 +231,7 @@ def _annotations(
 
 
 def _conventional_unit(name: str, hints: Hints) -> str:
-    """Returns µV where the channel is a voltage; the file says nothing of the others."""
+    """Returns µV where the channel is a voltage; the file has nothing on the others."""
     held = UNIT_OF[hints.modality or guess_modality(name)]
     return "uV" if held in _VOLTS and hints.unit is None else ""
 

@@ -23,11 +23,7 @@ REMEDY = "Write it as .npz, which holds every record"
 
 
 def flatten(record: Record, path: Path) -> list[Channel]:
-    """Lists the channels of all streams, in ASCII units.
-
-    Raises:
-        MedtsError: If streams start or end at different times, or a name occurs twice.
-    """
+    """Lists the channels of all streams, in ASCII units."""
     if any(stream.start_s != 0 for stream in record.streams.values()):
         raise MedtsError("streams start at different times", path=path, remedy=REMEDY)
     durations = {exact_duration_s(s.n_samples, s.sampling_rate) for s in record.streams.values()}

@@ -80,7 +80,7 @@ def read(
     modality: str | None = None,
     rename: Mapping[str, str] | None = None,
 ) -> Record:
-    """Reads a recording of any known format into streams in the package's units.
+    """Reads a recording of any format into streams in the package's units.
 
     >>> read("100.hea").streams["ecg"].channels  # doctest: +SKIP
     ('MLII', 'V5')

@@ -116,9 +116,6 @@ def decode(data: bytes, path: Path) -> Marks:
     Args:
         data: The file.
         path: Where it was read, for errors.
-
-    Raises:
-        ReadError: If it is cut short or begins with no mark.
     """
     if len(data) % 2:
         raise ReadError("an odd number of bytes is no annotation file", path=path)
@@ -238,9 +235,6 @@ def encode_annotations(
         end_s: Where the record ends; a rhythm that ends before that and before the next one is
             followed by one without a name.
         path: Where the file will be, for errors.
-
-    Raises:
-        MedtsError: If a time is negative or a label longer than the format can hold.
     """
     marks: list[tuple[int, bool, str, bytes]] = []
     ordered = sorted(annotations, key=lambda annotation: annotation.time_s)

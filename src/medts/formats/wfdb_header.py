@@ -127,11 +127,7 @@ class Signal:
 
 
 def find_header(path: Path) -> HeaderText | None:
-    """Returns the header that ``path`` is, belongs to, or is the bare record name of.
-
-    Raises:
-        ReadError: If the file may not be read.
-    """
+    """Returns the header that ``path`` is, belongs to, or is the bare record name of."""
     if not path.name:
         return None
     try:
@@ -194,11 +190,7 @@ def _split(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def parse(text: HeaderText) -> Header:
-    """Reads the record line.
-
-    Raises:
-        ReadError: If a number of it is impossible.
-    """
+    """Reads the record line."""
     name, n_channels, *words = text.lines[0].split()
     rate, n_frames = None, None
     if words:
@@ -243,7 +235,9 @@ def parse_start(text: str) -> datetime | None:
             int(day["year"]),
             _MONTHS.index(month[:3]) + 1 if month.isalpha() else int(month),
             int(day["day"]),
-            *(int(clock[each] or 0) for each in ("hour", "minute", "second")),
+            int(clock["hour"] or 0),
+            int(clock["minute"]),
+            int(clock["second"]),
             microsecond,
         )
     except ValueError:  # such as 00/00/0000, which some write for an unknown date
@@ -251,11 +245,7 @@ def parse_start(text: str) -> datetime | None:
 
 
 def parse_signals(header: Header) -> list[Signal]:
-    """Reads the signal lines.
-
-    Raises:
-        ReadError: If they are too many, too few or garbled.
-    """
+    """Reads the signal lines."""
     lines = header.text.lines[1:]
     if len(lines) != header.n_channels:
         problem = f"{header.n_channels} channels are promised, {len(lines)} described"
@@ -302,11 +292,7 @@ def _parse_signal(line: str, row: int, path: Path) -> Signal:
 
 
 def parse_segments(header: Header) -> list[tuple[str, int | None]]:
-    """Reads the segment lines: names and lengths in frames, None where a line has no length.
-
-    Raises:
-        ReadError: If they are too many, too few or garbled.
-    """
+    """Reads the segment lines: names and lengths in frames, None where a line has no length."""
     lines = header.text.lines[1:]
     if len(lines) != header.n_segments:
         problem = f"{header.n_segments} segments are promised, {len(lines)} listed"

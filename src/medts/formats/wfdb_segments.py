@@ -42,9 +42,6 @@ def join_segments(header: Header, hints: Hints) -> tuple[float, list[Channel]]:
     """Returns the frame rate and the joined channels.
 
     A channel has a resolution where all its segments have the same.
-
-    Raises:
-        ReadError: If a segment is missing, or contradicts the header or the others.
     """
     layout, segments, n_frames = _read_segments(header)
     if header.n_frames not in (None, n_frames):
@@ -163,7 +160,7 @@ def _join(parts: list[tuple[_Segment, int]], signal: Signal, n_frames: int, rate
 
 
 def _factor(signal: Signal, unit: str, header: Header) -> float:
-    if signal.unit == unit:  # also where the unit is none that is known
+    if signal.unit == unit:  # also where the unit is unknown
         return 1.0
     try:
         return conversion_factor(signal.unit, unit)

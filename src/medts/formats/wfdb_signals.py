@@ -52,9 +52,6 @@ def read_samples(
     """Reads the integers of every signal, skew undone, and the number of frames.
 
     Each signal has its samples per frame; None where nothing of it is stored.
-
-    Raises:
-        ReadError: If a file is missing, contradicts the header, or no file is named at all.
     """
     n_frames = header.n_frames
     found: list[np.ndarray | None] = [None] * len(signals)
@@ -83,11 +80,7 @@ def read_samples(
 def to_physical(
     samples: Int[np.ndarray, "T"], signal: Signal, path: Path
 ) -> Float[np.ndarray, "T"]:
-    """Returns values in the signal's unit, NaN where nothing was recorded.
-
-    Raises:
-        ReadError: If the signal is uncalibrated.
-    """
+    """Returns values in the signal's unit, NaN where nothing was recorded."""
     if signal.gain is None:
         problem = "no gain, so the amplitudes are uncalibrated"
         remedy = "State gain and unit, such as 200/mV, if they are known"
@@ -109,11 +102,7 @@ def to_physical(
 
 
 def not_recorded(n_samples: int, path: Path) -> Float[np.ndarray, "T"]:
-    """Returns a gap, of NaN.
-
-    Raises:
-        ReadError: If it is longer than any recording: no file bounds what a header says of gaps.
-    """
+    """Returns a gap, of NaN."""
     if n_samples > _LONGEST_GAP:
         raise ReadError(
             f"{n_samples} samples were not recorded, by the header; more than {_LONGEST_GAP} are "

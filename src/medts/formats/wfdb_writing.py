@@ -1,6 +1,6 @@
 """Writing WFDB: one header and one signal file, with beats and rhythms in an `.atr` beside them.
 
-Where a stream knows its resolution, the recorder's integers are written back without loss;
+Where a stream has its resolution, the recorder's integers are written back without loss;
 otherwise a channel's range is spread over 16 bits, or over 32 if a spike makes 16 too coarse.
 Report, statements and facts other than age and sex have no place in WFDB.
 
@@ -117,7 +117,7 @@ def _to_integers(channel: Channel, code: str) -> tuple[Int[np.ndarray, "T"], flo
     elif finite.size:
         low, high = float(finite.min()), float(finite.max())
         centre = (low + high) / 2
-        # float32 cannot tell steps finer than the second bound, nor the header a larger baseline
+        # float32 has no steps finer than the second bound, nor the header a larger baseline
         bounds = [_N_STEPS[code] / (high - low)] if high > low else []
         bounds += [2**30 / abs(centre)] if centre != 0 else []
         gain = float(f"{min(bounds, default=1.0):.9g}")

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from medts.core.errors import MedtsError
 from medts.signal.filtering import fir_bandpass
+from medts.signal.moving import find_peaks, moving_maximum, moving_mean, moving_median
 from medts.signal.preprocess import fill_gaps
 
 QRS_BAND_HZ = (5.0, 18.0)
@@ -44,13 +45,11 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
         problem = f"{sampling_rate:g} Hz is too slow to find beats"
         remedy = f"Give a recording of {_LOWEST_RATE_HZ:g} Hz or more"
         raise MedtsError(problem, field="sampling_rate", remedy=remedy)
-    from scipy.ndimage import uniform_filter1d  # slow to import, as is scipy.signal below
-
     leads = qrs_band(signal, sampling_rate)
     if not len(leads):
         return np.zeros(0, dtype=np.int64)
     slope = np.gradient(leads, axis=1) * sampling_rate
-    energy = uniform_filter1d((slope**2).mean(axis=0), max(1, round(0.12 * sampling_rate)))
+    energy = moving_mean((slope**2).mean(axis=0), max(1, round(0.12 * sampling_rate)))
     found = _select(energy, sampling_rate)
     magnitude = np.sqrt((leads**2).mean(axis=0))
     return np.unique([_summit(magnitude, at, round(0.1 * sampling_rate)) for at in found]).astype(
@@ -59,7 +58,7 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
 
 
 def qrs_band(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Float[np.ndarray, "C2 T"]:
-    """Filters the leads that hold something to the band of the QRS, each to a size near one."""
+    """Band-pass of the QRS of the leads that hold something, each scaled to about one."""
     filled = np.stack([fill_gaps(row) for row in signal.astype(np.float64)])
     filled = filled[np.ptp(filled, axis=1) > 0] if filled.shape[1] else filled[:0]
     if not len(filled):
@@ -77,16 +76,14 @@ def _select(energy: Float[np.ndarray, "T"], sampling_rate: float) -> list[int]:
     Two seconds hold a beat, so the median over such maxima is the energy of a usual one; a lone
     artefact or a few large ectopic beats do not move it.
     """
-    from scipy.ndimage import maximum_filter1d, median_filter
-    from scipy.signal import find_peaks
-
     # Every tenth of a second is enough for a level that changes over seconds.
     step = max(1, round(0.1 * sampling_rate))
-    highest = maximum_filter1d(energy, max(1, round(2.0 * sampling_rate)))[::step]
-    usual = np.repeat(median_filter(highest, 101, mode="nearest"), step)[: len(energy)]
+    highest = moving_maximum(energy, max(1, round(2.0 * sampling_rate)), step)
+    usual = np.repeat(moving_median(highest, 101), step)[: len(energy)]
     # Bordered by zeros, for a recording may begin or stop in the middle of a QRS.
+    bordered = np.pad(energy, 1)
     distance = max(1, round(_REFRACTORY_S * sampling_rate))
-    candidates = (find_peaks(np.pad(energy, 1), distance=distance)[0] - 1).tolist()
+    candidates = [int(at) - 1 for at in find_peaks(bordered, distance=distance)]
     accepted: list[int] = []
     for at in candidates:
         if energy[at] < 0.15 * usual[at]:

@@ -84,7 +84,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Heart:
-    """How one heart lies, conducts and recovers.
+    """Parameters of a simulated heart: axis, conduction, repolarisation.
 
     Args:
         pr_s: Start of the P wave to start of the QRS, s.
@@ -240,7 +240,7 @@ def electrode_potentials(
 
 @dataclass(frozen=True)
 class Noise:
-    """What the electrodes pick up besides the heart, as typical amplitudes in mV.
+    """Noise of electrodes (baseline wander, mains, EMG, motion), as typical amplitudes in mV.
 
     Args:
         wander_mv: Drift below 0.5 Hz by breathing and skin potentials.
@@ -294,7 +294,7 @@ def _tones(
 def leads_from_electrodes(
     potentials: Float[np.ndarray, "9 T"], off: tuple[str, ...] = ()
 ) -> Float[np.ndarray, "12 T"]:
-    """Forms the twelve leads in whole microvolts, in the order of `STANDARD_12LEADS`.
+    """Forms the twelve leads in whole microvolts, in the order of `STANDARD_12_LEADS`.
 
     Leads that need an electrode which is ``off`` are NaN: one chest electrode costs its own
     lead, a limb electrode also the Wilson terminal and with it all chest leads.

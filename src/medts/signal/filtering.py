@@ -174,7 +174,8 @@ def _butterworth(
     from scipy import signal as dsp
 
     edge = [each for each in (low_hz, high_hz) if each is not None]
-    kind = "bandpass" if len(edge) == 2 else "highpass" if high_hz is None else "lowpass"
+    edge = edge[0] if len(edge) == 1 else edge
+    kind = "highpass" if high_hz is None else "lowpass" if low_hz is None else "bandpass"
     return np.asarray(dsp.butter(order, edge, btype=kind, fs=sampling_rate, output="sos"))
 
 

@@ -20,7 +20,7 @@ def to_grid(
     *,
     longest_step_s: float,
 ) -> Float[np.ndarray, "C T"]:
-    """Returns values at even times from the first timestamp to the last.
+    """Resamples uneven timestamps to an even grid, from the first to the last, gaps as NaN.
 
     Args:
         times_s: Timestamps in seconds, in order; equal ones are allowed.

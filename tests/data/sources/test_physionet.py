@@ -7,8 +7,8 @@ import pytest
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.data.ontology import with_phrases
-from medts.data.sources.base import hashed_fold
 from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import hashed_fold
 
 
 def test_present_and_promised_recordings_are_listed_once_and_by_number(tmp_path):

@@ -14,18 +14,9 @@ from typing import ClassVar
 from medts.core.errors import ReadError
 from medts.core.montage import MONTAGES
 from medts.core.records import Fact
-from medts.data.sources.base import (
-    Entry,
-    Source,
-    SourceCard,
-    read_file,
-    read_rows,
-    refused,
-    require_file,
-    single,
-    spell_out_sex,
-)
+from medts.data.sources.base import Entry, Source, SourceCard, single
 from medts.data.sources.pieces import Bout, keep_last, list_pieces
+from medts.data.sources.reading import read_file, read_rows, refused, require_file, spell_out_sex
 
 CORPUS = "ADFTD"
 
@@ -62,14 +53,14 @@ class Adftd(Source):
         ),
         obtain="https://openneuro.org/datasets/ds004504",
         defects=(
-            "the label is a person's disease: pieces of one recording are copies of one answer, "
+            "the label is a person's disease: pieces of one recording are copies of one label, "
             "so count subjects, not pieces",
             "the authors cut bad stretches out of the cleaned recordings: time jumps there, and "
-            "nothing in the signal says where unless the dataset has boundary events",
+            "nothing in the signal marks it unless the dataset has boundary events",
             "of the raw recordings README says that Cz is the reference, their sidecars A1 A2",
-            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: sex tells "
-            "of the class",
-            "the parts of the split follow subject numbers; they were not drawn at random",
+            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: sex is "
+            "confounded with the class",
+            "the parts of the split follow subject numbers; they were not sampled at random",
             "less than five seconds at the end of a recording are left out",
         ),
         is_public=True,
@@ -132,11 +123,7 @@ def folds_of(group_of: Mapping[str, str]) -> dict[str, str]:
 
 @keep_last
 def read_recording(file: Path, label: str, facts: Sequence[tuple[str, Fact]]) -> tuple[Bout, ...]:
-    """Reads one recording, which is one bout.
-
-    Raises:
-        ReadError: If it is missing or damaged, or does not hold the 19 channels.
-    """
+    """Reads one recording, which is one bout."""
     record = read_file(require_file(file, corpus=CORPUS))
     held = {name for stream in record.streams.values() for name in stream.channels}
     if list(record.streams) != ["eeg"] or held != set(ELECTRODES):

@@ -16,8 +16,9 @@ import numpy as np
 from medts.core.errors import ReadError
 from medts.core.montage import MONTAGES, canonical_channel
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard, refused, single, wrong_folder
+from medts.data.sources.base import Entry, Source, SourceCard, single
 from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered
+from medts.data.sources.reading import refused, wrong_folder
 
 CORPUS = "APAVA"
 RATE = 256.0
@@ -61,7 +62,7 @@ class Apava(Source):
         ),
         obtain="https://osf.io/jbysn/ (AD_Data.tar.gz)",
         defects=(
-            "the files do not say who is ill: the list of patients is the one that Medformer and "
+            "the files have no diagnoses: the list of patients is the one that Medformer and "
             "COMET publish",
             "the files state no unit: the values are taken to be µV, and a file whose middle "
             "channel deviates by less than 0.5 or more than 500 is refused",
@@ -119,12 +120,7 @@ def fold_of(number: int) -> str:
 
 @keep_last
 def read_subject(file: Path, label: str) -> tuple[Bout, ...]:
-    """Reads one subject, a bout for every trial.
-
-    Raises:
-        ReadError: If the file is damaged, is no FieldTrip structure, holds other channels, another
-            rate or trials of another length, or amplitudes that are no EEG in µV.
-    """
+    """Reads one subject, a bout for every trial."""
     fields = _fields(file)
     names = tuple(canonical_channel(str(cell.item())) for cell in fields["label"])
     if set(names) != set(ELECTRODES) or len(names) != len(ELECTRODES):

@@ -18,18 +18,9 @@ import numpy as np
 from medts.core.errors import ReadError
 from medts.core.montage import guess_modality
 from medts.core.records import Annotation, Fact, Record, Stream
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Source,
-    SourceCard,
-    refused,
-    require_file,
-    spell_out_sex,
-)
-from medts.data.sources.number_tables import read_numbers
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard
 from medts.data.sources.pieces import numbered
+from medts.data.sources.reading import read_numbers, refused, require_file, spell_out_sex
 
 CORPUS = "BIDMC"
 
@@ -53,7 +44,7 @@ _NUMERICS = {
 class Bidmc(Source):
     """BIDMC 1.0.0 (ODC-By 1.0): 53 recordings of 8 min; ECG, PPG, respiration and pressures.
 
-    Numerics are at 1 Hz, breaths are annotations. Persons are told apart by their MIMIC II id;
+    Numerics are at 1 Hz, breaths are annotations. Persons differ by their MIMIC II id;
     each is a fold, numbered by the first recording.
     """
 
@@ -97,11 +88,7 @@ class Bidmc(Source):
 
 
 def load_recording(stem: Path, *, subject_id: str, facts: dict[str, Fact]) -> Record:
-    """Reads signals, numerics and breaths of one recording.
-
-    Raises:
-        ReadError: If one of its files is missing or damaged, or a column is unknown.
-    """
+    """Reads signals, numerics and breaths of one recording."""
     files = {part: stem.with_name(f"{stem.name}_{part}.csv") for part in ("Signals", "Numerics")}
     signals, numerics = (read_numbers(require_file(file, corpus=CORPUS)) for file in files.values())
     for table, rate, file in zip(

@@ -67,20 +67,17 @@ class ChapmanShaoxing(Source):
             "published tables drop every record with a code that the corpus's table lacks; here "
             "only the code is left without a class",
             "several acronyms share a code (LBBB, LBBBB, LFBBB; IDC, IVB; SAAWR, WAVN; five kinds "
-            "of MI): the recordings cannot tell them apart",
+            "of MI): the recordings do not distinguish them",
             "STE is coded as an abnormal ST interval (164930006), STTU as ST elevation "
             "(164931005); classes keep the acronyms of the corpus",
             "some headers are broken: such recordings are quarantined",
         ),
         is_public=True,
     )
-    label_sets = tuple(
-        with_phrases(LabelSet(name=f"chapman-shaoxing/{part}", classes=tuple(classes), kind=kind))
-        for part, classes, kind in (
-            ("findings", FINDINGS, "multi"),
-            ("rhythm", RHYTHMS, "multi"),
-            ("rhythm-4", FOUR_RHYTHMS, "single"),
-        )
+    label_sets = (
+        with_phrases(LabelSet(name=f"{name}/findings", classes=tuple(FINDINGS), kind="multi")),
+        with_phrases(LabelSet(name=f"{name}/rhythm", classes=tuple(RHYTHMS), kind="multi")),
+        with_phrases(LabelSet(name=f"{name}/rhythm-4", classes=tuple(FOUR_RHYTHMS), kind="single")),
     )
 
     def entries(self, path: Path) -> Iterator[Entry]:

@@ -16,17 +16,9 @@ from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.ontology import with_phrases
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Source,
-    SourceCard,
-    hashed_fold,
-    read_file,
-    refused,
-)
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard
 from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import hashed_fold, read_file, refused
 
 RHYTHMS = ("N", "A", "O", "~")
 """Normal, atrial fibrillation, another rhythm, too noisy; the score was that of the first three."""

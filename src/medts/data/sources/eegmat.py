@@ -13,19 +13,9 @@ from typing import ClassVar
 
 from medts.core.errors import ReadError
 from medts.core.records import Fact
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Source,
-    SourceCard,
-    read_file,
-    read_rows,
-    require_file,
-    single,
-    spell_out_sex,
-)
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard, single
 from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered
+from medts.data.sources.reading import read_file, read_rows, require_file, spell_out_sex
 
 PIECE_S = 4.0
 """Length of a record, seconds: 46 at rest and 16 of arithmetic from most subjects."""
@@ -93,11 +83,7 @@ class Eegmat(Source):
 
 @keep_last
 def read_task(file: Path, part: int, facts: tuple[tuple[str, Fact], ...]) -> tuple[Bout, ...]:
-    """Reads one file, which is one bout.
-
-    Raises:
-        ReadError: If it is missing or damaged, or holds no EEG.
-    """
+    """Reads one file, which is one bout."""
     record = read_file(require_file(file, corpus="EEGMAT"))
     if "eeg" not in record.streams:
         raise ReadError("holds no EEG", path=file)

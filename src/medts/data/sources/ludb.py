@@ -17,22 +17,16 @@ from medts.core.errors import ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Fact, Record, Statement
 from medts.data.ontology import with_phrases
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Labels,
-    Source,
-    SourceCard,
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Labels, Source, SourceCard, single
+from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import (
     hashed_fold,
     read_file,
     read_rows,
     refused,
     require_file,
-    single,
     spell_out_sex,
 )
-from medts.data.sources.physionet import list_headers
 
 RHYTHMS = (
     "Sinus rhythm",
@@ -115,7 +109,7 @@ class Ludb(Source):
             "the first and last beats of a record are often not annotated",
             "some waves lack a bound, or have it on the wrong side of their peak: only their "
             "peaks are kept",
-            "peaks number 58,423, six fewer than the documentation says",
+            "peaks number 58,423, six fewer than in the documentation",
             "age above 89 is hidden in ludb.csv; it is kept as 90 with the fact age_is_capped",
             "findings are in capitals and small letters at random and 'intraventricular' is "
             "misspelt; classes are spelt as in the documentation",
@@ -167,11 +161,7 @@ def _entry(name: str, row: dict[str, str] | None, table: Path) -> Entry:
 
 
 def load_recording(header: Path, *, coded: tuple[Statement, ...], facts: dict[str, Fact]) -> Record:
-    """Reads a recording with the waves of all its leads.
-
-    Raises:
-        ReadError: If the recording or the annotation of a lead is missing or damaged.
-    """
+    """Reads a recording with the waves of all its leads."""
     from medts.formats.wfdb_annotations import read_annotations
 
     record = read_file(header)

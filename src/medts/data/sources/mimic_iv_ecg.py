@@ -17,17 +17,9 @@ import numpy as np
 
 from medts.core.errors import ReadError
 from medts.core.records import Fact, Record
-from medts.data.sources.base import (
-    PHYSIONET,
-    Entry,
-    Source,
-    SourceCard,
-    hashed_fold,
-    read_file,
-    read_rows,
-    refused,
-)
+from medts.data.sources.base import PHYSIONET, Entry, Source, SourceCard
 from medts.data.sources.physionet import in_standard_order
+from medts.data.sources.reading import hashed_fold, read_file, read_rows, refused
 
 CORPUS = "MIMIC-IV-ECG"
 
@@ -62,10 +54,10 @@ class MimicIvEcg(Source):
         defects=(
             "aVF stands before aVL; leads are brought into the standard order by name",
             "reports are by the machine: about 180,000 distinct ones for 800,000 records, and "
-            "more than half say nothing about the shape of the waves",
+            "more than half have nothing on the shape of the waves",
             "29999 stands for a measurement that the machine could not make; it becomes missing",
             "recordings that are zero or not a number throughout are quarantined",
-            "dates were shifted for each person and tell nothing",
+            "dates were shifted for each person and mean nothing",
         ),
         is_public=True,
     )
@@ -106,11 +98,7 @@ def join_statements(statements: Sequence[str]) -> str:
 def load_recording(
     header: Path, *, record_id: str, subject_id: str, report: str | None, facts: dict[str, Fact]
 ) -> Record:
-    """Reads a recording, its leads in the standard order, and adds report and facts of the tables.
-
-    Raises:
-        ReadError: If it cannot be read, or holds no signal.
-    """
+    """Reads a recording, leads in the standard order, and adds report and facts of the tables."""
     record = in_standard_order(read_file(header))
     if not any(np.nan_to_num(stream.signal).any() for stream in record.streams.values()):
         raise ReadError("every sample is zero or missing", path=header)

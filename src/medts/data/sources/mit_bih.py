@@ -21,19 +21,10 @@ from medts.core.errors import ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Fact, Record, Stream
 from medts.data.ontology import with_phrases
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Labels,
-    Source,
-    SourceCard,
-    read_file,
-    refused,
-    spell_out_sex,
-)
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Labels, Source, SourceCard
 from medts.data.sources.physionet import list_headers
 from medts.data.sources.pieces import keep_last
+from medts.data.sources.reading import read_file, refused, spell_out_sex
 
 CORPUS = "MIT-BIH Arrhythmia Database"
 RATE = 360
@@ -166,11 +157,7 @@ class Recording:
 
 @keep_last
 def read_recording(header: Path) -> Recording:
-    """Reads one recording; the last one is kept.
-
-    Raises:
-        ReadError: If it cannot be read, is at another rate, or has no rhythm annotated.
-    """
+    """Reads one recording; the last one is kept."""
     record = read_file(header)
     stream = record.streams.get("ecg")
     if stream is None or stream.sampling_rate != RATE:

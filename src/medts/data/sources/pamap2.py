@@ -17,8 +17,8 @@ import numpy as np
 from medts.core.errors import MedtsError, ReadError
 from medts.core.records import Record, Stream
 from medts.data.sources.base import Entry, Source, SourceCard, single
-from medts.data.sources.number_tables import read_numbers
 from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered, runs
+from medts.data.sources.reading import read_numbers
 from medts.signal.timestamps import to_grid
 
 RATE, PULSE_RATE = 100.0, 1.0
@@ -111,12 +111,7 @@ class Pamap2(Source):
 
 @keep_last
 def read_subject(file: Path) -> tuple[Bout, ...]:
-    """Reads one subject, a bout for every stretch of one activity.
-
-    Raises:
-        ReadError: If the table is damaged, holds no activity of the protocol, or its times run
-            backwards.
-    """
+    """Reads one subject, a bout for every stretch of one activity."""
     table = read_numbers(file, names=COLUMNS, delimiter=" ", kinds={"activity": int})
     bouts = []
     for code, first, stop in runs(table["activity"]):

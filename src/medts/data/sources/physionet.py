@@ -14,15 +14,8 @@ from pathlib import Path
 from medts.core.errors import ReadError
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Fact, Record, Statement
-from medts.data.sources.base import (
-    Entry,
-    Labels,
-    hashed_fold,
-    read_file,
-    refused,
-    spell_out_sex,
-    wrong_folder,
-)
+from medts.data.sources.base import Entry, Labels
+from medts.data.sources.reading import hashed_fold, read_file, refused, spell_out_sex, wrong_folder
 
 _COMMENT = re.compile(r"^#[ \t]*(\w+)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 _TEXTS = {"Rx": "medication", "Hx": "history", "Sx": "symptoms"}
@@ -33,9 +26,6 @@ def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
     """Lists the headers that match and those that ``RECORDS`` promises, present or not.
 
     Short names come first, so that numbered records are in the order of their numbers.
-
-    Raises:
-        ReadError: If there is not one.
     """
     headers = set(folder.glob(pattern))
     table = folder / "RECORDS"
@@ -48,11 +38,7 @@ def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
 
 
 def read_comments(header: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Reads SNOMED CT codes and free texts of a header without touching its signals.
-
-    Raises:
-        ReadError: If there is no header, it has no line ``Dx``, or a code is no number.
-    """
+    """Reads SNOMED CT codes and free texts of a header without touching its signals."""
     if not header.is_file():
         raise ReadError("no such recording", path=header, remedy="Download it again")
     found = dict(_COMMENT.findall(header.read_text(encoding="latin-1")))
@@ -78,9 +64,6 @@ def list_challenge_entries(
         corpus: Its name in errors.
         name: Name of the source, which the folds depend on.
         labels_of: Labels of each label set, given the codes of a record.
-
-    Raises:
-        ReadError: If ``path`` holds no recording.
     """
     headers: dict[str, list[Path]] = {}
     for header in list_headers(path, "**/*.hea", corpus=corpus):

@@ -19,7 +19,8 @@ import numpy as np
 
 from medts.core.errors import MedtsError, ReadError
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Labels, refused, wrong_folder
+from medts.data.sources.base import Entry, Labels
+from medts.data.sources.reading import refused, wrong_folder
 
 _NEGLIGIBLE_S = 1e-6
 
@@ -101,11 +102,7 @@ def list_pieces(
 def load_piece(
     read: Read, bout: int, *, start_s: float, stop_s: float, record_id: str, subject_id: str
 ) -> Record:
-    """Cuts a piece out of a bout; streams of which nothing was recorded there are left out.
-
-    Raises:
-        ReadError: If the recording cannot be read, or none of its streams was recorded there.
-    """
+    """Cuts a piece out of a bout; streams of which nothing was recorded there are left out."""
     whole = read()[bout].record
     cuts = {name: cut(stream, start_s, stop_s) for name, stream in whole.streams.items()}
     streams = {name: stream for name, stream in cuts.items() if stream is not None}
@@ -141,11 +138,7 @@ def runs(codes: Sequence[int] | np.ndarray) -> Iterator[tuple[int, int, int]]:
 
 
 def numbered(paths: Iterable[Path], pattern: str, *, folder: Path, corpus: str) -> dict[int, Path]:
-    """Returns files by the number in their names, in order.
-
-    Raises:
-        ReadError: If none fits the pattern.
-    """
+    """Returns files by the number in their names, in order."""
     found = {int(m[1]): path for path in paths if (m := re.fullmatch(pattern, path.name))}
     if not found:
         raise wrong_folder("holds no recording", folder, corpus)

@@ -16,18 +16,9 @@ from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.ontology import prompts
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Source,
-    SourceCard,
-    hashed_fold,
-    read_file,
-    refused,
-    spell_out_sex,
-)
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard
 from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import hashed_fold, read_file, refused, spell_out_sex
 
 CLASSES = {
     "Healthy control": ("ECG of a healthy person", "healthy heart"),
@@ -59,7 +50,7 @@ class PtbDiagnostic(Source):
         ),
         obtain="https://physionet.org/content/ptbdb/1.0.0/",
         defects=(
-            "recordings state no unit; as the WFDB standard says, they are in mV",
+            "recordings state no unit; as in the WFDB standard, they are in mV",
             "22 persons have no clinical summary; their records have no label",
             "the label is a person's disease, not a reading of the recording: an infarction may "
             "have left no trace in it",

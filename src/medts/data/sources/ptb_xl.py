@@ -21,16 +21,8 @@ from medts.core.labels import LabelSet, number_text
 from medts.core.records import Fact, Record, Statement
 from medts.data.ontology import concepts, statements, with_phrases
 from medts.data.report_grades import GRADES, grade_of
-from medts.data.sources.base import (
-    PHYSIONET,
-    Entry,
-    Labels,
-    Source,
-    SourceCard,
-    read_file,
-    read_rows,
-    refused,
-)
+from medts.data.sources.base import PHYSIONET, Entry, Source, SourceCard
+from medts.data.sources.reading import read_file, read_rows, refused
 
 SYSTEM = "scp-ecg"
 
@@ -178,11 +170,7 @@ class PtbXl(Source):
 
 
 def load_recording(header: Path, *, rate: int, **known: Any) -> Record:
-    """Reads a recording and adds what its row of the table has.
-
-    Raises:
-        ReadError: If the recording cannot be read or has another sampling rate than its folder.
-    """
+    """Reads a recording and adds what its row of the table has."""
     record = read_file(header)
     for stream in record.streams.values():
         if stream.sampling_rate != rate:
@@ -268,7 +256,7 @@ def _coded(row: _Row) -> tuple[Statement, ...]:
 
 
 def _facts(row: _Row) -> dict[str, Fact]:
-    """Collects what is known beside the signal; an empty cell gives no fact."""
+    """Collects the facts of a row; an empty cell gives none."""
     facts: dict[str, Fact] = {}
     age = row.number_of("age")
     if age is not None:
@@ -290,9 +278,9 @@ def _facts(row: _Row) -> dict[str, Fact]:
     return facts
 
 
-def _labels(codes: set[str]) -> Labels:
+def _labels(codes: set[str]) -> dict[str, tuple[str, ...] | None]:
     """Translates statements into labels; None where the record has none of the set."""
-    labels: Labels = {}
+    labels: dict[str, tuple[str, ...] | None] = {}
     for part, class_of in _CLASS_OF.items():
         held = dict.fromkeys(name for code, name in class_of.items() if code in codes)
         labels[part] = tuple(held) or None

@@ -15,17 +15,9 @@ from typing import ClassVar
 from medts.core.channels import canonical_channel
 from medts.core.errors import ReadError
 from medts.core.records import Annotation, Record
-from medts.data.sources.base import (
-    ODC_BY,
-    PHYSIONET,
-    Entry,
-    Source,
-    SourceCard,
-    read_file,
-    single,
-    wrong_folder,
-)
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard, single
 from medts.data.sources.pieces import Bout, keep_last, list_pieces
+from medts.data.sources.reading import read_file, wrong_folder
 
 PIECE_S = 30.0
 """Length of a record, seconds: the page that was scored."""
@@ -93,7 +85,7 @@ class SleepEdf(Source):
             "a cassette lasts a day: waking more than 30 min before sleep or after it is left out",
             "scored by Rechtschaffen and Kales: stages 3 and 4 are N3, movement has no stage",
             "cassette EMG, respiration and temperature are sampled once a second: the EMG is an "
-            "envelope, no electromyogram; only its rate tells it from that of telemetry",
+            "envelope, no electromyogram; only its rate distinguishes it from that of telemetry",
             "subjects 36, 52 and 13 of the cassette study lost a night",
         ),
         is_public=True,
@@ -128,11 +120,7 @@ class SleepEdf(Source):
 
 @keep_last
 def read_night(file: Path) -> tuple[Bout, ...]:
-    """Reads one night, a bout for every stretch of one stage.
-
-    Raises:
-        ReadError: If it is damaged, lacks its hypnogram or an EEG, or has an unknown stage.
-    """
+    """Reads one night, a bout for every stretch of one stage."""
     from medts.formats.edf import channel_labels
 
     hypnogram = find_hypnogram(file)
@@ -149,11 +137,7 @@ def read_night(file: Path) -> tuple[Bout, ...]:
 
 
 def find_hypnogram(file: Path) -> Path:
-    """Returns the hypnogram of a night, whose name carries the letter of its scorer.
-
-    Raises:
-        ReadError: If there is not exactly one.
-    """
+    """Returns the hypnogram of a night, whose name carries the letter of its scorer."""
     found = sorted(file.parent.glob(f"{file.name[:7]}*-Hypnogram.edf"))
     if len(found) != 1:
         problem = f"{len(found)} hypnograms instead of one"
@@ -162,11 +146,7 @@ def find_hypnogram(file: Path) -> Path:
 
 
 def read_stages(file: Path) -> tuple[Annotation, ...]:
-    """Reads the stages of a hypnogram, a file of EDF+ that holds annotations and no signal.
-
-    Raises:
-        ReadError: If it cannot be read, or has an unknown stage.
-    """
+    """Reads the stages of a hypnogram, a file of EDF+ that holds annotations and no signal."""
     import edfio
 
     try:

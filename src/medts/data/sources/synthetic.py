@@ -67,7 +67,7 @@ class Synthetic(Source):
         obtain="Nothing to obtain: it is made on the spot from a seed",
         defects=(
             "The findings of 4 % of records are misread on purpose; reports and labels agree",
-            "Only what the dipole model can draw is in it; no result carries over to patients",
+            "Only what the dipole model can simulate is in it; no result carries over to patients",
         ),
         synthetic=True,
         is_public=True,

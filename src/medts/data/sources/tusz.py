@@ -17,19 +17,9 @@ from typing import ClassVar
 from medts.core.errors import ReadError
 from medts.core.montage import MONTAGES, canonical_channel
 from medts.core.records import Annotation, Record
-from medts.data.sources.base import (
-    Entry,
-    Labels,
-    Source,
-    SourceCard,
-    hashed_fold,
-    read_file,
-    refused,
-    single,
-    spell_out_sex,
-    wrong_folder,
-)
+from medts.data.sources.base import Entry, Labels, Source, SourceCard, single
 from medts.data.sources.pieces import Bout, keep_last, list_pieces, tile
+from medts.data.sources.reading import hashed_fold, read_file, refused, spell_out_sex, wrong_folder
 
 PIECE_S = 60.0
 """Length of a record, seconds."""
@@ -195,12 +185,7 @@ def _fold(file: _File, home: str) -> str:
 
 @keep_last
 def read_recording(file: _File, *, is_labelled: bool) -> tuple[Bout, ...]:
-    """Reads one recording, a bout for every minute.
-
-    Raises:
-        ReadError: If it is damaged or holds no electrode, or lacks an annotation that can be
-            understood.
-    """
+    """Reads one recording, a bout for every minute."""
     record = _read_signal(file)
     pieces = tile(0.0, record.duration_s, PIECE_S)
     if not is_labelled:
@@ -232,10 +217,6 @@ def read_seizures(file: Path, known: Sequence[str], duration_s: float) -> tuple[
         file: An annotation of v2 (``.csv``, ``.csv_bi``) or v1.5.2 (``.tse``, ``.tse_bi``).
         known: The labels that it may use.
         duration_s: Length of the recording, seconds.
-
-    Raises:
-        ReadError: If it is missing, empty or garbled, uses another label, or has a seizure that
-            ends before it begins or begins after the recording's end.
     """
     if not file.is_file():
         remedy = "It lies beside the recording in the distribution; fetch it again"

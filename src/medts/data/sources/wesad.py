@@ -17,8 +17,9 @@ import numpy as np
 
 from medts.core.errors import ReadError
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard, require_file, single
+from medts.data.sources.base import Entry, Source, SourceCard, single
 from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered, runs
+from medts.data.sources.reading import require_file
 
 PIECE_S = 10.0
 """Length of a record, seconds."""
@@ -112,11 +113,7 @@ class Wesad(Source):
 
 @keep_last
 def read_subject(file: Path) -> tuple[Bout, ...]:
-    """Reads one subject, a bout for every stretch of one condition.
-
-    Raises:
-        ReadError: If the file is missing, holds more than arrays, or lacks a signal.
-    """
+    """Reads one subject, a bout for every stretch of one condition."""
     content = load_arrays(require_file(file, corpus="WESAD"))
     signals = content.get("signal")
     label = np.asarray(content.get("label", ())).ravel()
@@ -132,11 +129,7 @@ def read_subject(file: Path) -> tuple[Bout, ...]:
 
 
 def load_arrays(file: Path) -> dict[str, Any]:
-    """Reads a pickled dictionary of arrays; nothing else in it is ever called.
-
-    Raises:
-        ReadError: If it asks for anything but arrays, or is cut short.
-    """
+    """Reads a pickled dictionary of arrays; nothing else in it is ever called."""
     try:
         with file.open("rb") as content:
             loaded = _ArraysOnly(content, encoding="latin1").load()

@@ -20,8 +20,8 @@ import numpy as np
 from medts.core.errors import ReadError, unknown_name
 from medts.core.records import Record, Stream
 from medts.data.sources.base import Entry, Source, SourceCard, single
-from medts.data.sources.number_tables import read_numbers
 from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered
+from medts.data.sources.reading import read_numbers
 from medts.signal.timestamps import to_grid
 
 RATE = 20.0
@@ -126,11 +126,7 @@ class Wisdm(Source):
 
 @keep_last
 def read_subject(path: Path, subject: int) -> tuple[Bout, ...]:
-    """Reads the bouts of all activities of a subject, as far as its devices have them.
-
-    Raises:
-        ReadError: If a file is damaged, names another subject or an unknown activity.
-    """
+    """Reads the bouts of all activities of a subject, as far as its devices have them."""
     files = {
         (device, sensor): file
         for device in DEVICES
