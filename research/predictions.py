@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.records import Record
-from medts.data.splits import Part, draw_shots, labelled_part, take_part
+from medts.data.splits import Part, labelled_part, sample_shots, take_part
 from medts.data.store import Store
 from medts.evaluation.answers import thresholds_of
 from medts.evaluation.embeddings import embed
@@ -142,7 +142,7 @@ def _probed(job: Job, question: Question, store: Store, out: Path, _: float) -> 
     task = task_of(question, store)
     train = task.training()
     if job.label_unit == "shots":
-        train = train.take(draw_shots(store, train, int(job.label_fraction), [job.draw, 0]))
+        train = train.take(sample_shots(store, train, int(job.label_fraction), [job.draw, 0]))
     elif job.label_fraction != 1:
         kept = labelled_part(train.target, fraction=job.label_fraction, seed=job.draw)
         train = train.take(kept)

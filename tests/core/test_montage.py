@@ -1,11 +1,9 @@
 import pytest
 
-from medts.core.errors import UnknownNameError
 from medts.core.montage import (
     MONTAGES,
     STANDARD_12_LEADS,
     canonical_channel,
-    find_montage,
     guess_modality,
 )
 
@@ -32,8 +30,3 @@ def test_the_twelve_leads_stand_in_the_usual_order():
 )  # fmt: skip
 def test_a_channels_name_tells_its_modality(channel, modality):
     assert guess_modality(channel) == modality
-
-
-def test_a_misspelt_montage_gets_the_nearest_name():
-    with pytest.raises(UnknownNameError, match="Did you mean 'ecg-12'"):
-        find_montage("ecg12")

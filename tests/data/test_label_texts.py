@@ -2,7 +2,8 @@ import pytest
 
 from medts.core.errors import UnknownNameError
 from medts.core.labels import LabelSet
-from medts.data.label_texts import in_words, with_wordings
+from medts.data.label_texts import in_words
+from medts.data.ontology import with_phrases
 from medts.data.sources import find_source, sources
 
 
@@ -23,13 +24,13 @@ def test_wordings_come_from_the_set_then_from_the_ontology():
         name="ptb-xl/sub", classes=("CRBBB", "XYZ"), kind="multi", system="scp-ecg",
         phrases={},
     )  # fmt: skip
-    assert with_wordings(bare).texts() == ("complete right bundle branch block", "XYZ")
+    assert with_phrases(bare).texts() == ("complete right bundle branch block", "XYZ")
     own = bare.but(phrases={"CRBBB": ("a block",)})
-    assert with_wordings(own).texts() == ("a block", "XYZ")
+    assert with_phrases(own).texts() == ("a block", "XYZ")
 
 
 @pytest.mark.parametrize("name", sorted(sources().found))
 def test_every_label_set_of_every_corpus_can_be_told_in_words_that_differ(name):
     for label_set in find_source(name)().label_sets:
-        texts = with_wordings(label_set).texts()
+        texts = with_phrases(label_set).texts()
         assert len(set(texts)) == len(label_set)

@@ -9,7 +9,8 @@ from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Record, Statement, Stream
 from medts.data.ingest import ingest
 from medts.data.shards import GAP, dequantise, quantise
-from medts.data.sources.base import Entry, Source, SourceCard, refuse
+from medts.data.sources.base import Entry, Source, SourceCard
+from medts.data.sources.reading import refuse
 from medts.data.store import Store
 
 LEADS = ("I", "II")

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from sklearn.neighbors import NearestCentroid
 
 from medts.data.splits import Part
-from medts.evaluation.few_shot import draw_shots, nearest_centroid
+from medts.evaluation.few_shot import nearest_centroid, sample_shots
 from medts.evaluation.protocols.few_shot import FewShotConfig
 from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
@@ -19,7 +19,7 @@ def test_every_class_has_k_examples_or_all_it_has(task):
     available = part.target.sum(axis=0)
     for shots in (1, 3, 40):
         for seed in range(5):
-            chosen = draw_shots(task.store, part, shots, seed)
+            chosen = sample_shots(task.store, part, shots, seed)
             counts = part.target[chosen].sum(axis=0)
             assert (counts >= np.minimum(shots, available)).all()
             assert len(chosen) <= shots * (part.target.shape[1] + 1)
@@ -29,7 +29,7 @@ def test_an_example_with_two_labels_counts_for_both(synthetic_store):
     target = np.array([[1, 1]] * 4 + [[0, 1]] * 4, dtype=np.float32)
     part = Part(("1",), np.arange(8), target, 0)
     for seed in range(5):
-        chosen = draw_shots(synthetic_store, part, 2, seed)
+        chosen = sample_shots(synthetic_store, part, 2, seed)
         assert len(chosen) == 2
         assert (chosen < 4).all()
 
@@ -40,7 +40,7 @@ def test_a_single_label_set_has_exactly_k_of_each(synthetic_store):
     )
     available = task.train.target.sum(axis=0)
     for shots in (1, 2, 5):
-        chosen = draw_shots(synthetic_store, task.train, shots, 0)
+        chosen = sample_shots(synthetic_store, task.train, shots, 0)
         np.testing.assert_array_equal(
             task.train.target[chosen].sum(axis=0), np.minimum(shots, available)
         )
@@ -56,7 +56,7 @@ def test_examples_come_from_different_subjects_as_far_as_they_go(synthetic_store
     n_people = len(set(subjects[is_class]))
     for seed in range(10):
         only = task.train.take(np.flatnonzero(is_class))
-        chosen = draw_shots(synthetic_store, only, n_people, seed)
+        chosen = sample_shots(synthetic_store, only, n_people, seed)
         assert len(set(synthetic_store.subject_ids[only.rows[chosen]])) == n_people
 
 

@@ -1,10 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 
 from medts.core.errors import LeakError, MedtsError
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
-from medts.data.prompts import write_prompts
 from medts.evaluation.files import details_of
 from medts.evaluation.protocols.zero_shot import ZeroShotConfig
 from medts.evaluation.result import read_result
@@ -70,11 +71,11 @@ def test_words_may_come_from_a_file_in_any_order(oracle, task, result, tmp_path)
     found = class_words(task.label_set, ZeroShotConfig())
     words = {name: phrases[:1] for name, phrases in found.items()}
     path = tmp_path / "prompts.json"
-    write_prompts(path, dict(reversed(words.items())))
+    path.write_text(json.dumps(dict(reversed(words.items()))))
     found = run_protocol("zero_shot", oracle, task, ZeroShotConfig(prompt_file=str(path)))
     assert found.metrics["macro_auroc"] == result.metrics["macro_auroc"]
     first = task.label_set.classes[0]
-    write_prompts(path, words | {first: ("a " + "very " * 100 + "long prompt",)})
+    path.write_text(json.dumps(words | {first: "a " + "very " * 100 + "long prompt"}))
     found = run_protocol("zero_shot", oracle, task, ZeroShotConfig(prompt_file=str(path)))
     assert any(note.startswith("1 prompts have more than 64 words") for note in found.notes)
     assert found.metrics["macro_auroc"].value < 1.0

@@ -68,29 +68,29 @@ class Compare:
 
 def run(arguments: Sequence[str]) -> int:
     """Parses and compares; returns the exit code."""
-    asked = tyro.cli(Compare, prog="medts compare", args=arguments)
-    if not asked.data:
+    flags = tyro.cli(Compare, prog="medts compare", args=arguments)
+    if not flags.data:
         raise ConfigError("no store is given", field="STORE", remedy="medts compare STORE ...")
     from medts.comparing import compare
     from medts.data.splits import Split, parse_folds
 
     found = compare(
-        asked.data,
-        recipes=asked.recipes,
-        labels=asked.labels,
-        folds=asked.folds,
-        out=asked.out,
-        split=Split(train=parse_folds(asked.train_folds), validation=parse_folds(asked.val_folds)),
-        label_fractions=asked.label_fractions,
-        seeds=asked.seeds,
-        device=asked.device,
-        n_workers=asked.workers,
-        max_minutes=asked.max_minutes,
-        shuffle_labels=asked.shuffle_labels,
+        flags.data,
+        recipes=flags.recipes,
+        labels=flags.labels,
+        folds=flags.folds,
+        out=flags.out,
+        split=Split(train=parse_folds(flags.train_folds), validation=parse_folds(flags.val_folds)),
+        label_fractions=flags.label_fractions,
+        seeds=flags.seeds,
+        device=flags.device,
+        n_workers=flags.workers,
+        max_minutes=flags.max_minutes,
+        shuffle_labels=flags.shuffle_labels,
         command=f"medts compare {shlex.join(arguments)}",
     )
     show(found)
-    print(f"page: {asked.out / 'compare.html'}")
+    print(f"page: {flags.out / 'compare.html'}")
     for each in found.failures:
         where = f"{each.recipe} at {fraction_name(each.label_fraction)}, seed {each.seed}"
         print(f"medts: {where} failed: {each.problem}", file=sys.stderr)

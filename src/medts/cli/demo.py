@@ -1,7 +1,7 @@
-"""`medts demo`: the whole life of a model in a few minutes, on recordings made on the spot.
+"""`medts demo`: the whole life of a model in a few minutes, on simulated recordings.
 
 Synthetic records → WFDB file and store → training → evaluation with controls → prediction for a
-file. What it shows works the same on real corpora; what it measures says nothing about patients.
+file. The same works on real corpora; the measures mean nothing for patients.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from medts.cli.console import make_console
-from medts.cli.progress import progress
+from medts.core.progress import progress
 
 LABELS = "synthetic/findings"
 
@@ -38,7 +38,7 @@ class Demo:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and runs every step."""
-    asked = tyro.cli(Demo, prog="medts demo", args=arguments)
+    flags = tyro.cli(Demo, prog="medts demo", args=arguments)
     from medts.api import evaluate, train
     from medts.cli import evaluate as evaluate_verb
     from medts.cli import ingest as ingest_verb
@@ -52,41 +52,41 @@ def run(arguments: Sequence[str]) -> None:
 
     console = make_console()
     console.rule("1 · recordings")
-    source = Synthetic(n_subjects=asked.subjects, seed=asked.seed)
+    source = Synthetic(n_subjects=flags.subjects, seed=flags.seed)
     report = ingest(
         source,
         "-",
-        asked.out / "store",
+        flags.out / "store",
         progress=lambda items, total: progress(items, total, "making records"),
     )
-    ingest_verb.show(report, asked.out / "store")
-    store = Store(asked.out / "store")
+    ingest_verb.show(report, flags.out / "store")
+    store = Store(flags.out / "store")
 
-    console.rule(f"2 · training {asked.recipe} on folds 1-7, chosen on fold 8")
+    console.rule(f"2 · training {flags.recipe} on folds 1-7, chosen on fold 8")
     bundle = train(
-        asked.recipe,
+        flags.recipe,
         store,
         labels=LABELS,
         split=Split(train=tuple("1234567"), validation=("8",)),
-        out=asked.out,
-        seed=asked.seed,
+        out=flags.out,
+        seed=flags.seed,
     )
     train_verb.show(bundle)
 
     console.rule("3 · evidence from folds 9 and 10")
-    result = evaluate(bundle, store, folds="9-10", out=asked.out, command="medts demo")
+    result = evaluate(bundle, store, folds="9-10", out=flags.out, command="medts demo")
     evaluate_verb.show(result)
 
     console.rule("4 · prediction for a file")
     record = store.record(int(store.select(["10"])[0]))
-    file = asked.out / "example.hea"
+    file = flags.out / "example.hea"
     FORMATS["wfdb"].write(record, file)
     predict_verb.run([str(bundle), str(file)])
-    console.print(f"report said: {record.report}", markup=False)
+    console.print(f"report: {record.report}", markup=False)
     console.rule("done")
     for name, path in (
-        ("report", asked.out / "report.html"),
-        ("metrics", asked.out / "metrics.json"),
+        ("report", flags.out / "report.html"),
+        ("metrics", flags.out / "metrics.json"),
         ("model", bundle),
     ):
         console.print(f"{name}: {path}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 
 from medts.cli.console import make_console
-from medts.cli.progress import progress
+from medts.core.progress import progress
 
 
 @dataclass(frozen=True)

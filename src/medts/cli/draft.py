@@ -1,4 +1,4 @@
-"""`medts draft BUNDLE FILE …`: draft a report from a recording, to be read by a person."""
+"""`medts draft BUNDLE FILE …`: report generation from a recording, to be read by a person."""
 
 import json
 import sys
@@ -53,13 +53,12 @@ class Draft:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and drafts; a file that cannot be read does not stop the others."""
-    asked = tyro.cli(Draft, prog="medts draft", args=arguments)
-    if not asked.files:
+    flags = tyro.cli(Draft, prog="medts draft", args=arguments)
+    if not flags.files:
         raise MedtsError("no recording given", remedy="medts draft BUNDLE FILE")
-    if asked.report is not None and asked.drawing is None:
-        raise MedtsError(
-            "a given text is only drawn, never drafted", field="--report", remedy="Give --drawing"
-        )
+    if flags.report is not None and flags.drawing is None:
+        problem = "a given text is only drawn, never drafted"
+        raise MedtsError(problem, field="--report", remedy="Give --drawing")
     from medts.core.arithmetic import arithmetic
     from medts.data.windowing import windows_of
     from medts.data.windows import collate
@@ -68,27 +67,27 @@ def run(arguments: Sequence[str]) -> None:
     from medts.inference.predictor import load
     from medts.tensors.batch import move_to
 
-    hints, precision = asked.reading.hints(), asked.compute.precision
-    model = load(asked.bundle, device=asked.compute.device, precision=precision).bundle
-    encoder = writer_of(model) if asked.report is None else None
+    hints, precision = flags.reading.hints(), flags.compute.precision
+    model = load(flags.bundle, device=flags.compute.device, precision=precision).bundle
+    encoder = writer_of(model) if flags.report is None else None
     failures = 0
-    for file in asked.files:
+    for file in flags.files:
         try:
             record = read(file, **hints)
             window = windows_of(record, model.preprocessing, model.config.windowing)[:1]
             if encoder is None:
-                written = given_text(asked.report or "", model)
+                written = given_text(flags.report or "", model)
             else:
                 batch = move_to(collate(window, model.preprocessing), model.device)
                 with arithmetic(precision, model.device.type):
-                    (written,) = encoder.draft(batch, max_tokens=asked.max_tokens)
-            if asked.drawing is not None and file == asked.files[0]:
+                    (written,) = encoder.draft(batch, max_tokens=flags.max_tokens)
+            if flags.drawing is not None and file == flags.files[0]:
                 from medts.evaluation.attention import attended_stream, attention_of
                 from medts.report.page import write_page
                 from medts.report.sentences import sentence_page
 
                 sentences = split_sentences(written) or (written or "nothing was drafted",)
-                words = "the given text" if asked.report is not None else MARK
+                words = "the given text" if flags.report is not None else MARK
                 html = sentence_page(
                     attended_stream(model, record),
                     sentences,
@@ -97,22 +96,22 @@ def run(arguments: Sequence[str]) -> None:
                     title=file.name,
                     lead=words,
                 )
-                write_page(asked.drawing, html)
+                write_page(flags.drawing, html)
         except ConfigError:
             raise
         except MedtsError as error:
             failures += 1
             print(f"medts: {error}", file=sys.stderr)
             continue
-        if asked.json:
-            kind = "text" if asked.report is not None else "draft"
+        if flags.json:
+            kind = "text" if flags.report is not None else "draft"
             print(json.dumps({"file": str(file), kind: written}, ensure_ascii=False))
-        elif asked.report is None:
+        elif flags.report is None:
             console = make_console()
             console.print(f"{file} · {MARK}")
             console.print(written or "(nothing)", markup=False)
     if failures:
-        raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be read")
+        raise MedtsError(f"{failures} of {len(flags.files)} recordings could not be read")
 
 
 def given_text(text: str, model: "medts.inference.bundle.Bundle") -> str:
@@ -125,5 +124,5 @@ def given_text(text: str, model: "medts.inference.bundle.Bundle") -> str:
 
     (read_text,) = read_like_reports(model, [text])
     if not any(map(str.isalnum, read_text or "")):
-        raise ConfigError(f"nothing is said in {text[:60]!r}", field="--report")
+        raise ConfigError(f"nothing is left of {text[:60]!r}", field="--report")
     return read_text or ""

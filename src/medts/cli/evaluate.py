@@ -1,20 +1,19 @@
-"""`medts evaluate`: measure a model on folds it has never met.
+"""`medts evaluate`: test a model on held-out folds, by an evaluation protocol.
 
 Every setting of the chosen protocol is a flag, with its sentence as help.
 """
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
-from medts.cli.console import make_console
-from medts.cli.flags import Computing, DeviceFlags
+from medts.cli.console import make_console, table_of
+from medts.cli.flags import Computing, DeviceFlags, with_fields_of
 from medts.evaluation.protocols.base import Protocol
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Evaluate:
     """Folder for metrics.json, predictions.parquet and report.html."""
 
     protocol: str = DEFAULT
-    """How it is measured; see `medts list protocols`."""
+    """Evaluation protocol; see `medts list protocols`."""
 
     labels: str | None = None
     """Label set, such as ptb-xl/super; the model's own if not given."""
@@ -75,29 +74,29 @@ def run(arguments: Sequence[str]) -> None:
         tyro.cli(Evaluate, prog="medts evaluate", args=arguments)  # prints it and ends
     name = protocol_name(arguments)
     kind = with_settings_of(name)
-    asked = tyro.cli(kind, prog="medts evaluate", args=arguments)
+    flags = tyro.cli(kind, prog="medts evaluate", args=arguments)
     from medts.api import evaluate
 
     result = evaluate(
-        asked.model,
-        asked.data,
-        folds=asked.folds,
-        out=asked.out,
+        flags.model,
+        flags.data,
+        folds=flags.folds,
+        out=flags.out,
         protocol=name,
-        settings=asked.settings,
-        labels=asked.labels,
-        train_folds=asked.train_folds or (),
-        val_folds=asked.val_folds or (),
-        seed=asked.seed,
-        allow_leak=asked.allow_leak,
-        allow_unchecked=asked.allow_unchecked,
-        device=asked.compute.device,
-        precision=asked.compute.precision,
-        n_workers=asked.compute.workers,
+        settings=flags.settings,
+        labels=flags.labels,
+        train_folds=flags.train_folds or (),
+        val_folds=flags.val_folds or (),
+        seed=flags.seed,
+        allow_leak=flags.allow_leak,
+        allow_unchecked=flags.allow_unchecked,
+        device=flags.compute.device,
+        precision=flags.compute.precision,
+        n_workers=flags.compute.workers,
         command=f"medts evaluate {shlex.join(arguments)}",
     )
     show(result)
-    for file in (asked.out / "report.html", asked.out / "metrics.json"):
+    for file in (flags.out / "report.html", flags.out / "metrics.json"):
         if file.is_file():
             print(f"{file.stem}: {file}")
 
@@ -118,17 +117,9 @@ def with_settings_of(protocol: str) -> Any:
         UnknownNameError: If there is no such protocol.
     """
     found = Protocol.find(protocol)
-    config = found.Config
-    settings = Annotated[config, tyro.conf.arg(name="")]
-    made = make_dataclass(
-        "Evaluate",
-        [("settings", settings, field(default=config()))],
-        bases=(Evaluate,),
-        frozen=True,
-    )
     sentence = (found.__doc__ or "").partition("\n")[0]
-    made.__doc__ = f"{Evaluate.__doc__}\n    Protocol {protocol}: {sentence}"
-    return tyro.conf.configure(tyro.conf.AvoidSubcommands)(made)
+    doc = f"\n    Protocol {protocol}: {sentence}"
+    return with_fields_of(Evaluate, found.Config(), "settings", doc=doc)
 
 
 def show(result: "Result") -> None:
@@ -146,11 +137,8 @@ def show(result: "Result") -> None:
         console.print("[yellow]synthetic recordings: says nothing about patients[/]")
     for note in result.notes:
         console.print(f"[red]{note}[/]")
-    table = Table()
-    table.add_column("measure")
-    table.add_column("model", justify="right")
-    for name in result.controls:
-        table.add_column(name.replace("_", " "), justify="right")
+    controls = (name.replace("_", " ") for name in result.controls)
+    table = table_of("measure", "model", *controls)
     for name, measure in result.metrics.items():
         controls = [str(control.get(name, "–")) for control in result.controls.values()]
         table.add_row(name, str(measure), *controls)
@@ -166,9 +154,7 @@ def _show_conditions(result: "Result", console: Console, n_measures: int = 3) ->
     """Prints the first measures under each condition; single draws are left to the file."""
     shown = [each for each in result.conditions if each.draw is None] or result.conditions
     names = list(dict.fromkeys(name for each in shown for name in each.metrics))[:n_measures]
-    table = Table()
-    for heading in ("condition", *names):
-        table.add_column(heading, justify="left" if heading == "condition" else "right")
+    table = table_of("condition", *names)
     for each in shown:
         if not any(name in each.metrics for name in names):
             continue  # such as a bin of a reliability curve, which has measures of its own
@@ -177,10 +163,8 @@ def _show_conditions(result: "Result", console: Console, n_measures: int = 3) ->
 
 
 def _show_numbers(result: "Result", console: Console) -> None:
-    table = Table()
     shown = ("r2", "mae", "rmse", "pearson_r", "bias", "limit_low", "limit_high")
-    for heading in ("number", "records", *shown):
-        table.add_column(heading, justify="left" if heading == "number" else "right")
+    table = table_of("number", "records", *shown)
     for name, measures in result.per_class.items():
         n_records = f"{measures['n_records'].value:.0f}"
         table.add_row(name, n_records, *(str(measures.get(each, "–")) for each in shown))
@@ -188,11 +172,9 @@ def _show_numbers(result: "Result", console: Console) -> None:
 
 
 def _show_classes(result: "Result", console: Console) -> None:
-    table = Table()
     shown = ("auroc", "auprc", "f1")
     unknown = "by draw" if "exact_match" in result.metrics else "likeliest"
-    for heading in ("class", "positives", *shown, "operating point"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
+    table = table_of("class", "positives", *shown, "operating point")
     for name, measures in result.per_class.items():
         flag = " (excluded)" if name in result.excluded_classes else ""
         flag = " (few)" if name in result.few_positives and not flag else flag

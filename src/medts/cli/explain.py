@@ -1,4 +1,4 @@
-"""`medts explain BUNDLE FILE`: which samples and channels an answer rests on."""
+"""`medts explain BUNDLE FILE`: attribution (saliency) of a prediction, and its faithfulness."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explain:
-    """Draw which samples and channels an answer rests on, and measure how far that is true."""
+    """Attribute a prediction to samples and channels, and measure the faithfulness of that."""
 
     bundle: tyro.conf.Positional[str]
     """Bundle, the run folder that holds one, or the name of a shipped one."""
@@ -39,13 +39,13 @@ class Explain:
     """attention (Sparseformer only) or gradient; the first of them that works if not given."""
 
     seconds: float = 10.0
-    """Seconds drawn, at most."""
+    """Seconds in the picture, at most."""
 
     steps: int = 10
-    """Steps from nothing to everything when pieces are taken away or put back."""
+    """Steps of the deletion and insertion curves."""
 
     random: int = 5
-    """Random orders to compare with."""
+    """Random orders as a baseline."""
 
     seed: int = 0
     """Seed of the random orders."""
@@ -57,7 +57,7 @@ class Explain:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses, explains and writes."""
-    asked = tyro.cli(Explain, prog="medts explain", args=arguments)
+    flags = tyro.cli(Explain, prog="medts explain", args=arguments)
     import numpy as np
 
     from medts.evaluation.explanation import explained
@@ -67,13 +67,13 @@ def run(arguments: Sequence[str]) -> None:
     from medts.inference.predictor import load
     from medts.report.explanation import write_explanation
 
-    if asked.compute.precision != "fp32":
+    if flags.compute.precision != "fp32":
         raise ConfigError("gradients are taken in fp32", field="--precision", remedy="Leave it out")
-    bundle = load(asked.bundle, device=asked.compute.device).bundle
-    label_set = bundle.resolve(asked.labels)
-    record = read(asked.file, **asked.reading.hints())
+    bundle = load(flags.bundle, device=flags.compute.device).bundle
+    label_set = bundle.resolve(flags.labels)
+    record = read(flags.file, **flags.reading.hints())
     found = explain_record(
-        bundle, record, label=asked.label, method=asked.method, label_set=label_set
+        bundle, record, label=flags.label, method=flags.method, label_set=label_set
     )
     k = label_set.classes.index(found.label)
     relevances = {found.method: found.relevance}
@@ -85,12 +85,12 @@ def run(arguments: Sequence[str]) -> None:
         lambda batch: probabilities(bundle, batch, label_set)[:, k],
         found.batch,
         relevances,
-        n_steps=asked.steps,
-        n_random=asked.random,
-        seed=asked.seed,
+        n_steps=flags.steps,
+        n_random=flags.random,
+        seed=flags.seed,
     )
     shown = explained(found, bundle, record, curves)
-    written = write_explanation(asked.out, shown, seconds=asked.seconds)
+    written = write_explanation(flags.out, shown, seconds=flags.seconds)
     scores = {name: float(np.mean([e.score for e in each])) for name, each in curves.items()}
     _show(found, scores, written)
 

@@ -1,13 +1,15 @@
-"""Flags that several verbs share, as dataclasses that a verb holds as one field.
+"""Command-line flags (tyro): those that several verbs share, and those made from a recipe's fields.
 
 A verb has a field ``reading: Reading = field(default_factory=ReadingFlags)``, or ``compute:
 Computing`` alike; its flags then have no prefix: ``--sampling-rate``, ``--device``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, make_dataclass
 from typing import Annotated, Any
 
 import tyro
+from pydantic import BaseModel
 
 from medts.core.arithmetic import Precision
 from medts.core.errors import ConfigError
@@ -29,13 +31,13 @@ class DeviceFlags:
 
 @dataclass(frozen=True)
 class ReadingFlags:
-    """What a file of a recording may lack, or get wrong."""
+    """Facts that the file of a recording may lack, or have wrong."""
 
     sampling_rate: float | None = None
-    """Samples per second, Hz, where a file does not say."""
+    """Samples per second (sfreq, fs), Hz, where a file lacks it."""
 
     unit: str | None = None
-    """Unit of the values, where a file does not say."""
+    """Unit of the values, where a file lacks it."""
 
     channels: tuple[str, ...] = ()
     """Channels to keep, by name; or a name for each, where a file names none."""
@@ -44,10 +46,10 @@ class ReadingFlags:
     """Channels to rename, such as EKG1=I; older names of ECG and EEG channels are known."""
 
     modality: str | None = None
-    """What the channels measure, such as ecg or eeg, where their names do not say."""
+    """What the channels measure, such as ecg or eeg, where their names do not show it."""
 
     def hints(self) -> dict[str, Any]:
-        """Returns what was given, as arguments of `medts.read`.
+        """Returns the given flags as arguments of `medts.read`.
 
         Raises:
             ConfigError: If a renaming is not written as OLD=NEW.
@@ -56,11 +58,8 @@ class ReadingFlags:
         for each in self.rename:
             old, equals, new = each.partition("=")
             if not (old and equals and new):
-                raise ConfigError(
-                    f"{each!r} does not say what becomes what",
-                    field="--rename",
-                    remedy="Write OLD=NEW, such as EKG1=I",
-                )
+                problem = f"{each!r} is no renaming"
+                raise ConfigError(problem, field="--rename", remedy="Write OLD=NEW, such as EKG1=I")
             renamed[old] = new
         given = {
             "sampling_rate": self.sampling_rate,
@@ -74,3 +73,40 @@ class ReadingFlags:
 
 Computing = Annotated[DeviceFlags, tyro.conf.arg(name="")]
 Reading = Annotated[ReadingFlags, tyro.conf.arg(name="")]
+
+
+def with_fields_of(kind: type, config: BaseModel, name: str, *, doc: str = "") -> Any:
+    """Returns the dataclass ``kind`` with the fields of a config, such as a recipe, as flags.
+
+    Args:
+        kind: Dataclass of the flags of a verb.
+        config: Defaults of the further flags.
+        name: Attribute that will hold the config.
+        doc: Added to the help text.
+    """
+    fields = Annotated[type(config), tyro.conf.arg(name="")]
+    further = [(name, fields, field(default=config))]
+    made = make_dataclass(kind.__name__, further, bases=(kind,), frozen=True)
+    made.__doc__ = f"{kind.__doc__}{doc}"
+    return tyro.conf.configure(tyro.conf.AvoidSubcommands)(made)
+
+
+def recipe_name(
+    verb: str, arguments: Sequence[str], *, example: str
+) -> tuple[str | None, list[str]]:
+    """Splits the recipe, which decides the flags, from the arguments; prints help without one.
+
+    Raises:
+        ConfigError: If the first argument is a flag.
+    """
+    if not arguments or list(arguments) in (["-h"], ["--help"]):
+        print(
+            f"usage: medts {verb} RECIPE --data STORE [STORE ...] [--labels CORPUS/SET] --out RUN"
+        )
+        print(f"recipes: `medts list recipes` shows them; one is {example}")
+        print(f"`medts {verb} RECIPE --help` shows every flag of a recipe")
+        return None, []
+    if arguments[0].startswith("-"):
+        remedy = f"medts {verb} RECIPE --data ..."
+        raise ConfigError(f"expected a recipe, got {arguments[0]!r}", remedy=remedy)
+    return arguments[0], list(arguments[1:])

@@ -1,4 +1,4 @@
-"""`medts info THING`: what a store, a bundle, a run or a recording holds."""
+"""`medts info THING`: the content of a store, a bundle, a run or a recording."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from medts.core.labels import LabelSet
 
 @dataclass(frozen=True)
 class Info:
-    """Say what a store, a bundle, a run or a recording holds."""
+    """Show the content of a store, a bundle, a run or a recording."""
 
     thing: tyro.conf.Positional[str]
     """Folder of a store, a bundle or a run, a recording in any known format, or the name of a
@@ -60,16 +60,16 @@ def _show_store(path: Path, console: Console) -> None:
         table = Table("label set", "kind", "records", "classes (records)")
         for label_set in info.label_sets:
             rows = [labels for labels in store.labels(label_set.name) if labels is not None]
-            if label_set.has_numbers:
-                table.add_row(
-                    label_set.name, label_set.kind, str(len(rows)), _ranges(label_set, rows)
-                )
-                continue
-            counts = Counter(label for labels in rows for label in labels)
-            classes = ", ".join(f"{each} {counts[each]}" for each in label_set.classes[:12])
-            more = f", … {len(label_set)} in all" if len(label_set) > 12 else ""
-            table.add_row(label_set.name, label_set.kind, str(len(rows)), classes + more)
+            shown = (_ranges if label_set.has_numbers else _counts)(label_set, rows)
+            table.add_row(label_set.name, label_set.kind, str(len(rows)), shown)
         console.print(table)
+
+
+def _counts(label_set: LabelSet, rows: list[tuple[str, ...]]) -> str:
+    """Returns how many records have each class."""
+    counts = Counter(label for labels in rows for label in labels)
+    classes = ", ".join(f"{each} {counts[each]}" for each in label_set.classes[:12])
+    return classes + (f", … {len(label_set)} in all" if len(label_set) > 12 else "")
 
 
 def _ranges(label_set: LabelSet, rows: list[tuple[str, ...]]) -> str:

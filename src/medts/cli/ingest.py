@@ -1,4 +1,4 @@
-"""`medts ingest SOURCE PATH STORE`: a corpus in its official layout becomes a store."""
+"""`medts ingest SOURCE PATH STORE`: convert a dataset in its official layout into a store."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from medts.cli.console import make_console
-from medts.cli.progress import progress
+from medts.core.progress import progress
 
 if TYPE_CHECKING:
     from medts.data.ingest import IngestReport
@@ -38,23 +38,23 @@ class Ingest:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and ingests."""
-    asked = tyro.cli(Ingest, prog="medts ingest", args=arguments)
+    flags = tyro.cli(Ingest, prog="medts ingest", args=arguments)
     from medts.data.ingest import ingest
     from medts.data.sources import find_source
 
-    source = find_source(asked.source)()
+    source = find_source(flags.source)()
     report = ingest(
         source,
-        asked.path,
-        asked.store,
-        n_workers=asked.workers,
+        flags.path,
+        flags.store,
+        n_workers=flags.workers,
         progress=lambda items, total: progress(items, total, f"ingesting {source.name}"),
     )
-    show(report, asked.store)
+    show(report, flags.store)
 
 
 def show(report: "IngestReport", store: Path) -> None:
-    """Prints what became of every record."""
+    """Prints how many records were stored, and the first of those in quarantine."""
     console = make_console()
     if report.was_complete:
         console.print(f"{report.corpus} is already in {store}, complete")

@@ -1,4 +1,4 @@
-"""`medts list`: what there is to choose from, what other packages add, and what they broke."""
+"""`medts list`: recipes, sources, models and so on, those of plugins and broken ones included."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,21 +22,6 @@ class List:
     """What to list."""
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The rows of a list, and the names that cannot be used.
-
-    Args:
-        rows: A sentence for each name.
-        package: Installed package of what is not ours, by its name.
-        broken: Why something cannot be used, by its name.
-    """
-
-    rows: dict[str, str]
-    package: dict[str, str]
-    broken: dict[str, str]
-
-
 def run(arguments: Sequence[str]) -> None:
     """Parses and lists."""
     kind = tyro.cli(List, prog="medts list", args=arguments).kind
@@ -45,7 +30,7 @@ def run(arguments: Sequence[str]) -> None:
         return
     listing, console = _LISTS[kind](), make_console()
     table = Table(title=kind, title_justify="left", show_header=False)
-    for name, sentence in sorted(listing.rows.items()):
+    for name, sentence in sorted(listing.found.items()):
         row = (name, escape(sentence))
         table.add_row(*row, *((listing.package.get(name, ""),) if listing.package else ()))
     console.print(table)
@@ -57,9 +42,9 @@ def _show_broken(broken: Mapping[str, str]) -> None:
         make_console().print(f"cannot be used: {name} ({reason})", markup=False)
 
 
-def _listing(known: Plugins[Any], sentence: Callable[[Any], str]) -> Listing:
+def _listing(known: Plugins[Any], sentence: Callable[[Any], str]) -> Plugins[str]:
     rows = {name: sentence(each) for name, each in known.found.items() if name not in known.broken}
-    return Listing(rows, dict(known.package), dict(known.broken))
+    return Plugins(rows, known.broken, known.package)
 
 
 def _first_line(thing: object) -> str:
@@ -79,25 +64,25 @@ def _show_recipes() -> None:
     _show_broken(all_recipes().broken)
 
 
-def _sources() -> Listing:
+def _sources() -> Plugins[str]:
     from medts.data.sources import sources
 
     return _listing(sources(), lambda each: f"{each.card.title} ({each.card.licence})")
 
 
-def _models() -> Listing:
+def _models() -> Plugins[str]:
     from medts.models.settings.base import EncoderSettings
 
     return _listing(EncoderSettings.listed(), _first_line)
 
 
-def _objectives() -> Listing:
+def _objectives() -> Plugins[str]:
     from medts.objectives.settings.base import ObjectiveSettings
 
     return _listing(ObjectiveSettings.listed(), _first_line)
 
 
-def _formats() -> Listing:
+def _formats() -> Plugins[str]:
     from medts.formats import formats
 
     return _listing(
@@ -105,13 +90,13 @@ def _formats() -> Listing:
     )
 
 
-def _protocols() -> Listing:
+def _protocols() -> Plugins[str]:
     from medts.evaluation.protocols.base import Protocol
 
     return _listing(Protocol.listed(), _first_line)
 
 
-def _label_sets() -> Listing:
+def _label_sets() -> Plugins[str]:
     from medts.data.sources import sources
 
     known = sources()
@@ -122,10 +107,10 @@ def _label_sets() -> Listing:
             more = f", … {len(each)} in all" if len(each) > 8 else ""
             rows[each.name] = f"{each.kind}: {', '.join(each.classes[:8])}{more}"
             package |= {each.name: known.package[name]} if name in known.package else {}
-    return Listing(rows, package, dict(known.broken))
+    return Plugins(rows, known.broken, package)
 
 
-_LISTS: dict[Kind, Callable[[], Listing]] = {
+_LISTS: dict[Kind, Callable[[], Plugins[str]]] = {
     "sources": _sources,
     "models": _models,
     "objectives": _objectives,

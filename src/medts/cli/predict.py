@@ -40,8 +40,8 @@ class Predict:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and predicts; a file that cannot be read does not stop the others."""
-    asked = tyro.cli(Predict, prog="medts predict", args=arguments)
-    bundle, files = asked.model, asked.paths
+    flags = tyro.cli(Predict, prog="medts predict", args=arguments)
+    bundle, files = flags.model, flags.paths
     if bundle is None and files:
         bundle, *files = files
     if bundle is None or not files:
@@ -49,9 +49,9 @@ def run(arguments: Sequence[str]) -> None:
     files = [Path(file) for file in files]
     from medts.inference.predictor import load
 
-    hints = asked.reading.hints()
-    model = load(bundle, device=asked.compute.device, precision=asked.compute.precision)
-    label_set = model.backend.resolve(asked.labels)
+    hints = flags.reading.hints()
+    model = load(bundle, device=flags.compute.device, precision=flags.compute.precision)
+    label_set = model.backend.resolve(flags.labels)
 
     def predict(file: Path) -> Answer | MedtsError:
         try:
@@ -61,12 +61,12 @@ def run(arguments: Sequence[str]) -> None:
 
     failures = 0
     # Threads, since reading and the network release the interpreter's lock.
-    with ThreadPoolExecutor(max(1, asked.compute.workers)) as pool:
+    with ThreadPoolExecutor(max(1, flags.compute.workers)) as pool:
         for file, found in zip(files, pool.map(predict, files), strict=True):
             if isinstance(found, MedtsError):
                 failures += 1
                 print(f"medts: {found}", file=sys.stderr)
-            elif asked.json:
+            elif flags.json:
                 print(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
             else:
                 _show(file, found, label_set)

@@ -1,4 +1,4 @@
-"""`medts stream BUNDLE FILE`: replay a recording as if it arrived now."""
+"""`medts stream BUNDLE FILE`: online inference, by replaying a recording as if it arrived now."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -48,50 +48,46 @@ class Replay:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and replays, as fast as the machine can."""
-    asked = tyro.cli(Replay, prog="medts stream", args=arguments)
+    flags = tyro.cli(Replay, prog="medts stream", args=arguments)
     import numpy as np
 
     from medts.formats import read
     from medts.inference.predictor import load
     from medts.inference.stream import StreamPredictor
 
-    model = load(asked.bundle, device=asked.compute.device, precision=asked.compute.precision)
-    record = read(asked.file, **asked.reading.hints())
+    model = load(flags.bundle, device=flags.compute.device, precision=flags.compute.precision)
+    record = read(flags.file, **flags.reading.hints())
     wanted, spec = next(iter(model.manifest.preprocessing.streams.items()))
     wanted = spec.source or wanted
     if wanted not in record.streams:
-        raise ConfigError(
-            f"no stream {wanted!r}", path=asked.file, remedy=f"It has {', '.join(record.streams)}"
-        )
+        remedy = f"It has {', '.join(record.streams)}"
+        raise ConfigError(f"no stream {wanted!r}", path=flags.file, remedy=remedy)
     stream = record.streams[wanted]
     live = StreamPredictor(
         model,
         channels=stream.channels,
         sampling_rate=stream.sampling_rate,
         unit=stream.unit,
-        label_set=asked.labels,
-        stride_s=asked.stride_s,
+        label_set=flags.labels,
+        stride_s=flags.stride_s,
         name=record.record_id,
     )
     console = make_console()
-    if not asked.json:
+    if not flags.json:
         console.print(
-            f"{asked.file} · {live.label_set.name}: windows of {live.window_s:g} s, "
+            f"{flags.file} · {live.label_set.name}: windows of {live.window_s:g} s, "
             f"a prediction every {live.stride_s:g} s with the last sample of its window"
         )
     latencies = []
-    for piece in pieces_of(stream, asked.chunk_s):
+    for piece in pieces_of(stream, flags.chunk_s):
         for window in live.push(piece):
             latencies.append(1e3 * window.latency_s)
-            line = json.dumps(window.as_json()) if asked.json else _in_one_line(window)
+            line = json.dumps(window.as_json()) if flags.json else _in_one_line(window)
             console.print(line, markup=False, soft_wrap=True)
     if not latencies:
-        raise ConfigError(
-            f"{stream.duration_s:g} s are shorter than one window of {live.window_s:g} s",
-            path=asked.file,
-            remedy="medts predict pads a short recording",
-        )
-    if not asked.json:
+        problem = f"{stream.duration_s:g} s are shorter than one window of {live.window_s:g} s"
+        raise ConfigError(problem, path=flags.file, remedy="medts predict pads a short recording")
+    if not flags.json:
         middle, late = np.quantile(latencies, (0.5, 0.95))
         console.print(
             f"{len(latencies)} predictions; a prediction took {middle:.1f} ms (median), "

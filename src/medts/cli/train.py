@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from medts.cli.console import make_console
-from medts.cli.fields import recipe_name, with_fields_of
+from medts.cli.flags import recipe_name, with_fields_of
 
 SHORT = {
     "--device": "--training.device",
@@ -47,7 +47,7 @@ class Train:
     """Folds on which everything is chosen."""
 
     init: Path | None = None
-    """Bundle whose encoder is the start: fine-tuning."""
+    """Bundle whose encoder is fine-tuned."""
 
     label_fraction: float = 1.0
     """Share of the training records whose labels are used, or their number where above 1."""
@@ -72,22 +72,22 @@ def run(arguments: Sequence[str]) -> None:
         return
     from medts.recipes import find_recipe
 
-    kind = with_fields_of(Train, find_recipe(name))
-    asked = tyro.cli(kind, prog=f"medts train {name}", args=[_long(each) for each in rest])
+    kind = with_fields_of(Train, find_recipe(name), "recipe")
+    flags = tyro.cli(kind, prog=f"medts train {name}", args=[_long(each) for each in rest])
 
     from medts.api import train
     from medts.data.splits import Split, Subsample
 
     made = train(
-        asked.recipe,
-        asked.data,
-        labels=asked.labels,
-        split=Split(train=asked.train_folds, validation=asked.val_folds),
-        subsample=Subsample(fraction=asked.label_fraction, shots=asked.shots, seed=asked.draw),
-        out=asked.out,
-        init=asked.init,
-        seed=asked.seed,
-        shuffle_labels=asked.shuffle_labels,
+        flags.recipe,
+        flags.data,
+        labels=flags.labels,
+        split=Split(train=flags.train_folds, validation=flags.val_folds),
+        subsample=Subsample(fraction=flags.label_fraction, shots=flags.shots, seed=flags.draw),
+        out=flags.out,
+        init=flags.init,
+        seed=flags.seed,
+        shuffle_labels=flags.shuffle_labels,
     )
     show(made)
 
@@ -98,7 +98,7 @@ def _long(argument: str) -> str:
 
 
 def show(made: Path) -> None:
-    """Prints what a run ended with and where it is."""
+    """Prints the selection metrics of a run and where its bundle is."""
     console = make_console()
     if made.name == "model":
         _show_text_encoder(made)

@@ -1,4 +1,4 @@
-"""`medts zero-shot BUNDLE FILE … --prompts …`: compare recordings with words of your own."""
+"""`medts zero-shot BUNDLE FILE … --prompts …`: zero-shot classification with one's own prompts."""
 
 import json
 import sys
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
-from rich.table import Table
 
-from medts.cli.console import make_console
+from medts.cli.console import make_console, table_of
 from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import MedtsError
 from medts.data.prompts import TEMPLATES, read_prompts
@@ -55,23 +54,22 @@ class ZeroShot:
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and compares; a file that cannot be read does not stop the others."""
-    asked = tyro.cli(ZeroShot, prog="medts zero-shot", args=arguments)
-    if not asked.files:
-        raise MedtsError(
-            "no recording given", remedy='medts zero-shot BUNDLE FILE --prompts "normal ECG"'
-        )
-    prompts = collect(asked.prompts, asked.prompt_file)
+    flags = tyro.cli(ZeroShot, prog="medts zero-shot", args=arguments)
+    if not flags.files:
+        remedy = 'medts zero-shot BUNDLE FILE --prompts "normal ECG"'
+        raise MedtsError("no recording given", remedy=remedy)
+    prompts = collect(flags.prompts, flags.prompt_file)
     from medts.core.arithmetic import arithmetic
     from medts.evaluation.prompting import score_prompts
     from medts.evaluation.protocols.zero_shot import ZeroShotConfig
     from medts.formats import read
     from medts.inference.predictor import load
 
-    settings, hints = ZeroShotConfig(templates=asked.templates), asked.reading.hints()
-    precision = asked.compute.precision
-    model = load(asked.bundle, device=asked.compute.device, precision=precision).bundle
+    settings, hints = ZeroShotConfig(templates=flags.templates), flags.reading.hints()
+    precision = flags.compute.precision
+    model = load(flags.bundle, device=flags.compute.device, precision=precision).bundle
     failures = 0
-    for file in asked.files:
+    for file in flags.files:
         try:
             record = read(file, **hints)
             with arithmetic(precision, model.device.type):
@@ -81,14 +79,14 @@ def run(arguments: Sequence[str]) -> None:
             print(f"medts: {error}", file=sys.stderr)
             continue
         shown = scores
-        if asked.top is not None:
-            shown = sorted(scores, key=lambda each: -each.score)[: asked.top]
-        if asked.json:
+        if flags.top is not None:
+            shown = sorted(scores, key=lambda each: -each.score)[: flags.top]
+        if flags.json:
             print(json.dumps({"file": str(file), "prompts": [asdict(s) for s in shown]}))
         else:
             _show(file, shown, is_synthetic=model.provenance.synthetic)
     if failures:
-        raise MedtsError(f"{failures} of {len(asked.files)} recordings could not be compared")
+        raise MedtsError(f"{failures} of {len(flags.files)} recordings could not be compared")
 
 
 def collect(prompts: Sequence[str], file: Path | None) -> dict[str, tuple[str, ...]]:
@@ -98,27 +96,22 @@ def collect(prompts: Sequence[str], file: Path | None) -> dict[str, tuple[str, .
         MedtsError: If there is none, or the file cannot be read.
     """
     given = [" ".join(prompt.split()) for prompt in prompts]
-    found = (
-        {} if file is None else {name: tuple(words) for name, words in read_prompts(file).items()}
-    )
+    found = {} if file is None else read_prompts(file)
     found |= {prompt: (prompt,) for prompt in given}
     twice = [prompt for prompt, n in Counter(given).items() if n > 1]
     if twice:
         print(f"medts: given more than once: {', '.join(map(repr, twice[:3]))}", file=sys.stderr)
     if not found:
-        raise MedtsError(
-            "no prompt given", field="--prompts", remedy='--prompts "atrial fibrillation" ...'
-        )
+        remedy = '--prompts "atrial fibrillation" ...'
+        raise MedtsError("no prompt given", field="--prompts", remedy=remedy)
     return found
 
 
 def _show(
     file: Path, scores: Sequence["medts.evaluation.prompting.PromptScore"], *, is_synthetic: bool
 ) -> None:
-    table = Table(title=f"{file} · ranks only, no probabilities", title_justify="left")
-    table.add_column("prompt")
-    for heading in ("cosine", "score"):
-        table.add_column(heading, justify="right")
+    title = f"{file} · ranks only, no probabilities"
+    table = table_of("prompt", "cosine", "score", title=title, title_justify="left")
     for each in scores:
         table.add_row(each.prompt, f"{each.cosine:.4f}", f"{each.score:.4f}")
     console = make_console()

@@ -1,1 +1,1 @@
-"""The words everyone speaks: records, batches, labels, channels, units, errors."""
+"""Base vocabulary: records, labels, channels, units, errors, registries."""

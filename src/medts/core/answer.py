@@ -1,4 +1,4 @@
-"""Answer: the prediction for one recording, as JSON of version 1.
+"""Prediction result for one recording (`Answer`): probabilities, decisions, JSON schema version 1.
 
 The same object comes out of Python, the command line (``--json``), streaming and files. Keys never
 change within a version of the schema; what nothing fills yet is an empty list.
@@ -16,7 +16,7 @@ Decision = Literal["yes", "no", "unsure"]
 
 
 class ClassAnswer(Config):
-    """Probability of one class, and what follows from it; or the value of one number."""
+    """Probability and decision of one class; or the value of one number (regression)."""
 
     probability: float | None = Field(default=None, ge=0.0, le=1.0)
     """Mean over windows, calibrated where the model is; none for a number."""
@@ -80,7 +80,7 @@ class StreamFacts(Config):
 
 
 class RecordingFacts(Config):
-    """What was given to the model."""
+    """Input of the model."""
 
     streams: dict[str, StreamFacts] = Field(default_factory=dict)
     """Streams of the recording by name."""
@@ -121,7 +121,7 @@ class Answer(Config):
     """Why classes or the whole recording were not judged, in words."""
 
     warnings: tuple[str, ...] = ()
-    """What a reader must know before using the answer."""
+    """Caveats for whoever uses the prediction."""
 
     is_usable: bool = True
     """False where the recording is too poor to be relied on."""
@@ -133,7 +133,7 @@ class Answer(Config):
     """Numbers measured on the recording."""
 
     recording: RecordingFacts = RecordingFacts()
-    """What was given to the model."""
+    """Input of the model."""
 
     model: ModelFacts
     """Which model was applied."""
@@ -168,7 +168,7 @@ class Answer(Config):
 def decide(
     probability: Mapping[str, float], label_set: LabelSet, thresholds: Mapping[str, float]
 ) -> dict[str, ClassAnswer]:
-    """Compares probabilities with the operating points of a label set; numbers get their units.
+    """Applies thresholds (operating points) to probabilities; numbers get their units.
 
     >>> sets = LabelSet(name="a/b", classes=("X", "Y"), kind="multi")
     >>> {n: c.decision for n, c in decide({"X": 0.4, "Y": 0.9}, sets, {"X": 0.5}).items()}

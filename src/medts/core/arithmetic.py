@@ -1,9 +1,8 @@
-"""Floating-point precision: fp32, or two faster kinds (mixed precision) that one has to ask for.
+"""Mixed precision: fp32 (default), bfloat16 autocast, or fp32 products by oneDNN, thread-safe.
 
 ``bf16`` multiplies in bfloat16 where that is safe (autocast). ``fp32-onednn`` keeps every value in
-fp32 but hands matrix products to oneDNN, on CPUs only; what it multiplies in is up to the
-processor, and with AMX it is bfloat16 as well. ``research/bench/ecg_nat.py`` measures on the
-machine at hand how much faster either is and how far its answers are off.
+fp32 but hands matrix products to oneDNN, on CPUs only; with AMX these are in bfloat16 as well.
+``research/bench/ecg_nat.py`` measures speed and error of either on the machine at hand.
 
 torch's switch for oneDNN is one for the whole process. A block with the switch and a block without
 it therefore never run at the same time: whichever thread comes second waits until the other kind
@@ -25,14 +24,10 @@ Precision = Literal["fp32", "bf16", "fp32-onednn"]
 
 @contextmanager
 def arithmetic(precision: Precision, device: str = "cpu") -> Iterator[None]:
-    """Computes in one kind of arithmetic, and as before afterwards; safe in several threads.
-
-    Args:
-        precision: Which kind.
-        device: Type of the device that computes.
+    """Context of one precision (autocast), as before afterwards; safe in several threads.
 
     Raises:
-        ConfigError: If this torch cannot be told to use oneDNN.
+        ConfigError: If this torch has no switch for oneDNN.
     """
     import torch
 
@@ -50,11 +45,9 @@ def _switch() -> Any:
 
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
     if matmul is None or not torch.backends.mkldnn.is_available():
-        raise ConfigError(
-            f"torch {torch.__version__} cannot hand fp32 matrix products to oneDNN",
-            field="precision",
-            remedy="Use fp32 or bf16, or torch 2.9 or newer on x86",
-        )
+        problem = f"torch {torch.__version__} cannot hand fp32 matrix products to oneDNN"
+        remedy = "Use fp32 or bf16, or torch 2.9 or newer on x86"
+        raise ConfigError(problem, field="precision", remedy=remedy)
     return matmul
 
 

@@ -1,4 +1,4 @@
-"""Channels by name: one canonical spelling, the reference, and how wanted names find rows.
+"""Channel names: canonical spelling (ECG leads, 10-20 electrodes), references, matching by name.
 
 Electrode names follow the extended 10-20 system, leads the twelve of the standard ECG. What is
 recorded against a common reference is named by its electrode; the difference of two electrodes is
@@ -39,7 +39,7 @@ _AXIS = re.compile(r"^(accelerometer|accel|acc|gyroscope|gyro)[\s_\-]?([xyz])$",
 
 @dataclass(frozen=True)
 class Channel:
-    """What one row of a signal measures.
+    """One row of a signal: canonical name, reference, derivation.
 
     Args:
         name: Canonical; what channels are matched by.
@@ -94,6 +94,18 @@ def is_electrode(name: str) -> bool:
     return _ELECTRODE.match(name.partition("-")[0]) is not None
 
 
+def check_distinct(names: Sequence[str]) -> None:
+    """Checks that no channel occurs twice.
+
+    Raises:
+        ConfigError: If one does.
+    """
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        problem = f"channel {', '.join(doubled)} occurs more than once"
+        remedy = "Rename or drop the copies; channels are distinguished by name alone"
+        raise ConfigError(problem, field="channels", remedy=remedy)
+
+
 def match_channels(wanted: Sequence[str], present: Sequence[str]) -> tuple[int | None, ...]:
     """Returns the row of each wanted channel by its name; None for one that is not there.
 
@@ -103,15 +115,10 @@ def match_channels(wanted: Sequence[str], present: Sequence[str]) -> tuple[int |
     (2, 0, None)
 
     Raises:
-        ConfigError: If two rows have one name, so that neither can be told from the other.
+        ConfigError: If two rows have one name.
     """
-    names = [canonical_channel(name) for name in present]
-    if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(
-            f"channel {', '.join(doubled)} occurs more than once",
-            field="channels",
-            remedy="Rename or drop the copies; channels are told apart by name alone",
-        )
+    names = tuple(canonical_channel(name) for name in present)
+    check_distinct(names)
     if tuple(wanted) == tuple(present):
         return tuple(range(len(present)))
     row_of = {name: row for row, name in enumerate(names)}

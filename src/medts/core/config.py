@@ -1,4 +1,4 @@
-"""The base of every config: a frozen value whose fields are documented by their sentences.
+"""Base class of configs: frozen pydantic values whose fields are documented by their sentences.
 
 The sentence under a field is its help text on the command line and its description in the JSON
 schema. Misspelt fields are refused; a variant is built anew, so that it is validated again.
@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 from medts.core.errors import ConfigError, unknown_name
 
 NOT_IDENTITY: JsonDict = {"identity": False}
-"""``json_schema_extra`` of a field that says how long, where or how fast, but not which numbers
+"""``json_schema_extra`` of a field that changes how long, where or how fast, but not which numbers
 come out: a run folder may be continued with another value."""
 
 _Config = TypeVar("_Config", bound="Config")

@@ -1,4 +1,4 @@
-"""Errors a user can cause and mend: each says where, what is wrong, and what to do.
+"""Errors that a user can cause and mend: cause, path, field and remedy.
 
 Everything raised for bad input derives from `MedtsError`; the command line prints its text and
 nothing else. A broken promise inside the package is an `assert`, never one of these.
@@ -42,7 +42,7 @@ class NoSignalError(MedtsError):
 
 
 class StoreError(MedtsError):
-    """A store that is missing, incomplete, or does not hold what was asked for."""
+    """A store that is missing, incomplete, or lacks what is needed."""
 
 
 class ConfigError(MedtsError):
@@ -70,6 +70,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     guess = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return UnknownNameError(
-        f"unknown {kind} {name!r}", remedy=f"{guess}Known: {', '.join(names) or 'none'}"
-    )
+    remedy = f"{guess}Known: {', '.join(names) or 'none'}"
+    return UnknownNameError(f"unknown {kind} {name!r}", remedy=remedy)

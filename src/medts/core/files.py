@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Atomic file writing: a reader never sees half of a file."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def write_whole(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path`` that takes its place once it is fully written.
+    """Atomic write: yields a temporary path that replaces ``path`` once it is fully written.
 
     If the body raises, ``path`` stays as it was. An `OSError`, such as that of a full disk, names
     ``path``.

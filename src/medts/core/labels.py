@@ -1,4 +1,4 @@
-"""LabelSet and OperatingPoint: what a corpus may answer, and when a score becomes a statement.
+"""Label sets (multi-class, multi-label, regression targets) and operating points (thresholds).
 
 A label set is named ``corpus/set``. Its order is the order of every target, logit and table
 column made from it; labels are always matched by name, never by position.
@@ -48,7 +48,7 @@ class LabelSet(Config):
     """Code system that the names belong to, such as ``scp-ecg``."""
 
     description: str = ""
-    """What is asked of which recordings, in a sentence, for models that read it."""
+    """Task and recordings in a sentence, for models that read it."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> "LabelSet":
@@ -77,15 +77,12 @@ class LabelSet(Config):
             ConfigError: If it is a set of numbers.
         """
         if self.kind == "number":
-            raise ConfigError(
-                f"{self.name} has numbers, and this is defined for classes alone",
-                field="label_set",
-                remedy="Take a label set of classes",
-            )
+            problem = f"{self.name} has numbers, and this is defined for classes alone"
+            raise ConfigError(problem, field="label_set", remedy="Take a label set of classes")
         return self.kind
 
     def encode(self, labels: Sequence[Sequence[str]]) -> Float[np.ndarray, "B K"]:
-        """Turns lists of class names into rows of zeros and ones; texts of numbers into numbers.
+        """Multi-hot encoding of lists of class names; texts of numbers become numbers.
 
         Raises:
             MedtsError: If a label is not a class of the set, a ``single`` set is given more or
@@ -120,15 +117,13 @@ class LabelSet(Config):
         except ValueError:
             value = math.inf
         if math.isinf(value):
-            raise MedtsError(
-                f"{text!r} is not a finite number",
-                field=f"{self.name}, {name}",
-                remedy="Write a decimal number, or nan where it is missing",
-            )
+            problem = f"{text!r} is not a finite number"
+            remedy = "Write a decimal number, or nan where it is missing"
+            raise MedtsError(problem, field=f"{self.name}, {name}", remedy=remedy)
         return value
 
     def decode(self, target: Float[np.ndarray, "B K"]) -> list[list[str]]:
-        """Turns rows back into what `encode` reads: names of classes, or texts of numbers."""
+        """Inverse of `encode`: names of classes, or texts of numbers."""
         if self.has_numbers:
             return [[number_text(value) for value in row] for row in target.tolist()]
         return [[self.classes[k] for k in np.flatnonzero(row > 0.5)] for row in target]
@@ -138,20 +133,18 @@ class LabelSet(Config):
         return next(iter(self.phrases.get(name, ())), name)
 
     def texts(self) -> tuple[str, ...]:
-        """Returns the plainest wording of every class, for models that know classes by words.
+        """Returns the plainest wording of every class, for models that read them.
 
         Raises:
-            ConfigError: If two classes have the same words, which no such model can tell apart.
+            ConfigError: If two classes have the same words.
         """
         owner: dict[str, str] = {}
         for name in self.classes:
             other = owner.setdefault(self.phrase(name), name)
             if other != name:
-                raise ConfigError(
-                    f"classes {other!r} and {name!r} are both called {self.phrase(name)!r}",
-                    field=self.name,
-                    remedy="Give each class words of its own, the distinguishing ones first",
-                )
+                problem = f"classes {other!r} and {name!r} are both called {self.phrase(name)!r}"
+                remedy = "Give each class words of its own, the distinguishing ones first"
+                raise ConfigError(problem, field=self.name, remedy=remedy)
         return tuple(owner)
 
     @model_serializer(mode="wrap")
@@ -176,7 +169,7 @@ def same_classes(one: LabelSet, other: LabelSet) -> bool:
 
 
 class OperatingPoint(Config):
-    """The threshold at which a probability becomes a statement, and where it came from."""
+    """Operating point: the decision threshold of a class, and where it came from."""
 
     threshold: float = Field(ge=0.0, le=1.0)
     """A probability at or above it states the class."""

@@ -1,4 +1,4 @@
-"""Montages: named, ordered lists of channels, and what a channel measures.
+"""Montages: named, ordered lists of channels (12-lead ECG, 10-20 system), and modality by name.
 
 A stream is brought into the order of a montage by name, and what it lacks is marked absent; see
 `medts.core.channels`.
@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 
 from medts.core.channels import ECG_LEADS, canonical_channel, is_electrode
-from medts.core.errors import unknown_name
 
 LIMB_LEADS = ("I", "II", "III")
 AUGMENTED_LEADS = ("aVR", "aVL", "aVF")
@@ -57,36 +56,26 @@ MONTAGES: dict[str, Montage] = {
     )
 }
 
-_MODALITY_OF_WORD = {
-    "ecg": "ecg",
-    "ekg": "ecg",
+_WORDS = {
+    "ecg": "ecg ekg",
     "eeg": "eeg",
     "eog": "eog",
     "emg": "emg",
-    "ppg": "ppg",
-    "pleth": "ppg",
-    "bvp": "ppg",
-    "resp": "resp",
-    "thorax": "resp",
-    "abdomen": "resp",
-    "airflow": "resp",
-    "abp": "abp",
-    "art": "abp",
-    "acc": "acc",
-    "accel": "acc",
+    "ppg": "ppg pleth bvp",
+    "resp": "resp thorax abdomen airflow",
+    "abp": "abp art",
+    "acc": "acc accel",
     "gyro": "gyro",
-    "eda": "eda",
-    "gsr": "eda",
+    "eda": "eda gsr",
     "temp": "temp",
-    "spo2": "spo2",
-    "sao2": "spo2",
-    "hr": "hr",
-    "pulse": "hr",
+    "spo2": "spo2 sao2",
+    "hr": "hr pulse",
 }
+_MODALITY_OF_WORD = {word: key for key, words in _WORDS.items() for word in words.split()}
 
 
 def guess_modality(channel: str) -> str:
-    """Returns the modality that a channel's name speaks of, or ``other``.
+    """Guesses the modality from a channel's name; ``other`` where it has no known word.
 
     >>> guess_modality("aVL"), guess_modality("EEG Fp1"), guess_modality("PLETH")
     ('ecg', 'eeg', 'ppg')
@@ -100,14 +89,3 @@ def guess_modality(channel: str) -> str:
     if name in ECG_LEADS.values():
         return "ecg"
     return "eeg" if is_electrode(name) else "other"
-
-
-def find_montage(name: str) -> Montage:
-    """Returns a montage by name.
-
-    Raises:
-        UnknownNameError: If there is none of that name; the nearest is suggested.
-    """
-    if name not in MONTAGES:
-        raise unknown_name("montage", name, MONTAGES)
-    return MONTAGES[name]

@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive the command that started them."""
+"""Worker processes that end when their parent does, even if it was killed."""
 
 import os
 from multiprocessing import parent_process
@@ -7,11 +7,10 @@ from threading import Thread
 
 
 def end_with_parent() -> None:
-    """Has this worker end as soon as its parent has, also where that was killed.
+    """Ends this worker as soon as its parent has ended; a pool's initializer.
 
-    A pool's workers end with the pool; but when a command is killed, nobody tells them, and they
-    finish what they were at, or wait for ever. To be called in the worker, as a pool's initializer.
-    What a worker leaves behind must be written whole or not at all.
+    When a command is killed, the workers of its pool would go on, or wait for ever. What a worker
+    leaves behind must be written whole or not at all.
     """
     if (parent := parent_process()) is not None:
         Thread(target=_end_after, args=(parent,), daemon=True).start()

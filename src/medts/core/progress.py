@@ -1,7 +1,28 @@
-"""How fast a bar moves: the column that every progress bar here shares."""
+"""Progress bars (rich): items done, rate, time left."""
 
-from rich.progress import ProgressColumn, Task
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
+
+_Item = TypeVar("_Item")
+
+
+def progress(items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
+    """Yields the items unchanged and draws a progress bar on standard error."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        yield from bar.track(items, total=total, description=description)
 
 
 class RateColumn(ProgressColumn):
@@ -12,7 +33,7 @@ class RateColumn(ProgressColumn):
         self.unit = unit
 
     def render(self, task: Task) -> Text:
-        """Draws the rate of a task; nothing until it is known."""
+        """Draws the rate of a task; nothing until there is one."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else rate_in_words(speed, self.unit), style="cyan")
 

@@ -1,7 +1,7 @@
-"""Record and Stream: a person's recording as it came, in physical units and with names.
+"""Record and Stream: a recording in physical units, channels and streams by name.
 
 A stream is one modality at one sampling rate; a record holds several streams, which may differ
-in rate, channels and start. Nothing here reads a file or touches a tensor of a model.
+in rate, channels and start.
 
 Axes: C channels, T samples in time.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
+from medts.core.channels import canonical_channel, check_distinct
 from medts.core.errors import MedtsError
-from medts.core.montage import canonical_channel
 from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
 
 Fact = str | float | int | bool | None
@@ -54,12 +54,12 @@ class Stream:
     Args:
         signal: Physical values in ``unit``.
         channels: One name per row of ``signal``.
-        sampling_rate: Samples per second, Hz.
+        sampling_rate: Samples per second (sfreq, fs), Hz.
         modality: A key of `medts.core.units.UNIT_OF`, such as ``ecg``.
         unit: Unit of every row.
         start_s: Seconds from the start of the record to the first sample.
-        resolution: Physical size of one step of the recorder's integers, per channel, where
-            the file says; a store keeps such signals without loss.
+        resolution: Physical size of one step of the recorder's integers, per channel, where the
+            file has it; a store keeps such signals without loss.
 
     Raises:
         MedtsError: If names are missing or doubled, the rate is not positive, the modality is
@@ -79,24 +79,15 @@ class Stream:
         object.__setattr__(self, "channels", names)
         object.__setattr__(self, "unit", canonical_unit(self.unit))
         if len(names) != len(self.signal):
-            raise MedtsError(
-                f"{len(self.signal)} channels but {len(names)} names", field="channels"
-            )
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise MedtsError(
-                f"channel {', '.join(doubled)} occurs more than once",
-                field="channels",
-                remedy="Rename or drop the copies; channels are told apart by name alone",
-            )
+            problem = f"{len(self.signal)} channels but {len(names)} names"
+            raise MedtsError(problem, field="channels")
+        check_distinct(names)
         if not (np.isfinite(self.sampling_rate) and self.sampling_rate > 0):
-            raise MedtsError(
-                f"sampling rate {self.sampling_rate} is not positive", field="sampling_rate"
-            )
+            problem = f"sampling rate {self.sampling_rate} is not positive"
+            raise MedtsError(problem, field="sampling_rate")
         if self.modality not in UNIT_OF:
-            raise MedtsError(
-                f"unknown modality {self.modality!r}", remedy=f"Known: {', '.join(UNIT_OF)}"
-            )
+            remedy = f"Known: {', '.join(UNIT_OF)}"
+            raise MedtsError(f"unknown modality {self.modality!r}", remedy=remedy)
         if UNIT_OF[self.modality] != "a.u.":
             conversion_factor(self.unit, UNIT_OF[self.modality])
 
@@ -132,9 +123,8 @@ class Stream:
         wanted = [canonical_channel(name) for name in channels]
         missing = [name for name in wanted if name not in self.channels]
         if missing:
-            raise MedtsError(
-                f"no channel {', '.join(missing)}", remedy=f"Present: {', '.join(self.channels)}"
-            )
+            remedy = f"Present: {', '.join(self.channels)}"
+            raise MedtsError(f"no channel {', '.join(missing)}", remedy=remedy)
         rows = [self.channels.index(name) for name in wanted]
         resolution = None if self.resolution is None else self.resolution[rows]
         return replace(
@@ -144,12 +134,12 @@ class Stream:
 
 @dataclass(frozen=True)
 class Record:
-    """A subject's recording: its streams by name and what is known about it.
+    """A subject's recording: its streams by name, report, statements, annotations and facts.
 
     Args:
         record_id: Unique within its corpus.
         streams: By name; the name is the modality unless a source regroups channels.
-        subject_id: The person; the record's own id where the corpus knows no persons.
+        subject_id: The person (patient); the record's own id where the corpus has no persons.
         report: Free text by the clinician or the device.
         statements: Coded findings.
         annotations: Marks in time.

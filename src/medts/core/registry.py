@@ -1,9 +1,8 @@
-"""Registries that stay open: a subclass registers itself, another package adds one by entry point.
+"""Plugin registries: subclasses register themselves, other packages add theirs by entry points.
 
 Our own classes are found by importing every module of a package, those of other packages by the
-entry points of a group; there is no list to edit. An entry point that cannot be imported, or whose
-name is taken, never takes the others along: it is listed as broken with its reason, and only to use
-that name is an error.
+entry points of a group. An entry point that cannot be imported, or whose name is taken, is listed
+as broken with its reason, and only to use that name is an error.
 """
 
 import importlib
@@ -28,7 +27,7 @@ _Kind = TypeVar("_Kind", bound="Registered")
 
 @dataclass(frozen=True)
 class Plugins(Generic[_Thing]):
-    """Things by name, and the names that cannot be used.
+    """Registered things by name, and the names that cannot be used.
 
     Args:
         found: What can be used.
@@ -47,10 +46,8 @@ class Plugins(Generic[_Thing]):
             UnknownNameError: If there is none of that name, or its package is broken.
         """
         if name in self.broken:
-            raise UnknownNameError(
-                f"{noun} {name!r} cannot be used ({self.broken[name]})",
-                remedy="Repair or uninstall the package that adds it",
-            )
+            problem = f"{noun} {name!r} cannot be used ({self.broken[name]})"
+            raise UnknownNameError(problem, remedy="Repair or uninstall the package that adds it")
         if name not in self.found:
             raise unknown_name(noun, name, self.found)
         return self.found[name]
@@ -122,10 +119,8 @@ def register(members: dict[str, Any], name: str, made: type, *, noun: str) -> No
     """
     known = members.get(name)
     if known is not None and _address(known) != _address(made):
-        raise ConfigError(
-            f"two {noun}s are called {name!r}: {_address(known)} and {_address(made)}",
-            remedy="Give one of the two another name",
-        )
+        problem = f"two {noun}s are called {name!r}: {_address(known)} and {_address(made)}"
+        raise ConfigError(problem, remedy="Give one of the two another name")
     members[name] = made
 
 
@@ -152,7 +147,7 @@ class Registered(Config):
     """
 
     kind: Any  # a str; declared wider, so that members may narrow it to a literal
-    """Tells the members of one registry apart."""
+    """Discriminator among the members of one registry."""
 
     noun: ClassVar[str] = ""
     """What one member is called in errors."""

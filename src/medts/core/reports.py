@@ -1,4 +1,4 @@
-"""How reports are read: the settings; what they mean is done in `medts.data.reports`.
+"""Settings of report preprocessing, applied in `medts.data.reports`.
 
 They are part of a model's preprocessing and travel with its weights.
 """
@@ -12,13 +12,13 @@ from medts.core.labels import LabelSet
 
 
 class ReportSettings(Config):
-    """What is done to the reports of a corpus."""
+    """Cleaning, translation, de-identification and redaction of the reports of a corpus."""
 
     translate: bool = True
     """Whether German and Swedish phrases of the lexicon are put into English."""
 
     hides_persons: bool = True
-    """Whether names, dates and identifying numbers are blotted out; they are counted anyway."""
+    """Whether names, dates and identifying numbers are masked; they are counted anyway."""
 
     min_words: int = Field(default=1, ge=1)
     """Fewest words of a report that is kept; MELP and MERL keep MIMIC-IV-ECG's from 4 on."""
@@ -37,8 +37,8 @@ class ReportSettings(Config):
     """The label sets whose classes are not to be named; filled in where a model is trained."""
 
     stands_in: str = ""
-    """Text that every recording is given in place of its report, or of none: a control, which has
-    all of a model that reads reports but what they say. Empty leaves reports as they are."""
+    """Constant text in place of every report, or of none: a control, which has all of a model that
+    reads reports but their content. Empty leaves reports as they are."""
 
     def hiding(self, label_sets: Sequence[LabelSet]) -> "ReportSettings":
         """Returns the settings for a model that learns some label sets, besides those known."""

@@ -1,10 +1,10 @@
-"""Sentences of a report: cut where one ends, and nowhere else.
+"""Sentence splitting of clinical reports, with abbreviations, ordinals and decimals.
 
 ECG reports are telegraphic. A full stop ends a sentence unless it stands in a number ("0.12 s"),
 after an abbreviation ("z.B.", "neg.") or in an ordinal ("1. Grades"); line breaks, semicolons and
 exclamation and question marks end one too. Pieces without a letter or digit are no sentences. A
-report without a full stop, as a third of PTB-XL's are, is one sentence here; where its findings
-begin is known to `medts.data.report_language` alone.
+report without a full stop, as a third of PTB-XL's are, is one sentence here; its findings are
+separated by `medts.data.report_language`.
 """
 
 import re
@@ -31,7 +31,7 @@ _ORDINAL = re.compile(r"\s*(?:grad|degree)", re.IGNORECASE)
 
 
 def split_sentences(text: str) -> tuple[str, ...]:
-    """Cuts a text into sentences, each with its full stop; empty only for a text without words.
+    """Splits a text into sentences, each with its full stop; empty only for a text without words.
 
     >>> split_sentences("Sinus rhythm. PR 0.12 s, approx. normal.. T neg. in V4")
     ('Sinus rhythm.', 'PR 0.12 s, approx. normal..', 'T neg. in V4')
@@ -47,7 +47,7 @@ def split_sentences(text: str) -> tuple[str, ...]:
 
 
 def join_sentences(sentences: Sequence[str]) -> str:
-    """Puts sentences without full stops into one text, of which `split_sentences` finds them again.
+    """Joins sentences without full stops, such that `split_sentences` finds them again.
 
     Where a full stop would be that of an abbreviation, a semicolon stands for it.
 

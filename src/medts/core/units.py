@@ -1,4 +1,4 @@
-"""Physical units of signals: one spelling each, and the factors between them.
+"""Physical units of signals: canonical spelling, and conversion factors between them.
 
 Every modality has a unit that the package computes in (`UNIT_OF`); sources and readers convert
 once, on the way in. Spellings found in files are folded here and nowhere else.
@@ -26,7 +26,7 @@ UNIT_OF: dict[str, str] = {
     "hr": "bpm",
     "other": "a.u.",
 }
-"""The unit in which each modality is held; the keys are the modalities the package knows."""
+"""The unit in which each modality is held; the keys are the known modalities."""
 
 _DIMENSIONS: dict[str, dict[str, float]] = {
     "voltage": {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "nV": 1e-9},
@@ -40,30 +40,19 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
     "arbitrary": {"a.u.": 1.0},
 }
 
-_SPELLINGS: dict[str, str] = {
-    "µv": "µV",
-    "µvolt": "µV",
-    "µvolts": "µV",
-    "mv": "mV",
-    "millivolt": "mV",
-    "millivolts": "mV",
-    "v": "V",
-    "volt": "V",
-    "volts": "V",
-    "nv": "nV",
-    "m/s2": "m/s²",
-    "m/s^2": "m/s²",
-    "µs": "µS",
-    "dps": "deg/s",
-    "°/s": "deg/s",
-    "degc": "°C",
-    "": "a.u.",
-    "nu": "a.u.",
-    "pm": "a.u.",
-    "au": "a.u.",
-    "adu": "a.u.",
-    "1": "a.u.",
-    "none": "a.u.",
+_OTHER_SPELLINGS = {
+    "µV": ("µvolt", "µvolts"),
+    "mV": ("millivolt", "millivolts"),
+    "V": ("volt", "volts"),
+    "m/s²": ("m/s2", "m/s^2"),
+    "deg/s": ("dps", "°/s"),
+    "°C": ("degc",),
+    "a.u.": ("", "nu", "pm", "au", "adu", "1", "none"),
+}
+_KNOWN = {unit: dimension for dimension, units in _DIMENSIONS.items() for unit in units}
+_SPELLINGS = {
+    **{unit.lower(): unit for unit in reversed(_KNOWN)},
+    **{text: unit for unit, texts in _OTHER_SPELLINGS.items() for text in texts},
 }
 
 # The last five are µ and μ of code pages 437 and 850, ISO 8859-7, GBK, Shift JIS and EUC-KR where
@@ -71,8 +60,6 @@ _SPELLINGS: dict[str, str] = {
 _MICRO = re.compile(
     r"^(?:u|micro|mc|&micro;|&mu;|&#181;|&#956;|\\mu ?|æ|ì|¦ì|\x83ê|¥ì)(?=(?:v|volts?|s)$)"
 )
-
-_KNOWN = {unit: dimension for dimension, units in _DIMENSIONS.items() for unit in units}
 
 
 def canonical_unit(unit: str) -> str:
@@ -87,10 +74,7 @@ def canonical_unit(unit: str) -> str:
     text = unit.strip()
     if text in _KNOWN:
         return text
-    lowered = _fold(text)
-    folded = _SPELLINGS.get(lowered)
-    if folded is None:
-        folded = next((known for known in _KNOWN if known.lower() == lowered), None)
+    folded = _SPELLINGS.get(_fold(text))
     if folded is None:
         raise MedtsError(f"unknown unit {unit!r}", remedy=f"Known: {', '.join(sorted(_KNOWN))}")
     return folded
@@ -118,10 +102,8 @@ def conversion_factor(unit: str, to: str) -> float:
     if source == target:
         return 1.0
     if _KNOWN[source] != _KNOWN[target]:
-        raise MedtsError(
-            f"unit {unit!r} measures {_KNOWN[source]}, not {_KNOWN[target]} like {to!r}",
-            remedy="State the unit that the numbers are really in",
-        )
+        problem = f"unit {unit!r} measures {_KNOWN[source]}, not {_KNOWN[target]} like {to!r}"
+        raise MedtsError(problem, remedy="State the unit that the numbers are really in")
     factors = _DIMENSIONS[_KNOWN[source]]
     ratio = factors[source] / factors[target]
     return float(f"{ratio:.15g}")

@@ -1,1 +1,1 @@
-"""Corpora, the store, windows, splits, and the words of diagnoses."""
+"""Datasets, the store, windows, splits, and the words of diagnoses."""

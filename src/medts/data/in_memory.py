@@ -1,4 +1,4 @@
-"""Records in memory that train and evaluate as a store does, without being written to disk."""
+"""In-memory dataset: records that train and evaluate as a store does, without a store on disk."""
 
 import hashlib
 import json
@@ -11,19 +11,13 @@ import numpy as np
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
-from medts.core.records import Record, Stream
+from medts.core.records import Record
 from medts.data.recordings import CorpusInfo, Recordings, digest_of
-from medts.data.sources.base import SourceCard
+from medts.data.shards import described
+from medts.data.sources.memory import Memory
 
 CORPUS = "memory"
 """Name of the corpus that the caller's own records form."""
-
-_CARD = SourceCard(
-    title="Records given by the caller",
-    licence="the caller's",
-    citation="the caller's",
-    obtain="held in memory",
-)
 
 
 class RecordsInMemory(Recordings):
@@ -48,11 +42,9 @@ class RecordsInMemory(Recordings):
         labels: Sequence[tuple[str, ...] | None] = (),
     ) -> None:
         if len(folds) != len(records) or (label_set and len(labels) != len(records)):
-            raise ConfigError(
-                f"{len(records)} records, {len(folds)} folds, {len(labels)} labels",
-                field="records",
-                remedy="Give one fold and one label for each record",
-            )
+            problem = f"{len(records)} records, {len(folds)} folds, {len(labels)} labels"
+            remedy = "Give one fold and one label for each record"
+            raise ConfigError(problem, field="records", remedy=remedy)
         self.records = list(records)
         self._folds, self._labels, self._label_set = list(folds), list(labels), label_set
 
@@ -67,7 +59,7 @@ class RecordsInMemory(Recordings):
         subjects = {self._subject(row) for row in range(len(self.records))}
         info = CorpusInfo(
             name=CORPUS,
-            card=_CARD,
+            card=Memory.card,
             label_sets=(self._label_set,) if self._label_set else (),
             n_records=len(self.records),
             n_subjects=len(subjects),
@@ -93,39 +85,26 @@ class RecordsInMemory(Recordings):
 
     def _cell(self, row: int, name: str) -> Any:
         record = self.records[row]
-        match name:
-            case "record_id":
-                return f"{row:06d}"
-            case "subject_id":
-                return self._subject(row)
-            case "fold":
-                return self._folds[row]
-            case "report":
-                return record.report
-            case "facts":
-                return json.dumps(record.facts, ensure_ascii=False)
-            case "digest":
-                return _digest(record)
-            case "labels":
-                if self._label_set is None or self._labels[row] is None:
-                    return []
-                return [(self._label_set.name.split("/")[1], list(self._labels[row] or ()))]
-            case "streams":
-                return [_entry(key, stream) for key, stream in record.streams.items()]
-        raise KeyError(name)
+        cells = {
+            "record_id": lambda: f"{row:06d}",
+            "subject_id": lambda: self._subject(row),
+            "fold": lambda: self._folds[row],
+            "report": lambda: record.report,
+            "facts": lambda: json.dumps(record.facts, ensure_ascii=False),
+            "digest": lambda: _digest(record),
+            "labels": lambda: self._labels_of(row),
+            "streams": lambda: [
+                described(key, stream) | {"has_gaps": not np.isfinite(stream.signal).all()}
+                for key, stream in record.streams.items()
+            ],
+        }
+        return cells[name]()
 
-
-def _entry(name: str, stream: Stream) -> dict[str, Any]:
-    return {
-        "name": name,
-        "modality": stream.modality,
-        "unit": stream.unit,
-        "sampling_rate": stream.sampling_rate,
-        "start_s": stream.start_s,
-        "channels": list(stream.channels),
-        "n_samples": stream.n_samples,
-        "has_gaps": not bool(np.isfinite(stream.signal).all()),
-    }
+    def _labels_of(self, row: int) -> list[tuple[str, list[str]]]:
+        labels = self._labels[row] if self._label_set else None
+        if self._label_set is None or labels is None:
+            return []
+        return [(self._label_set.name.split("/")[1], list(labels))]
 
 
 def _digest(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""Ingest: a corpus in its official layout becomes a corpus in a store, whole or not at all.
+"""Ingest: converts a dataset in its official layout into a store, whole or not at all, resumable.
 
 Shards are written one after the other into ``<corpus>.partial``; each is sealed by the part of
 the index that describes it, which is renamed into place last. A killed or failed ingest keeps its
@@ -28,7 +28,7 @@ from medts.core.files import write_whole
 from medts.core.processes import end_with_parent
 from medts.core.records import Record
 from medts.data.recordings import CorpusInfo, digest_of
-from medts.data.shards import quantise
+from medts.data.shards import described, quantise
 from medts.data.sources.base import Entry, Source
 from medts.data.store import INDEX_SCHEMA, Store
 
@@ -46,7 +46,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of every record of a corpus."""
+    """Counts of listed, stored and quarantined records of a corpus."""
 
     corpus: str
     n_listed: int
@@ -108,19 +108,10 @@ def ingest(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise StoreError(
-            "the disk is full",
-            path=partial,
-            remedy="Free some space and run the same command again; sealed shards are kept",
-        ) from error
-    return IngestReport(
-        corpus=source.name,
-        n_listed=len(entries),
-        n_stored=info.n_records,
-        n_subjects=info.n_subjects,
-        quarantined=tuple(quarantined),
-        was_complete=False,
-    )
+        remedy = "Free some space and run the same command again; sealed shards are kept"
+        raise StoreError("the disk is full", path=partial, remedy=remedy) from error
+    counts = len(entries), info.n_records, info.n_subjects
+    return IngestReport(source.name, *counts, tuple(quarantined), was_complete=False)
 
 
 def _check_entries(entries: list[Entry], corpus: str, path: Path) -> None:
@@ -134,12 +125,9 @@ def _check_entries(entries: list[Entry], corpus: str, path: Path) -> None:
         seen.add(entry.record_id)
         fold = fold_of.setdefault(entry.subject_id, entry.fold)
         if fold != entry.fold and entry.fold and fold:
-            raise StoreError(
-                f"subject {entry.subject_id} has records in folds {fold} and {entry.fold}",
-                path=path,
-                field=entry.record_id,
-                remedy="Folds must be disjoint in subjects",
-            )
+            problem = f"subject {entry.subject_id} has records in folds {fold} and {entry.fold}"
+            remedy = "Folds must be disjoint in subjects"
+            raise StoreError(problem, path=path, field=entry.record_id, remedy=remedy)
 
 
 def _already_there(corpus: str, entries: list[Entry], final: Path, store: Path) -> IngestReport:
@@ -147,11 +135,9 @@ def _already_there(corpus: str, entries: list[Entry], final: Path, store: Path) 
     with (final / "quarantine.csv").open(newline="", encoding="utf-8") as file:
         quarantined = tuple(Quarantined(**row) for row in csv.DictReader(file))
     if {entry.record_id for entry in entries} != set(held) | {q.record_id for q in quarantined}:
-        raise StoreError(
-            f"corpus {corpus!r} is already in the store and lists other records",
-            path=final,
-            remedy="Ingest into a new store, or remove this folder first",
-        )
+        problem = f"corpus {corpus!r} is already in the store and lists other records"
+        remedy = "Ingest into a new store, or remove this folder first"
+        raise StoreError(problem, path=final, remedy=remedy)
     n_subjects = Store(store).corpora[corpus].n_subjects
     return IngestReport(corpus, len(entries), len(held), n_subjects, quarantined, was_complete=True)
 
@@ -210,13 +196,7 @@ class _ShardWriter:
             digest.update(content)
             streams.append(
                 {
-                    "name": name,
-                    "modality": stream.modality,
-                    "unit": stream.unit,
-                    "sampling_rate": stream.sampling_rate,
-                    "start_s": stream.start_s,
-                    "channels": list(stream.channels),
-                    "n_samples": stream.n_samples,
+                    **described(name, stream),
                     "shard": self.shard,
                     "offset": self.file.tell() // 2,
                     "step": quantised.step.tolist(),
@@ -247,7 +227,7 @@ class _ShardWriter:
             self._open()
 
     def seal(self) -> None:
-        """Makes the open shard durable, then the part of the index that describes it."""
+        """Writes the open shard to disk (fsync), then the part of the index that describes it."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()

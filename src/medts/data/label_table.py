@@ -1,10 +1,9 @@
-"""LabelTable: labels from a CSV file, whose columns can be had by name and in no other way.
+"""Label table from CSV, columns by class name only: wrong column orders become impossible.
 
 Published label tables order their columns differently from file to file: PTB-XL's sub-classes, as
 MERL and MELP ship them, stand in another order for training than for validation and test. Read by
-position, three of 23 classes are scored on the wrong column. So this type has no order: it cannot
-be indexed, sliced or unpacked, and its class names come as a set. Reading by position is possible
-in `medts.evaluation.legacy` only, where published mistakes are repeated on purpose.
+position, three of 23 classes are scored on the wrong column. Reading by position is left to
+`medts.evaluation.legacy`, where published mistakes are repeated on purpose.
 
 Axes: R records, K classes.
 """
@@ -37,12 +36,9 @@ class LabelTable:
         header, rows = rows_in_file_order(self._path)
         for name in (id_column, *facts):
             if name not in header:
-                raise ReadError(
-                    f"no column {name!r}",
-                    path=self._path,
-                    field="header",
-                    remedy=f"Columns: {', '.join(header)}",
-                )
+                remedy = f"Columns: {', '.join(header)}"
+                problem = f"no column {name!r}"
+                raise ReadError(problem, path=self._path, field="header", remedy=remedy)
         columns = {name: [row[at] for row in rows] for at, name in enumerate(header)}
         self.record_ids: tuple[str, ...] = tuple(columns.pop(id_column))
         self._facts = {name: tuple(columns.pop(name)) for name in facts}
@@ -57,21 +53,13 @@ class LabelTable:
         return frozenset(self._labels)
 
     def fact(self, name: str) -> tuple[str, ...]:
-        """Returns a column that is no class, as text.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
+        """Returns a column that is no class, as text."""
         if name not in self._facts:
             raise unknown_name(f"fact of {self._path.name}", name, self._facts)
         return self._facts[name]
 
     def target(self, classes: Sequence[str]) -> Float[np.ndarray, "R K"]:
-        """Returns zeros and ones in the order of the names asked for.
-
-        Raises:
-            UnknownNameError: If the table has no such class.
-        """
+        """Returns zeros and ones in the order of the given names (multi-hot encoding)."""
         for name in classes:
             if name not in self._labels:
                 raise unknown_name(f"class of {self._path.name}", name, self._labels)
@@ -80,21 +68,13 @@ class LabelTable:
     def _numbers(self, name: str, values: Sequence[str]) -> Float[np.ndarray, "R"]:
         odd = next((value for value in values if value not in ("0", "1", "0.0", "1.0")), None)
         if odd is not None:
-            raise ReadError(
-                f"{odd!r} is not 0 or 1",
-                path=self._path,
-                field=name,
-                remedy="Name the columns that are no classes as facts",
-            )
+            remedy = "Name the columns that are no classes as facts"
+            raise ReadError(f"{odd!r} is not 0 or 1", path=self._path, field=name, remedy=remedy)
         return np.array([float(value) for value in values])
 
 
 def rows_in_file_order(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Returns header and rows of a CSV file; empty lines, also before the header, are skipped.
-
-    Raises:
-        ReadError: If the file is missing or malformed, or names a column twice.
-    """
+    """Returns header and rows of a CSV file; empty lines, also before the header, are skipped."""
     if not path.is_file():
         raise ReadError("no such file", path=path)
     with path.open(newline="", encoding="utf-8") as file:
@@ -102,12 +82,10 @@ def rows_in_file_order(path: Path) -> tuple[list[str], list[list[str]]]:
     if not lines:
         raise ReadError("the file is empty", path=path)
     header, rows = lines[0], lines[1:]
-    doubled = sorted({name for name in header if header.count(name) > 1})
-    if doubled:
+    if doubled := sorted({name for name in header if header.count(name) > 1}):
         raise ReadError(f"column {', '.join(doubled)} occurs twice", path=path, field="header")
     short = next((i for i, row in enumerate(rows) if len(row) != len(header)), None)
     if short is not None:
-        raise ReadError(
-            f"row {short + 1} has {len(rows[short])} cells, the header {len(header)}", path=path
-        )
+        problem = f"row {short + 1} has {len(rows[short])} cells, the header {len(header)}"
+        raise ReadError(problem, path=path)
     return header, rows

@@ -1,8 +1,6 @@
-"""Label sets in words: what a model that reads texts is told about classes and recordings.
+"""Text descriptions of label sets: class wordings and a sentence on the recordings.
 
-A class is told by its plainest wording: the label set's own, else the ontology's, else its name.
-The recordings are told by a sentence on modality, channels, rate, length, corpus and question.
-Neither says anything about a single record.
+For models that read texts. Neither has anything of a single record.
 """
 
 from collections import Counter
@@ -10,39 +8,25 @@ from collections import Counter
 import numpy as np
 
 from medts.core.labels import LabelSet
-from medts.data.ontology import class_concepts, prompts
+from medts.data.ontology import with_phrases
 from medts.data.recordings import Recordings
 
 
 def in_words(store: Recordings, name: str) -> LabelSet:
-    """Returns a label set of a store with wordings for its classes and a description.
-
-    Raises:
-        UnknownNameError: If no corpus of the store has it.
-    """
-    label_set = with_wordings(store.label_set(name))
+    """Returns a label set of a store with phrases for its classes and a description."""
+    label_set = with_phrases(store.label_set(name))
     if label_set.description:
         return label_set
     return label_set.but(description=describe_recordings(store, label_set))
 
 
-def with_wordings(label_set: LabelSet) -> LabelSet:
-    """Adds the ontology's wordings of classes that have none of their own."""
-    phrases = dict(label_set.phrases)
-    for each in label_set.classes:
-        concepts = class_concepts(label_set, each)
-        if not phrases.get(each) and concepts:
-            phrases[each] = prompts(concepts[0])
-    return label_set.but(phrases={each: found for each, found in phrases.items() if found})
-
-
 def describe_recordings(store: Recordings, label_set: LabelSet) -> str:
-    """Says in a sentence which recordings a label set asks about, and what.
+    """Describes the recordings of a label set, and its task, in a sentence.
 
     >>> describe_recordings(store, store.label_set("ptb-xl/rhythm"))  # doctest: +SKIP
     'ECG, 12 channels at 500 Hz, about 10 s, of PTB-XL 1.0.3; rhythm, any of 12 classes'
     """
-    corpus, question = label_set.name.split("/")
+    corpus, part = label_set.name.split("/")
     rows = np.flatnonzero(store.corpus_of_row == corpus)
     kinds = Counter(
         f"{entry['modality'].upper()}, {len(entry['channels'])} channels "
@@ -58,5 +42,5 @@ def describe_recordings(store: Recordings, label_set: LabelSet) -> str:
     choice = "one of" if label_set.kind == "single" else "any of"
     return (
         f"{streams}, about {np.median(seconds):.0f} s, of {store.corpora[corpus].card.title}; "
-        f"{question}, {choice} {len(label_set)} classes"
+        f"{part}, {choice} {len(label_set)} classes"
     )

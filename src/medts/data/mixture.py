@@ -1,7 +1,7 @@
-"""Mixture: several labelled datasets as one, in batches that belong to one label set each.
+"""Multi-dataset training: batches that belong to one label set each, with tempered sampling.
 
-Label sets differ in their classes and datasets in length and channels, so a batch is always drawn
-from one dataset. A dataset of n windows is drawn in proportion to ``n ** (1 - balance)``; within
+Label sets differ in their classes and datasets in length and channels, so a batch is always taken
+from one dataset. A dataset of n windows is sampled in proportion to ``n ** (1 - balance)``; within
 it, windows come in passes without repetition, each of which leaves out the few that fill no batch.
 
 Axes: n windows.
@@ -44,13 +44,13 @@ class Mixture(Dataset[tuple[int, Example]]):
 
 
 class BatchesOfOneSet(Sampler[list[int]]):
-    """Draws for each batch a dataset, then its windows; as many batches as all windows fill.
+    """Batch sampler: for each batch a dataset, then its windows; as many as all windows fill.
 
     Args:
         mixture: The datasets.
         batch_size: Windows per batch; a smaller dataset gives all it has.
-        balance: 0 draws datasets by their size, 1 all equally often.
-        seed: Of the draws; every pass draws anew.
+        balance: 0 samples datasets by their size, 1 all equally often.
+        seed: Every pass goes on with the same generator.
     """
 
     def __init__(
@@ -102,17 +102,11 @@ def collate_one_set(
     config: Preprocessing,
     label_sets: Sequence[LabelSet],
 ) -> Batch:
-    """Puts windows of one dataset into a batch of its label set.
-
-    Raises:
-        ConfigError: If they come from several.
-    """
+    """Puts windows of one dataset into a batch of its label set."""
     numbers = sorted({number for number, _ in items})
     if len(numbers) != 1:
         names = ", ".join(label_sets[number].name for number in numbers)
-        raise ConfigError(
-            f"one batch holds windows of {len(numbers)} label sets: {names}",
-            field="label_set",
-            remedy="Draw batches with BatchesOfOneSet",
-        )
+        problem = f"one batch holds windows of {len(numbers)} label sets: {names}"
+        remedy = "Sample batches with BatchesOfOneSet"
+        raise ConfigError(problem, field="label_set", remedy=remedy)
     return collate([example for _, example in items], config, label_sets[numbers[0]])

@@ -1,20 +1,19 @@
-"""What the codes of different corpora mean, how they relate, and the words people use for them.
+"""ECG ontology: SCP-ECG statements, SNOMED CT codes, their hierarchy, wordings and negation.
 
-Everything known is in the CSV files of `medts.data.tables`; this module only reads them. A
-`Concept` is one meaning: an SCP-ECG statement under its official code (``NST_``), a group of them
-(``MI``, ``sub:AMI``), or a finding that other corpora name (``VTACH``). Concepts point to broader
-ones, so a class of one corpus finds its counterpart in another by meaning, never by position or
-by a likeness of spelling. Finding concepts in reports is left to `mentions` below; translating
-and cleaning reports is not done here.
+Everything is in the CSV files of `medts.data.tables`; this module only reads them. A `Concept` is
+one meaning: an SCP-ECG statement under its official code (``NST_``), a group of them (``MI``,
+``sub:AMI``), or a finding that other corpora name (``VTACH``). Concepts point to broader ones, so a
+class of one corpus finds its counterpart in another by meaning, never by position or spelling.
 """
 
 import csv
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Literal
 
 from medts.core.errors import MedtsError, unknown_name
@@ -57,20 +56,15 @@ class Concept:
     superclass: str = ""
 
 
-def concepts() -> dict[str, Concept]:
-    """Returns every concept by code: first the statements, in PTB-XL's order."""
-    return dict(_concepts())
-
-
 def statements(kind: str | None = None) -> tuple[Concept, ...]:
-    """Returns the SCP-ECG statements, all or of one kind, in the order of PTB-XL's table.
+    """SCP-ECG statements of PTB-XL, all or of one kind, in the order of its table.
 
     >>> [statement.code for statement in statements("rhythm")][:3]
     ['SR', 'AFIB', 'STACH']
     """
     return tuple(
         concept
-        for concept in _concepts().values()
+        for concept in concepts().values()
         if concept.is_statement and (kind is None or kind in concept.kinds)
     )
 
@@ -81,9 +75,9 @@ def concept(code: str) -> Concept:
     Raises:
         UnknownNameError: If there is none; the nearest codes are suggested.
     """
-    if code not in _concepts():
-        raise unknown_name("concept", code, _concepts())
-    return _concepts()[code]
+    if code not in concepts():
+        raise unknown_name("concept", code, concepts())
+    return concepts()[code]
 
 
 def ancestors(code: str) -> tuple[str, ...]:
@@ -106,12 +100,12 @@ def prompts(code: str, language: Language = "en") -> tuple[str, ...]:
 
 
 def by_snomed(code: str) -> Concept | None:
-    """Returns the concept of a SNOMED CT code, or None where the tables lack it."""
+    """SNOMED CT lookup: the concept of a code, or None where the tables lack it."""
     return _snomed_owner().get(code)
 
 
 def class_concepts(label_set: LabelSet, name: str) -> tuple[str, ...]:
-    """Returns what a class of a label set means; empty where the tables do not say.
+    """Returns the concepts that a class of a label set means; empty where the tables lack it.
 
     A class that the tables list is looked up there. Otherwise its code system decides, and
     where the set has none, a wording that is spelt like the class.
@@ -130,8 +124,17 @@ def class_concepts(label_set: LabelSet, name: str) -> tuple[str, ...]:
     return () if code is None else (code,)
 
 
+def with_phrases(label_set: LabelSet) -> LabelSet:
+    """Adds the ontology's wordings to the classes that have none of their own."""
+    phrases = dict(label_set.phrases)
+    for name in label_set.classes:
+        if not phrases.get(name) and (codes := class_concepts(label_set, name)):
+            phrases[name] = prompts(codes[0])
+    return label_set.but(phrases={name: found for name, found in phrases.items() if found})
+
+
 def map_labels(source: LabelSet, target: LabelSet) -> dict[str, str]:
-    """Maps classes of one label set to those of another that mean the same or something broader.
+    """Maps classes of one label set to those of another with the same or a broader meaning.
 
     A source class without such a counterpart is left out: a class is never mapped to a narrower
     one, for not every ``RBBB`` is a complete block.
@@ -145,11 +148,9 @@ def map_labels(source: LabelSet, target: LabelSet) -> dict[str, str]:
         for code in class_concepts(source, name):
             fitting = next(filter(None, _matches(code, holders)), [])
             if len(fitting) > 1:
-                raise MedtsError(
-                    f"{source.name} class {name!r} fits {' and '.join(map(repr, fitting))}",
-                    field=target.name,
-                    remedy="Leave one of them out of the target label set",
-                )
+                problem = f"{source.name} class {name!r} fits {' and '.join(map(repr, fitting))}"
+                remedy = "Leave one of them out of the target label set"
+                raise MedtsError(problem, field=target.name, remedy=remedy)
             if fitting:
                 mapping[name] = fitting[0]
                 break
@@ -160,8 +161,7 @@ def meanings(label_set: LabelSet) -> dict[str, tuple[str, ...]]:
     """Returns the concepts that fall under each class, its own first.
 
     A concept falls under the class that is nearest above it, so what is a class itself falls under
-    no other. Under "another rhythm" fall the rhythms of SCP-ECG that fall under no other class. A
-    class that the tables do not know has none.
+    no other. Under "another rhythm" fall the rhythms of SCP-ECG that fall under no other class.
 
     >>> rhythm = {"name": "ptb-xl/rhythm", "kind": "multi", "system": "scp-ecg"}
     >>> meanings(LabelSet(classes=("BIGU", "SVTAC", "PSVT"), **rhythm))["BIGU"]
@@ -169,7 +169,7 @@ def meanings(label_set: LabelSet) -> dict[str, tuple[str, ...]]:
     """
     holders = _holders(label_set)
     found = {name: list(class_concepts(label_set, name)) for name in label_set.classes}
-    for code in _concepts():
+    for code in concepts():
         for name in next(filter(None, _matches(code, holders)), []):
             found[name].append(code)
     taken = {code for codes in found.values() for code in codes}
@@ -179,7 +179,7 @@ def meanings(label_set: LabelSet) -> dict[str, tuple[str, ...]]:
 
 
 def plain_spelling(text: str) -> str:
-    """Brings spellings together: case, umlauts and their substitutes, punctuation.
+    """Normalises spelling: case, umlauts and their substitutes, punctuation.
 
     >>> (
     ...     plain_spelling("Überdrehter Linkstyp"),
@@ -195,7 +195,7 @@ def plain_spelling(text: str) -> str:
 
 
 def mentions(sentence: str) -> set[str]:
-    """Finds the concepts that a sentence states, negated ones left out.
+    """Finding extraction with negation detection (as NegEx): the concepts that a sentence states.
 
     A finding called possible or not excluded counts as stated, just as PTB-XL counts a statement
     at any likelihood. Only the narrowest concept named is returned; see `ancestors`.
@@ -228,11 +228,10 @@ def named(sentence: str) -> set[str]:
     return {_owner_of(phrase) for phrase in phrases} | {known[part] for part in within}
 
 
-def _parts_of(phrase: str) -> Iterator[str]:
-    """Yields every run of words of a phrase."""
+def _parts_of(phrase: str) -> list[str]:
+    """Returns every run of words of a phrase."""
     words = phrase.split()
-    for start, end in itertools.combinations(range(len(words) + 1), 2):
-        yield " ".join(words[start:end])
+    return [" ".join(words[i:j]) for i, j in itertools.combinations(range(len(words) + 1), 2)]
 
 
 _UMLAUTS = str.maketrans({"ä": "e", "ö": "o", "ü": "u", "ß": "ss", "á": "ss", "é": "e"})
@@ -252,15 +251,12 @@ _DENIES_AFTER += "|not seen|not present|not found|not evident|nicht nachweisbar|
 _ENDS_SCOPE = "but|however|although|except|aber|jedoch|sonst|otherwise|men"
 _JOINS = "or|nor|and|oder|noch|und|bzw|eller|och"
 
-_REACH_WORDS = 6
-"""Words over which a denial before a finding reaches."""
-
-_REACH_BACK_WORDS = 4
-"""Words over which a denial after a finding reaches."""
+_REACH_WORDS, _REACH_BACK_WORDS = 6, 4
+"""Words over which a negation before a finding reaches, and one after it."""
 
 
 def _clause_mentions(clause: str) -> set[str]:
-    """Walks over one clause in plain spelling, keeping track of what has just been denied."""
+    """Scans one clause in plain spelling, keeping track of the scope of negations."""
     found: dict[int, str] = {}
     is_list = re.search(rf",.*\b(?:{_JOINS})\b", clause) is not None
     reach, last, since, is_joined = 0, -1, 0, True
@@ -309,7 +305,7 @@ def _owner_of(text: str) -> str:
 
 @cache
 def _snomed_owner() -> dict[str, Concept]:
-    return {snomed: known for known in _concepts().values() for snomed in known.snomed}
+    return {snomed: known for known in concepts().values() for snomed in known.snomed}
 
 
 @cache
@@ -317,7 +313,7 @@ def _phrase_owner() -> dict[str, str]:
     """Maps every wording in plain spelling to its concept; a test holds that none has two."""
     return {
         plain_spelling(phrase): known.code
-        for known in _concepts().values()
+        for known in concepts().values()
         for phrase in (*known.phrases_en, *known.phrases_de, *known.wordings)
     }
 
@@ -332,7 +328,7 @@ def _holders(label_set: LabelSet) -> dict[str, list[str]]:
 
 
 def _matches(code: str, holders: dict[str, list[str]]) -> Iterator[list[str]]:
-    """Yields the target classes that hold ``code``, then those one step broader, and so on."""
+    """Yields the classes that mean ``code``, then those one step broader, and so on."""
     for level in _levels(code):
         names = (name for broader in level for name in holders.get(broader, []))
         yield list(dict.fromkeys(names))
@@ -343,17 +339,18 @@ def _levels(code: str) -> Iterator[list[str]]:
     level, seen = [concept(code).code], {code}
     while level:
         yield level
-        parents = (parent for child in level for parent in _concepts()[child].parents)
+        parents = (parent for child in level for parent in concepts()[child].parents)
         level = [parent for parent in dict.fromkeys(parents) if parent not in seen]
         seen.update(level)
 
 
 @cache
-def _concepts() -> dict[str, Concept]:
-    groups, rows = list(_read_table("concepts.csv")), list(_read_table("statements.csv"))
+def concepts() -> Mapping[str, Concept]:
+    """Returns every concept by code: first the statements, in PTB-XL's order."""
+    groups, rows = list(read_table("concepts.csv")), list(read_table("statements.csv"))
     group_codes = {row["code"] for row in groups}
     snomed: dict[str, list[str]] = {}
-    for row in _read_table("snomed.csv"):
+    for row in read_table("snomed.csv"):
         snomed.setdefault(row["concept"], []).append(row["snomed"])
 
     def build(row: dict[str, str], kinds: tuple[str, ...], parents: list[str]) -> Concept:
@@ -380,30 +377,31 @@ def _concepts() -> dict[str, Concept]:
         known[row["code"]] = build(row, kinds, [row["broader"], nearest])
     for row in groups:
         known[row["code"]] = build(row, (row["kind"],), [row["broader"]])
-    return known
+    return MappingProxyType(known)  # one for all callers
 
 
 @cache
 def _listed_classes() -> dict[str, dict[str, tuple[str, ...]]]:
     """Maps label set and class to concepts, for the sets whose names the tables explain."""
     listed: dict[str, dict[str, tuple[str, ...]]] = {}
-    for row in _read_table("classes.csv"):
+    for row in read_table("classes.csv"):
         listed.setdefault(row["label_set"], {})[row["class"]] = _split(row["concepts"])
     listed["cinc-2021/scored"] = {
         row["abbreviation"]: (row["concept"],)
-        for row in _read_table("snomed.csv")
+        for row in read_table("snomed.csv")
         if row["is_scored"] == "1"
     }
     for statement in statements("diagnostic"):
-        groups = [code for code in _concepts() if code == f"sub:{statement.subclass}"]
-        subclass = groups[0] if groups else statement.subclass
+        group = f"sub:{statement.subclass}"
+        subclass = group if group in concepts() else statement.subclass
         listed.setdefault("ptb-xl/sub", {})[statement.subclass.strip("_")] = (subclass,)
         for name in ("ptb-xl/super", "ptb-xl/super-single"):
             listed.setdefault(name, {})[statement.superclass] = (statement.superclass,)
     return listed
 
 
-def _read_table(name: str) -> Iterator[dict[str, str]]:
+def read_table(name: str) -> Iterator[dict[str, str]]:
+    """Yields the rows of a CSV file of `medts.data.tables`."""
     text = files("medts.data.tables").joinpath(name).read_text(encoding="utf-8")
     yield from csv.DictReader(text.splitlines())
 

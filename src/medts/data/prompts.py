@@ -1,10 +1,8 @@
-"""Prompts: the words for classes, made from the ontology or read from a file.
+"""Prompts for zero-shot classification: class wordings of the ontology, or a prompt file.
 
 A file is a JSON object from class to one string or a list of them, so MERL's and MELP's
 ``CKEPE_prompt.json`` is read as it is; there one string holds several findings, separated by
 commas. Order and number of classes in a file mean nothing: classes are looked up by name.
-
-What a model makes of the words is left to `medts.evaluation.zero_shot`.
 """
 
 import json
@@ -13,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from medts.core.errors import MedtsError, ReadError, unknown_name
-from medts.core.files import write_whole
 from medts.core.labels import LabelSet
 from medts.data.ontology import Language, meanings, plain_spelling, prompts
 
@@ -33,8 +30,7 @@ def class_phrases(
 ) -> dict[str, tuple[str, ...]]:
     """Returns the wordings of every class, then the plainest one of each concept under it.
 
-    Its own are those of the label set, which are English, and then the ontology's; a class of
-    which neither knows a word has none.
+    Its own are those of the label set, which are English, then the ontology's; possibly none.
 
     Args:
         label_set: Whose classes are put into words.
@@ -53,41 +49,6 @@ def class_phrases(
     return found
 
 
-def class_prompts(
-    label_set: LabelSet,
-    *,
-    language: Language = "en",
-    templates: Sequence[str] = TEMPLATES,
-    n_phrases: int = 5,
-    is_narrower_named: bool = True,
-) -> dict[str, tuple[str, ...]]:
-    """Returns the prompts of every class: each of its `class_phrases` in each template.
-
-    Raises:
-        MedtsError: If a class has no phrase, two classes have the same ones, or a template has
-            no place for them.
-    """
-    for template in templates:
-        if template.count("{}") != 1:
-            raise MedtsError(f"template {template!r} needs one {{}}", field="templates")
-    found = class_phrases(
-        label_set,
-        language=language,
-        n_phrases=n_phrases,
-        is_narrower_named=is_narrower_named,
-    )
-    for name, phrases in found.items():
-        if not phrases:
-            raise MedtsError(
-                f"nothing is known of class {name!r} of {label_set.name}",
-                field="prompts",
-                remedy="Write a prompt file, or add the class to the tables of the ontology",
-            )
-        found[name] = tuple(template.format(phrase) for template in templates for phrase in phrases)
-    check_prompts(found, where=label_set.name)
-    return found
-
-
 def read_prompts(
     path: str | Path, classes: Sequence[str] | None = None
 ) -> dict[str, tuple[str, ...]]:
@@ -97,17 +58,16 @@ def read_prompts(
         ReadError: If the file is missing, no JSON object, names a class twice, or holds something
             else than texts.
         UnknownNameError: If it lacks a class.
-        MedtsError: If a prompt is empty, or two classes asked for have the same prompt.
+        MedtsError: If a prompt is empty, or two of the classes have the same prompt.
     """
     path = Path(path)
     if not path.is_file():
         raise ReadError("no such file", path=path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once_each)
-    except (json.JSONDecodeError, UnicodeDecodeError, _NamedTwiceError) as error:
-        raise ReadError(
-            str(error), path=path, remedy='Write an object such as {"AFIB": "atrial fibrillation"}'
-        ) from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
+        remedy = 'Write an object such as {"AFIB": "atrial fibrillation"}'
+        raise ReadError(str(error), path=path, remedy=remedy) from None
     if not isinstance(content, dict) or not content:
         raise ReadError("not an object from class to prompt, or an empty one", path=path)
     found = {name: _texts(value, path, name) for name, value in content.items()}
@@ -119,44 +79,13 @@ def read_prompts(
     return chosen
 
 
-def write_prompts(path: str | Path, prompts: Mapping[str, Sequence[str]]) -> None:
-    """Writes a file that `read_prompts` reads; a class with one prompt gets a plain string.
-
-    Raises:
-        MedtsError: If a prompt is empty, or two classes have the same one.
-    """
-    check_prompts(prompts, where=path)
-    content = {
-        name: texts[0] if len(texts) == 1 else list(texts) for name, texts in prompts.items()
-    }
-    with write_whole(path) as target:
-        target.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-
-
-def as_one_text(phrases: Sequence[str]) -> str:
-    """Joins phrases into one prompt as MERL does.
-
-    >>> as_one_text(["atrial fibrillation", "irregular rhythm"])
-    'atrial fibrillation, irregular rhythm.'
-    """
-    return ", ".join(phrase.strip(" .") for phrase in phrases) + "."
-
-
 def n_long_prompts(prompts: Mapping[str, Sequence[str]], *, words: int = LONG_WORDS) -> int:
     """Counts the prompts of more than so many words; a text tower cuts them."""
     return sum(len(text.split()) > words for texts in prompts.values() for text in texts)
 
 
 def check_prompts(prompts: Mapping[str, Sequence[str]], *, where: str | Path) -> None:
-    """Makes sure that every class has words, and words of its own.
-
-    A class may say the same thing twice only by mistake, so that is refused as well.
-
-    Raises:
-        MedtsError: If not; the classes are named.
-    """
+    """Checks that every class has prompts, none twice and none that another class has."""
     owner: dict[str, str] = {}
     for name, texts in prompts.items():
         if not texts or not all(any(map(str.isalnum, text)) for text in texts):
@@ -164,25 +93,18 @@ def check_prompts(prompts: Mapping[str, Sequence[str]], *, where: str | Path) ->
         for text in texts:
             first = owner.setdefault(plain_spelling(text), name)
             if first != name:
-                raise MedtsError(
-                    f"{first!r} and {name!r} have the same prompt {text[:60]!r}",
-                    path=where,
-                    field="prompts",
-                    remedy="Nothing can tell such classes apart; reword or leave out one of them",
-                )
+                problem = f"{first!r} and {name!r} have the same prompt {text[:60]!r}"
+                remedy = "No model can separate such classes; reword or leave out one of them"
+                raise MedtsError(problem, path=where, field="prompts", remedy=remedy)
         if len({plain_spelling(text) for text in texts}) < len(texts):
             raise MedtsError(f"{name!r} has a prompt twice", path=where, field="prompts")
 
 
-class _NamedTwiceError(Exception):
-    """A class that occurs twice in an object; JSON itself would keep the last in silence."""
-
-
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuses a class that occurs twice, of which JSON itself would keep the last in silence."""
     names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise _NamedTwiceError(f"class {', '.join(twice)} occurs twice")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"class {', '.join(twice)} occurs twice")
     return dict(pairs)
 
 

@@ -1,4 +1,4 @@
-"""Recordings: what training and evaluation read, be it a store on disk or records in memory.
+"""Recordings: the records that training and evaluation read, from a store or from memory.
 
 Rows are numbered from 0; ids are ``corpus/record`` and ``corpus/subject``. A subclass gives the
 columns of the index and the records; everything that follows from them is here once.
@@ -24,7 +24,7 @@ from medts.data.sources.base import SourceCard
 
 
 class CorpusInfo(Config):
-    """What ``corpus.json`` says."""
+    """Content of ``corpus.json``."""
 
     format_version: int = 1
     """Version of the layout on disk."""
@@ -67,7 +67,7 @@ class Recordings(ABC):
 
     @abstractmethod
     def record(self, row: int) -> Record:
-        """Returns one record with all that is known about it."""
+        """Returns one record with report, statements, annotations and facts."""
 
     @property
     def where(self) -> Path | None:
@@ -135,12 +135,8 @@ class Recordings(ABC):
         for fold in wanted:
             if not (self.folds == fold).any():
                 present = ", ".join(sorted(set(self.folds), key=lambda f: (len(f), f)))
-                raise StoreError(
-                    f"no record in fold {fold!r}",
-                    path=self.where,
-                    field="fold",
-                    remedy=f"Folds present: {present}",
-                )
+                problem, remedy = f"no record in fold {fold!r}", f"Folds present: {present}"
+                raise StoreError(problem, path=self.where, field="fold", remedy=remedy)
         return np.flatnonzero(np.isin(self.folds, wanted))
 
     def digest(self, rows: Int[np.ndarray, "n"] | None = None, label_set: str | None = None) -> str:

@@ -1,9 +1,9 @@
-"""Grades of reports: the verdict on the whole ECG that many reports begin or end with.
+"""Report grades: normal, otherwise normal, borderline or abnormal ECG, as stated in the report.
 
-``normal``, ``otherwise normal``, ``borderline`` or ``abnormal``, as readers and machines write it
-in German, English and Swedish. MedualTime's released code trains on four coarse classes that it
-does not define (arXiv:2406.06620); these are our reading of them. Only a verdict on the ECG counts,
-not on one of its parts (*abnormales T*); of several the gravest does.
+Verdicts on the whole ECG as readers and machines write them in German, English and Swedish.
+MedualTime's released code trains on four coarse classes that it does not define (arXiv:2406.06620);
+these are our reading of them. A verdict on a part of the ECG (*abnormales T*) does not count; of
+several the gravest does.
 """
 
 import re
@@ -30,12 +30,12 @@ _DENIED = re.compile(r"\b(?:kein|keine|no|not an?|inget)\s+$")
 
 
 def are_grades(classes: Sequence[str]) -> bool:
-    """Tells whether all classes of a label set are grades."""
+    """Whether all classes of a label set are grades."""
     return set(classes) <= set(GRADES)
 
 
 def states_grade(sentence: str) -> bool:
-    """Tells whether a sentence speaks of a verdict, denied or not."""
+    """Whether a sentence holds a verdict, denied or not."""
     text = " ".join(sentence.lower().split())
     return any(pattern.search(text) for pattern in _PATTERNS.values())
 

@@ -1,9 +1,8 @@
-"""The language of a report, its sentences, and its English; and how much of it is understood.
+"""Language detection, sentence splitting and phrase-based translation of ECG reports.
 
-All is read off the phrases of `medts.data.report_lexicon`. What the lexicon does not know stays as
-it was written, and `Coverage` says how much that is. No grammar and no machine translation: a
-report of an ECG is a list of set phrases. Cleaning, masking and leaving reports out is done in
-`medts.data.reports`.
+All is based on the phrases of `medts.data.report_lexicon`. What the lexicon lacks stays as it was
+written, and `Coverage` counts it. No grammar and no machine translation: a report of an ECG is a
+list of set phrases.
 """
 
 import re
@@ -22,12 +21,7 @@ from medts.data.report_lexicon import (
     pieces,
 )
 
-_ENGLISH = frozenset(
-    re.findall(
-        r"\w+",
-        "the is are of with this may be to not by than there since at has been were when from",
-    )
-)
+_ENGLISH = "the is are of with this may be to not by than there since at has been were when from"
 """Words of English reports that are in no phrase."""
 
 _LONGEST_ACRONYM = 4
@@ -35,7 +29,7 @@ _LONGEST_ACRONYM = 4
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the reports in other languages the lexicon knows.
+    """Coverage of the reports in other languages by the lexicon.
 
     Args:
         n_words: Words of those reports.
@@ -53,9 +47,9 @@ class Coverage:
 
 
 def detect_language(text: str) -> ReportLanguage:
-    """Returns the language that most words of the lexicon speak for.
+    """Language detection: the language of most of the words that the lexicon has.
 
-    Words of several languages (``normal``, ``infarkt``) do not count; a tie, or no known word at
+    Words of several languages (``normal``, ``infarkt``) do not count; a tie, or no such word at
     all, is ``unknown``.
 
     >>> [detect_language(text) for text in ("sinusrhythmus, normales ekg", "Ritmo sinusal")]
@@ -77,8 +71,8 @@ def detect_language(text: str) -> ReportLanguage:
 def split_sentences(text: str) -> tuple[str, ...]:
     """Splits a report into sentences, without their full stops; empty for an empty report.
 
-    They end where `medts.core.sentences` sees an end. A report in which nothing ends is cut where
-    the lexicon sees a new finding begin.
+    They end as in `medts.core.sentences`. A report of one sentence is cut where, by the lexicon, a
+    new finding begins.
 
     >>> split_sentences("QT 0.44 s. T neg. in V4-V6, path. EKG.")
     ('QT 0.44 s', 'T neg. in V4-V6, path. EKG')
@@ -92,7 +86,7 @@ def split_sentences(text: str) -> tuple[str, ...]:
 
 
 def translate(sentence: str) -> str:
-    """Puts what the lexicon knows of a sentence into English; the order of words stays.
+    """Translates the phrases of a sentence that the lexicon has into English, word order kept.
 
     >>> translate("anteroseptaler infarkt mögl. akut"), translate("t neg in v4,v5")
     ('anteroseptal infarction possibly acute', 'negative T wave in v4,v5')
@@ -102,18 +96,18 @@ def translate(sentence: str) -> str:
 
 
 def without_paperwork(text: str) -> str:
-    """Removes the phrases that say nothing about the recording.
+    """Removes the phrases that are not about the recording (boilerplate).
 
     >>> without_paperwork("normales ekg 4.46    unbestätigter bericht")
     'normales ekg'
     """
     found = pieces(text)
-    said = [each for each in found if each.phrase is None or each.phrase.role != "empty"]
-    return text if len(said) == len(found) else _glue(said)
+    kept = [each for each in found if each.phrase is None or each.phrase.role != "empty"]
+    return text if len(kept) == len(found) else _glue(kept)
 
 
 def coverage(reports: Iterable[Iterable[str]]) -> Coverage:
-    """Counts what the lexicon knows of some reports, each given as its sentences."""
+    """Counts words and sentences of reports, given as sentences, that the lexicon covers."""
     n_words = n_known = n_sentences = n_known_sentences = 0
     unknown: dict[str, int] = {}
     for sentences in reports:
@@ -159,7 +153,7 @@ def _language_of_word() -> dict[str, str]:
     """Maps the words that belong to one language alone to it; acronyms (``lvh``) belong to none."""
     acronyms = {key for key in lexicon() if len(key) <= _LONGEST_ACRONYM}
     acronyms = {key for key in acronyms if lexicon()[key].role == "finding"}
-    owners: dict[str, set[str]] = {word: {"en"} for word in _ENGLISH}
+    owners: dict[str, set[str]] = {word: {"en"} for word in _ENGLISH.split()}
     for key, phrase in lexicon().items():
         for word in key.split():
             if word not in acronyms and not NEUTRAL.fullmatch(word):

@@ -1,26 +1,23 @@
-"""The phrases that reports of ECGs are made of, and how a text is covered by them.
+"""Phrase lexicon of ECG reports in German, English and Swedish, and its longest matches in a text.
 
 The lexicon joins ``report_phrases.csv`` of `medts.data.tables` with the German and English wordings
-of the ontology. Every phrase has a language, its English, and a role, which says where a sentence
-may begin in a report without full stops. Phrases are matched longest first, in plain spelling:
-case, umlauts and hyphens do not matter. What is done with the pieces is left to
-`medts.data.report_language`.
+of the ontology. Every phrase has a language, its English, and a role, by which a sentence may
+begin in a report without full stops. Phrases are matched longest first, in plain spelling: case,
+umlauts and hyphens do not matter.
 """
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 from medts.core.sentences import ABBREVIATIONS
-from medts.data.ontology import concepts, plain_spelling
+from medts.data.ontology import concepts, plain_spelling, read_table
 
 ReportLanguage = Literal["de", "en", "sv", "unknown"]
 Role = Literal["finding", "before", "after", "joins", "empty"]
 """``finding`` and ``before`` (a word about the finding that follows) may open a sentence; ``after``
-belongs to what it follows; ``joins`` ties what follows to it; ``empty`` says nothing."""
+belongs to what it follows; ``joins`` ties what follows to it; ``empty`` is boilerplate."""
 
 NEUTRAL = re.compile(
     r"v?\d+|i{1,3}|av[rlf]|v|[pqrstu]|rs+r?|qs|qrs|st|qt|pr|pq|ecg|mv|mm|ms|bpm|date|name|id|contact"
@@ -109,8 +106,7 @@ def lexicon() -> dict[str, Phrase]:
             found[_key(wording)] = Phrase("en", "", "finding")
         for wording in known.phrases_de:
             found[_key(wording)] = Phrase("de", english, "finding")
-    table = files("medts.data.tables").joinpath("report_phrases.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(table.splitlines()):
+    for row in read_table("report_phrases.csv"):
         phrase = Phrase(row["language"], row["english"], row["role"])  # pyright: ignore[reportArgumentType]
         for wording in row["phrase"].split("|"):
             found[_key(wording)] = phrase

@@ -1,14 +1,13 @@
-"""Reports made fit to learn from: cleaned, masked, put into English, split, counted.
+"""Report preprocessing: cleaning, de-identification, translation, sentences, redaction of classes.
 
 The steps, each a function of its own: `clean_report` removes what is no finding (the codes that
-annotators left behind, paperwork, transmission marks), `hide_persons` blots out names, dates and
+annotators left behind, paperwork, transmission marks), `hide_persons` masks names, dates and
 numbers that could identify somebody, `medts.data.report_language` finds language, sentences and
-English, `without_classes` removes sentences that name what a model shall not be told. `prepare`
-does it all for a corpus.
+English, `without_classes` removes sentences that name the classes to be learnt. `prepare` does it
+all for a corpus.
 
-What cannot be used becomes None in its place and is counted under a reason: empty, says nothing
-about the recording, too short, of unknown language (where that is asked for). What is too long is
-cut, and counted too. Lists never shift.
+A report that cannot be used becomes None in its place and is counted under a reason; one that is
+too long is cut, and counted too. Lists never shift.
 
 Axes: n reports, distinct or not.
 """
@@ -69,7 +68,7 @@ class PreparedReports:
         masked: Names, dates and numbers found, by kind.
         leaks_removed: Reports that carried annotators' codes, which were cut off.
         n_cut: Reports of more words than are read.
-        coverage: How much of the reports in other languages than English the lexicon knows.
+        coverage: Coverage of the reports in other languages than English by the lexicon.
     """
 
     reports: tuple[Report | None, ...]
@@ -129,9 +128,9 @@ _MASKS = {kind: re.compile(pattern) for kind, pattern in _PERSONAL.items()}
 def clean_report(text: str) -> str:
     """Returns a report without codes, paperwork and marks, in lower case; empty if nothing is left.
 
-    Annotators of PTB-XL left their codes behind (``Edit: NORM 100``), which would tell a model the
-    labels. Upper-case umlauts in lower-case text, decomposed letters and runs of blanks are mended,
-    and the end of a line ends a sentence.
+    Annotators of PTB-XL left their codes behind (``Edit: NORM 100``), which would leak the labels.
+    Upper-case umlauts in lower-case text, decomposed letters and runs of blanks are mended, and
+    the end of a line ends a sentence.
 
     >>> clean_report("sinusrhythmus  LinkshypertrophÍe? Edit: LVH 80, (LVH 100)")
     'sinusrhythmus linkshypertrophíe?'
@@ -148,7 +147,7 @@ def clean_report(text: str) -> str:
 
 
 def hide_persons(text: str) -> tuple[str, dict[str, int]]:
-    """Replaces names, dates and identifying numbers by their kind, and counts them.
+    """De-identification: replaces names, dates and identifying numbers by their kind, and counts.
 
     A net, not a proof: it finds what follows a title or looks like a date, and a name alone
     escapes it. Reports of a hospital need its own check before they leave it.
@@ -165,29 +164,26 @@ def hide_persons(text: str) -> tuple[str, dict[str, int]]:
 
 
 def without_classes(sentences: Sequence[str], label_set: LabelSet) -> tuple[str, ...]:
-    """Returns the sentences that name no class of a label set; possibly none.
+    """Redaction: the sentences that name no class of a label set; possibly none.
 
     A sentence names a class if it names its concept, a narrower one or a broader one, denied or
-    not: "no ST elevation" tells about the class as much as "ST elevation" does. The ontology knows
-    English, German and some Swedish wordings; what it does not know stays. Where the classes are
-    grades, or one is the normal ECG, sentences with a verdict on the ECG go.
+    not: "no ST elevation" reveals the class as much as "ST elevation" does. The ontology has
+    English, German and some Swedish wordings; others stay. Where the classes are grades, or one is
+    the normal ECG, sentences with a verdict on the ECG go.
     """
     meant = {code for name in label_set.classes for code in class_concepts(label_set, name)}
     if are_grades(label_set.classes) or "NORM" in meant:
         sentences = tuple(each for each in sentences if not states_grade(each))
     broader = {above for code in meant for above in ancestors(code)}
-    return tuple(
-        sentence
-        for sentence in sentences
-        if not any(
-            code in meant or code in broader or meant & set(ancestors(code))
-            for code in named(sentence)
-        )
-    )
+
+    def is_about(code: str) -> bool:
+        return code in meant or code in broader or not meant.isdisjoint(ancestors(code))
+
+    return tuple(each for each in sentences if not any(map(is_about, named(each))))
 
 
 def distinct(texts: Sequence[str | None]) -> tuple[list[str], Int[np.ndarray, "n"]]:
-    """Returns each text once, in order of appearance, and for every input its place among them.
+    """Deduplication: each text once, in order of appearance, and for every input its place there.
 
     The place of None is -1. Two records with the same place are each other's positives.
 
@@ -203,7 +199,7 @@ def prepare(texts: Sequence[str | None], settings: ReportSettings | None = None)
     """Cleans, masks, translates, redacts and splits the reports of a corpus, one result per report.
 
     Raises:
-        ConfigError: If reports are to be redacted, and no label set is known to the ontology, or
+        ConfigError: If reports are to be redacted, and the ontology has none of the label sets, or
             if nothing is left of the text that stands in for them.
     """
     settings = settings or ReportSettings()
@@ -225,11 +221,9 @@ def prepare(texts: Sequence[str | None], settings: ReportSettings | None = None)
             foreign.append(as_written)
         reports.append(report)
     if settings.stands_in and excluded:
-        raise ConfigError(
-            f"{settings.stands_in!r} cannot stand in for reports: {', '.join(excluded)}",
-            field="reports.stands_in",
-            remedy="Use a word that names no class",
-        )
+        problem = f"{settings.stands_in!r} cannot stand in for reports: {', '.join(excluded)}"
+        remedy = "Use a word that names no class"
+        raise ConfigError(problem, field="reports.stands_in", remedy=remedy)
     return PreparedReports(
         reports=tuple(reports),
         excluded=dict(excluded),
@@ -245,9 +239,6 @@ def as_read(texts: Sequence[str | None], settings: ReportSettings | None) -> tup
     """Returns reports as a model reads them, in their places; as written without settings.
 
     Each text is prepared once per process.
-
-    Raises:
-        ConfigError: As `prepare` does.
     """
     if settings is None:
         return tuple(texts)
@@ -278,19 +269,15 @@ def _known_readings(settings: str) -> dict[str, str | None]:
 
 def _check_hidden(settings: ReportSettings) -> None:
     if settings.is_redacted and not settings.hidden_classes_of:
-        raise ConfigError(
-            "reports are to be redacted, but no label set says which classes to hide",
-            field="reports.hidden_classes_of",
-            remedy="Train with labels, or set is_redacted to False",
-        )
+        problem = "reports are to be redacted, but no label set has the classes to hide"
+        remedy = "Train with labels, or set is_redacted to False"
+        raise ConfigError(problem, field="reports.hidden_classes_of", remedy=remedy)
     for label_set in settings.hidden_classes_of:
         is_known = any(class_concepts(label_set, name) for name in label_set.classes)
         if not (is_known or are_grades(label_set.classes)):
-            raise ConfigError(
-                f"the ontology knows no class of {label_set.name}: nothing would be redacted",
-                field="reports.hidden_classes_of",
-                remedy="Add its classes to the tables of the ontology",
-            )
+            problem = f"the ontology has no class of {label_set.name}: nothing would be redacted"
+            remedy = "Add its classes to the tables of the ontology"
+            raise ConfigError(problem, field="reports.hidden_classes_of", remedy=remedy)
 
 
 def _prepare_one(
@@ -315,7 +302,7 @@ def _prepare_one(
         sentences = without_classes(sentences, label_set)
     if settings.translate and language in ("de", "sv"):
         sentences = tuple(translate(sentence).lower() for sentence in sentences)
-        # Twice: the ontology knows wordings in either language that it misses in the other.
+        # Twice: the ontology has wordings in either language that it misses in the other.
         for label_set in settings.hidden_classes_of:
             sentences = without_classes(sentences, label_set)
     if not sentences:

@@ -1,9 +1,9 @@
-"""Seen subjects: whom a model was trained or selected on, so that a leak can be refused later.
+"""Subjects of training and selection (HMAC pseudonymisation), so that leaks can be refused later.
 
 Subjects of public corpora are kept by their plain ids, which anybody can read in the corpus.
 Those of private data are kept as HMAC-SHA256 tokens under a site key. The key lies outside stores
 and bundles, so that a bundle that travels names nobody and its tokens cannot be guessed from small
-ids; whoever lacks the key cannot check for leaks, and `medts.evaluation.leaks` then says so.
+ids; without the key `medts.evaluation.leaks` cannot check, and reports that.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ _KEY_BYTES = 32
 
 
 class Seen(Config):
-    """What a model has seen of one corpus."""
+    """Folds and subjects of one corpus that a model was trained or selected on."""
 
     corpus: str
     """Name of the corpus."""
@@ -60,17 +61,13 @@ def read_site_key() -> bytes | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"the site key cannot be read: {error}",
-            path=path,
-            remedy="Restore it from a backup, or name another file in MEDTS_SITE_KEY",
-        ) from error
+        remedy = "Restore it from a backup, or name another file in MEDTS_SITE_KEY"
+        problem = f"the site key cannot be read: {error}"
+        raise ConfigError(problem, path=path, remedy=remedy) from error
     if len(key) < _KEY_BYTES:
-        raise ConfigError(
-            f"the site key has {len(key)} bytes, not {_KEY_BYTES}",
-            path=path,
-            remedy="Restore it from a backup, or remove it to have another one made",
-        )
+        problem = f"the site key has {len(key)} bytes, not {_KEY_BYTES}"
+        remedy = "Restore it from a backup, or remove it to have another one made"
+        raise ConfigError(problem, path=path, remedy=remedy)
     return key
 
 
@@ -90,30 +87,25 @@ def make_site_key() -> bytes:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(_KEY_BYTES))
-        try:
+        with suppress(FileExistsError):
             os.link(temporary, path)
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
+        temporary.unlink()
     except OSError as error:
-        raise ConfigError(
-            f"no site key can be written: {error}",
-            path=path,
-            remedy="Name a file that can be written in MEDTS_SITE_KEY",
-        ) from error
+        problem = f"no site key can be written: {error}"
+        remedy = "Name a file that can be written in MEDTS_SITE_KEY"
+        raise ConfigError(problem, path=path, remedy=remedy) from error
     key = read_site_key()
     assert key is not None
     return key
 
 
 def key_id_of(key: bytes) -> str:
-    """Returns the short hash that tells keys apart without giving them away."""
+    """Returns a short hash of a key, by which keys differ without being given away."""
     return hashlib.sha256(b"medts site key" + key).hexdigest()[:12]
 
 
 def subject_tokens(subject_ids: Iterable[str], key: bytes | None) -> tuple[str, ...]:
-    """Returns each subject once, sorted: HMAC-SHA256 under a key, or plain without one."""
+    """HMAC-SHA256 pseudonymisation of subject ids, each once, sorted; plain ids without a key."""
     if key is None:
         return tuple(sorted({str(each) for each in subject_ids}))
     found = (hmac.new(key, str(each).encode(), hashlib.sha256).hexdigest() for each in subject_ids)
@@ -123,33 +115,27 @@ def subject_tokens(subject_ids: Iterable[str], key: bytes | None) -> tuple[str, 
 def seen_in(
     store: Recordings, train: Int[np.ndarray, "n"], validation: Int[np.ndarray, "m"]
 ) -> tuple[Seen, ...]:
-    """Returns what a run on some rows of a store sees, by corpus.
-
-    Raises:
-        ConfigError: If a corpus is private and no site key can be read or written.
-    """
+    """Returns what a run on some rows of a store sees, by corpus."""
     rows = np.concatenate([train, validation])
     found = []
     for corpus in sorted({str(each) for each in store.corpus_of_row[rows]}):
         key = None if store.corpora[corpus].card.is_public else make_site_key()
 
-        def own(part: Int[np.ndarray, "k"], corpus: str = corpus) -> Int[np.ndarray, "j"]:
-            return part[store.corpus_of_row[part] == corpus]
-
+        is_own = store.corpus_of_row == corpus
         found.append(
             Seen(
                 corpus=corpus,
                 key_id="" if key is None else key_id_of(key),
-                train=_folds(store, own(train)),
-                validation=_folds(store, own(validation)),
-                subjects=subject_tokens(store.subject_ids[own(rows)], key),
+                train=_folds(store, train[is_own[train]]),
+                validation=_folds(store, validation[is_own[validation]]),
+                subjects=subject_tokens(store.subject_ids[rows[is_own[rows]]], key),
             )
         )
     return tuple(found)
 
 
 def merge_seen(*parts: Iterable[Seen]) -> tuple[Seen, ...]:
-    """Returns together what several models have seen, such as one and that it started from."""
+    """Merges what several models have seen, such as a fine-tuned one and its pretrained encoder."""
     together: dict[tuple[str, str], Seen] = {}
     for each in (seen for part in parts for seen in part):
         known = together.get((each.corpus, each.key_id), Seen(corpus=each.corpus))

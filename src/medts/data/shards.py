@@ -1,4 +1,4 @@
-"""Shards: signals as int16 on disk, and the numbers that turn them back into physical values.
+"""Shards: int16 quantisation of signals on disk, without loss where the resolution is known.
 
 A signal is kept as ``value = integer · step + zero`` per channel. Where the recorder's own
 resolution is known and fits, nothing is lost; otherwise the step is the channel's range over
@@ -20,22 +20,25 @@ GAP = np.int16(-32768)
 _LIMIT = 32767
 
 STREAM_TYPE = pa.struct(
-    [
-        ("name", pa.string()),
-        ("modality", pa.string()),
-        ("unit", pa.string()),
-        ("sampling_rate", pa.float64()),
-        ("start_s", pa.float64()),
-        ("channels", pa.list_(pa.string())),
-        ("n_samples", pa.int64()),
-        ("shard", pa.int32()),
-        ("offset", pa.int64()),
-        ("step", pa.list_(pa.float64())),
-        ("zero", pa.list_(pa.float64())),
-        ("has_gaps", pa.bool_()),
-    ]
+    {
+        **dict.fromkeys(("name", "modality", "unit"), pa.string()),
+        **dict.fromkeys(("sampling_rate", "start_s"), pa.float64()),
+        "channels": pa.list_(pa.string()),
+        "n_samples": pa.int64(),
+        "shard": pa.int32(),
+        "offset": pa.int64(),
+        **dict.fromkeys(("step", "zero"), pa.list_(pa.float64())),
+        "has_gaps": pa.bool_(),
+    }
 )
 """One stream in the index: what it is, and where in which shard its integers lie."""
+
+
+def described(name: str, stream: Stream) -> dict[str, Any]:
+    """Returns the fields of `STREAM_TYPE` that do not depend on where the signal is stored."""
+    fields = ("modality", "unit", "sampling_rate", "start_s", "n_samples")
+    found = {field: getattr(stream, field) for field in fields}
+    return {"name": name, **found, "channels": list(stream.channels)}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Quantised:
 
 
 def quantise(stream: Stream) -> Quantised:
-    """Turns physical values into integers, without loss where the resolution allows it."""
+    """Quantises physical values to int16, without loss where the resolution allows it."""
     signal = stream.signal.astype(np.float64)
     is_finite = np.isfinite(signal)
     n_channels = len(signal)
@@ -87,11 +90,10 @@ def dequantise(
     *,
     is_exact: bool = True,
 ) -> None:
-    """Writes physical values into ``out``; ``entry`` is a value of `STREAM_TYPE`.
+    """Dequantises into ``out``; ``entry`` is a value of `STREAM_TYPE`.
 
-    Exact, the product is rounded once, from double precision, as a reader of the original file
-    does. Otherwise it is made in single precision: three times faster, off by one in the last
-    place at most.
+    Exact, the product is rounded once, from double precision, as by a reader of the original
+    file. In single precision it is three times faster, off by one in the last place at most.
     """
     step, zero = np.asarray(entry["step"])[:, None], np.asarray(entry["zero"])[:, None]
     if not is_exact:

@@ -1,11 +1,12 @@
-"""Splits: which records train, choose and test; always by subject, and said out loud.
+"""Subject-wise splits by official folds; stratified subsampling and few-shot sampling of labels.
 
-A split is composed of folds that the corpus fixes. Nothing here draws a random test set: what is
-drawn is only how many of the training records may show their labels.
+A split is composed of folds that the corpus fixes. No test set is sampled here; sampled is only
+which of the training records keep their labels.
 
 Axes: R records, n records, K classes.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,11 +42,8 @@ def parse_folds(text: str) -> tuple[str, ...]:
                 raise ConfigError(f"folds {part!r} run backwards", field="folds")
             folds += [str(number) for number in range(first, last + 1)]
         else:
-            raise ConfigError(
-                f"{part!r} is not a fold",
-                field="folds",
-                remedy=f"Write numbers and ranges such as 1-7,9 or {', '.join(NAMED_FOLDS)}",
-            )
+            remedy = f"Write numbers and ranges such as 1-7,9 or {', '.join(NAMED_FOLDS)}"
+            raise ConfigError(f"{part!r} is not a fold", field="folds", remedy=remedy)
     return tuple(dict.fromkeys(folds))
 
 
@@ -56,7 +54,7 @@ Folds = Annotated[
 
 
 class Split(Config):
-    """Which folds train and which choose; a corpus takes those of the folds that it has.
+    """Training and validation folds of a subject-wise split; a corpus takes those that it has.
 
     >>> Split(train="1-7", validation="8").train
     ('1', '2', '3', '4', '5', '6', '7')
@@ -70,7 +68,7 @@ class Split(Config):
 
 
 class Subsample(Config):
-    """Which of the training records keep their labels."""
+    """Label subsampling: which training records keep their labels (label fraction, few-shot)."""
 
     fraction: float = Field(default=1.0, gt=0)
     """Share of the training records whose labels are used, or their number where above 1."""
@@ -94,11 +92,9 @@ def present_folds(
     present = set(own.tolist())
     found = tuple(fold for fold in folds if fold in present)
     if not found:
-        raise ConfigError(
-            f"{corpus or 'the data'} has none of the folds {', '.join(folds)}",
-            field=field,
-            remedy=f"Its folds: {', '.join(sorted(present, key=lambda f: (len(f), f)))}",
-        )
+        problem = f"{corpus or 'the data'} has none of the folds {', '.join(folds)}"
+        remedy = f"Its folds: {', '.join(sorted(present, key=lambda f: (len(f), f)))}"
+        raise ConfigError(problem, field=field, remedy=remedy)
     return found
 
 
@@ -155,40 +151,32 @@ def take_part(store: Recordings, label_set: str, folds: Sequence[str]) -> Part:
     every = store.select(folds)
     rows = np.array([row for row in every if labels[row] is not None], dtype=np.int64)
     if not len(rows):
-        raise StoreError(
-            f"no record of folds {', '.join(folds)} has a label of {label_set}",
-            path=store.where,
-            field="folds",
-        )
+        problem = f"no record of folds {', '.join(folds)} has a label of {label_set}"
+        raise StoreError(problem, path=store.where, field="folds")
     target = names.encode([labels[row] or () for row in rows])
     return Part(tuple(folds), rows, target, len(every) - len(rows))
 
 
 def check_disjoint(store: Recordings, **parts: Int[np.ndarray, "_"]) -> None:
-    """Makes sure that no subject is in two parts.
+    """Checks that no subject is in two parts.
 
     Raises:
         LeakError: If one is; the first few are listed.
     """
-    names = list(parts)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            shared = set(store.subject_ids[parts[first]]) & set(store.subject_ids[parts[second]])
-            if shared:
-                few = ", ".join(sorted(shared)[:5])
-                raise LeakError(
-                    f"{len(shared)} subjects are in both {first} and {second}: {few}",
-                    field="subject_id",
-                    remedy="Choose folds that share no subject",
-                )
+    for (first, one), (second, other) in itertools.combinations(parts.items(), 2):
+        if shared := set(store.subject_ids[one]) & set(store.subject_ids[other]):
+            few = ", ".join(sorted(shared)[:5])
+            problem = f"{len(shared)} subjects are in both {first} and {second}: {few}"
+            remedy = "Choose folds that share no subject"
+            raise LeakError(problem, field="subject_id", remedy=remedy)
 
 
 def stratified_order(target: Float[np.ndarray, "R K"], seed: int) -> Int[np.ndarray, "R"]:
-    """Orders records so that every prefix holds the classes in nearly their own shares.
+    """Iterative stratification (Sechidis et al. 2011) as an order whose prefixes are stratified.
 
     Prefixes of one order are nested, so a smaller labelled part is always inside a larger one.
     Each step takes a record of the class that lacks most, rarest first; the first records
-    therefore cover as many classes as they can (after Sechidis et al., 2011).
+    therefore cover as many classes as they can.
     """
     generator = np.random.default_rng(seed)
     n_records = len(target)
@@ -214,7 +202,7 @@ def stratified_order(target: Float[np.ndarray, "R K"], seed: int) -> Int[np.ndar
 
 
 def quantile_strata(values: Float[np.ndarray, "R"], n_strata: int = 5) -> Float[np.ndarray, "R K"]:
-    """Returns the quantile bin of each value as classes, by which numbers can be stratified.
+    """Returns the quantile bin of each value as classes, for stratified sampling in regression.
 
     A missing value (NaN) is in no bin; equal values are in one.
 
@@ -229,56 +217,52 @@ def quantile_strata(values: Float[np.ndarray, "R"], n_strata: int = 5) -> Float[
 
 
 def _next_free(queue: list[int], is_taken: Bool[np.ndarray, "R"]) -> int | None:
-    while queue:
-        record = queue.pop()
-        if not is_taken[record]:
-            return record
-    return None
+    while queue and is_taken[queue[-1]]:
+        queue.pop()
+    return queue.pop() if queue else None
 
 
 def labelled_part(
     target: Float[np.ndarray, "R K"], *, fraction: float, seed: int
 ) -> Int[np.ndarray, "n"]:
-    """Draws the records that keep their labels: a share, or a count where above 1.
+    """Stratified subsample of the records that keep their labels: a share, or a count above 1.
 
     Raises:
-        ConfigError: If more records are asked for than there are.
+        ConfigError: If that is no record, or more than there are.
     """
     n_wanted = round(fraction * len(target)) if fraction <= 1 else round(fraction)
     if not 0 < n_wanted <= len(target):
-        raise ConfigError(
-            f"{n_wanted} of {len(target)} labelled records",
-            field="label_fraction",
-            remedy=f"Ask for a share up to 1 or a count up to {len(target)}",
-        )
+        problem = f"{n_wanted} of {len(target)} labelled records"
+        remedy = f"Give a share up to 1 or a count up to {len(target)}"
+        raise ConfigError(problem, field="label_fraction", remedy=remedy)
     return np.sort(stratified_order(target, seed)[:n_wanted])
 
 
-def draw_shots(
+def sample_shots(
     store: Recordings, part: Part, shots: int, seed: int | list[int]
 ) -> Int[np.ndarray, "n"]:
-    """Draws positions with ``shots`` examples of each class, or all that a class has."""
+    """Samples ``shots`` examples of each class (few-shot), or all that it has, as positions."""
     generator = np.random.default_rng(seed)
     is_positive = part.target > 0.5
     kinds = np.column_stack([is_positive, ~is_positive.any(axis=1)])
     subjects = store.subject_ids[part.rows]
-    is_drawn = np.zeros(len(part), dtype=bool)
+    is_taken = np.zeros(len(part), dtype=bool)
     shuffled = generator.permutation(len(part))
     for k in np.argsort(kinds.sum(axis=0), kind="stable"):
-        n_wanted = shots - int(kinds[is_drawn, k].sum())
-        waiting = shuffled[kinds[shuffled, k] & ~is_drawn[shuffled]]
+        n_wanted = shots - int(kinds[is_taken, k].sum())
+        waiting = shuffled[kinds[shuffled, k] & ~is_taken[shuffled]]
         if n_wanted > 0:
-            is_drawn[_new_subjects_first(waiting, subjects, is_drawn)[:n_wanted]] = True
-    return np.flatnonzero(is_drawn)
+            is_taken[_new_subjects_first(waiting, subjects, is_taken)[:n_wanted]] = True
+    return np.flatnonzero(is_taken)
 
 
 def _new_subjects_first(
     waiting: Int[np.ndarray, "n"],
     subjects: Shaped[np.ndarray, "R"],
-    is_drawn: Bool[np.ndarray, "R"],
+    is_taken: Bool[np.ndarray, "R"],
 ) -> Int[np.ndarray, "n"]:
-    """Puts records of subjects that were drawn before, or stand further ahead, last."""
-    seen = set(subjects[is_drawn])
+    """Puts records of subjects that were sampled before, or stand further ahead, last."""
+    seen = set(subjects[is_taken])
     is_repeat = []
     for position in waiting.tolist():
         is_repeat.append(subjects[position] in seen)
@@ -287,7 +271,7 @@ def _new_subjects_first(
 
 
 def describe(store: Recordings, part: Part) -> dict[str, object]:
-    """Says which folds a part has, and how many records and subjects of which corpora."""
+    """Returns the folds of a part, its corpora, and its numbers of records and subjects."""
     return {
         "folds": list(part.folds),
         "corpora": sorted({str(corpus) for corpus in store.corpus_of_row[part.rows]}),

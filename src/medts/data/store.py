@@ -1,4 +1,4 @@
-"""The store: recordings of one or several corpora, memory-mapped, with an index.
+"""Store of recordings: memory-mapped int16 shards with a Parquet index, one or several datasets.
 
 On disk a store is a folder with one folder per corpus::
 

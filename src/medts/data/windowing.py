@@ -1,4 +1,4 @@
-"""Windowing: records cut into windows of seconds, as arrays and without torch.
+"""Windowing (segmentation): records cut into windows of seconds, as arrays and without torch.
 
 Windows are laid out in seconds, so streams of different rates stay aligned. At evaluation they lie
 on a fixed grid whose last window ends with the record. A record shorter than a window is padded,

@@ -1,7 +1,7 @@
-"""Windows as batches of tensors: the dataset that training and evaluation iterate over.
+"""PyTorch dataset of windows (segments, crops), random for training, on a grid for evaluation.
 
-At training each window is shifted at random; at evaluation windows lie on the grid of
-`medts.data.windowing`. A window in which no stream is present is never shown to a model.
+At evaluation windows lie on the grid of `medts.data.windowing`. A window in which no stream is
+present is left out.
 
 Axes: B windows in the batch, C channels, T samples in time, K classes.
 """
@@ -35,7 +35,7 @@ from medts.tensors.batch import Batch, StreamBatch
 def collate(
     examples: Sequence[Example], config: Preprocessing, label_set: LabelSet | None = None
 ) -> Batch:
-    """Puts windows into one batch; shorter ones are padded at their end and marked.
+    """Collates windows into one batch; shorter ones are padded at their end and masked.
 
     Raises:
         MedtsError: If no stream is present in one of the windows.

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.data.label_texts import in_words
-from medts.data.splits import draw_shots
+from medts.data.splits import sample_shots
 from medts.evaluation.draws import Draw, measure_draws
 from medts.evaluation.protocols.few_shot import FewShotConfig
 from medts.evaluation.scoring import Found
@@ -50,8 +50,8 @@ def run(model: Bundle, task: Task, settings: FewShotConfig, *, seed: int) -> Fou
         draws += [
             Draw(
                 name=f"{shots} shots, episode {number + 1}",
-                train=draw_shots(task.store, train, shots, [seed + number, 0]),
-                validation=draw_shots(task.store, chooses, shots, [seed + number, 1])
+                train=sample_shots(task.store, train, shots, [seed + number, 0]),
+                validation=sample_shots(task.store, chooses, shots, [seed + number, 1])
                 if chooses
                 else None,
                 group=f"{shots} shots",

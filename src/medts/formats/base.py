@@ -1,8 +1,8 @@
-"""What every file format has in common: a way to be recognised, read and written.
+"""Interface of a file format (recognise, read, write), and channels gathered into streams.
 
 A reader of one format yields plain channels, as the file states them. `gather` makes streams of
-them: it settles names, modality and unit with the help of what the caller knows (`Hints`), and
-refuses to guess where a guess could be wrong by a factor of a thousand.
+them: it settles names, modality and unit with the help of the caller's `Hints`, and refuses to
+guess where a guess could be wrong by a factor of a thousand.
 
 Axes: T samples in time.
 """
@@ -22,13 +22,13 @@ from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
 _SELF_EVIDENT = ("a.u.", "°C", "%", "bpm")
 """Units that may go unsaid, because their modality is never held in another one."""
 
-_TOLD_BY_UNIT = ("acc", "gyro", "eda", "temp")
-"""Modalities that a unit alone gives away; a voltage could be anything."""
+_SHOWN_BY_UNIT = ("acc", "gyro", "eda", "temp")
+"""Modalities that a unit alone identifies; a voltage could be anything."""
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What the caller knows about a file that the file may not say; see `medts.formats.read`."""
+    """Facts from the caller that a file may lack; see `medts.formats.read`."""
 
     sampling_rate: float | None = None
     channels: tuple[str, ...] | None = None
@@ -50,9 +50,8 @@ class Hints:
                 raise MedtsError("a channel is renamed to nothing", field="rename")
             object.__setattr__(self, "rename", names)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < np.inf:
-            raise MedtsError(
-                f"sampling rate {self.sampling_rate} is not positive", field="sampling_rate"
-            )
+            problem = f"sampling rate {self.sampling_rate} is not positive"
+            raise MedtsError(problem, field="sampling_rate")
 
     def renamed(self, name: str) -> str:
         """Returns the name that the caller gives a channel of the file, else the file's own."""
@@ -65,8 +64,8 @@ class Format:
 
     Args:
         key: Short name in the list of formats.
-        name: As a person would say it.
-        suffixes: How such files are usually called; never used to recognise one.
+        name: For people.
+        suffixes: Usual ones of file names; never used to recognise a file.
         recognises: Whether the content of an existing or partly missing file is of this format.
         read: Turns a file into a record.
         write: Writes a record, replacing what is there.
@@ -90,7 +89,7 @@ class Channel:
         name: Empty where the file has none.
         values: In ``unit``; NaN where nothing was recorded.
         sampling_rate: Hz.
-        unit: As spelt in the file; empty where it says nothing.
+        unit: As spelt in the file; empty where it has none.
         resolution: Size of one step of the recorder's integers, in ``unit``, where known.
     """
 
@@ -99,6 +98,14 @@ class Channel:
     sampling_rate: float
     unit: str = ""
     resolution: float | None = None
+
+
+def head_of(path: Path, n_bytes: int) -> bytes:
+    """Returns the first bytes of a file (for sniffing); none if it is no file."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(n_bytes)
 
 
 def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Stream]:
@@ -126,12 +133,9 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
         names = tuple(canonical_channel(channel.name) for channel, _ in members)
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
-            raise ReadError(
-                f"channel {doubled!r} occurs more than once",
-                path=path,
-                field="channels",
-                remedy="Pass channels= with a distinct name for every channel of the file",
-            )
+            problem = f"channel {doubled!r} occurs more than once"
+            remedy = "Pass channels= with a distinct name for every channel of the file"
+            raise ReadError(problem, path=path, field="channels", remedy=remedy)
         n_before = sum(stream.modality == modality for stream in streams.values())
         steps = [each.resolution * factor for each, factor in members if each.resolution]
         signal = np.empty((len(members), members[0][0].values.size), np.float32)
@@ -152,36 +156,21 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
 
 
 def check_renamed(path: Path, names: Iterable[str], hints: Hints) -> None:
-    """Makes sure that the file has every channel that the caller renames.
-
-    Raises:
-        ReadError: If it lacks one.
-    """
+    """Checks that the file has every channel that the caller renames."""
     found = [canonical_channel(name) for name in names]
     if missing := [old for old in hints.rename or {} if old not in found]:
-        raise ReadError(
-            f"no channel {', '.join(missing)} to rename",
-            path=path,
-            field="rename",
-            remedy=f"Present: {', '.join(found)}",
-        )
+        problem = f"no channel {', '.join(missing)} to rename"
+        raise ReadError(problem, path=path, field="rename", remedy=f"Present: {', '.join(found)}")
 
 
 def settle_rate(
     path: Path, stated: float | None, hints: Hints, *, tolerance: float = 1e-6
 ) -> float:
-    """Returns the sampling rate of a file in Hz.
-
-    Raises:
-        ReadError: If neither file nor caller says it, or if they contradict each other.
-    """
+    """Returns the sampling rate of a file in Hz."""
     if stated is None and hints.sampling_rate is None:
-        raise ReadError(
-            "the file does not say its sampling rate",
-            path=path,
-            field="sampling_rate",
-            remedy="Pass sampling_rate= in Hz",
-        )
+        problem = "the file does not say its sampling rate"
+        remedy = "Pass sampling_rate= in Hz"
+        raise ReadError(problem, path=path, field="sampling_rate", remedy=remedy)
     if stated is None or hints.sampling_rate is None:
         return float(stated or hints.sampling_rate or 0.0)
     if abs(stated - hints.sampling_rate) > tolerance * stated:
@@ -195,50 +184,40 @@ def settle_rate(
 
 
 def _choose(path: Path, channels: list[Channel], wanted: tuple[str, ...] | None) -> list[Channel]:
-    """Picks channels by name; names them where the file does not tell them apart."""
+    """Picks channels by name; names them where the names of the file are not distinct."""
     if not channels:
         raise ReadError("the file holds no signal", path=path)
     if any(channel.values.size == 0 for channel in channels):
         raise ReadError("the file holds no samples", path=path)
     names = [canonical_channel(channel.name) for channel in channels]
-    is_told_apart = all(names) and len(set(names)) == len(names)
+    is_distinct = all(names) and len(set(names)) == len(names)
     if wanted is None:
         if not all(names):
-            raise ReadError(
-                f"channel {names.index('') + 1} of {len(names)} has no name",
-                path=path,
-                field="channels",
-                remedy="Pass channels= with one name per channel, in the order of the file",
-            )
+            problem = f"channel {names.index('') + 1} of {len(names)} has no name"
+            remedy = "Pass channels= with one name per channel, in the order of the file"
+            raise ReadError(problem, path=path, field="channels", remedy=remedy)
         return channels
-    if is_told_apart:
+    if is_distinct:
         missing = [name for name in wanted if name not in names]
         if missing:
-            raise ReadError(
-                f"no channel {', '.join(missing)}",
-                path=path,
-                field="channels",
-                remedy=f"Present: {', '.join(names)}",
-            )
+            problem = f"no channel {', '.join(missing)}"
+            remedy = f"Present: {', '.join(names)}"
+            raise ReadError(problem, path=path, field="channels", remedy=remedy)
         return [channels[names.index(name)] for name in wanted]
     if len(wanted) != len(channels):
-        raise ReadError(
-            f"{len(wanted)} names were given for {len(channels)} channels",
-            path=path,
-            field="channels",
-            remedy="Pass channels= with one name per channel, in the order of the file",
-        )
-    return [
-        Channel(name, each.values, each.sampling_rate, each.unit, each.resolution)
-        for name, each in zip(wanted, channels, strict=True)
-    ]
+        problem = f"{len(wanted)} names were given for {len(channels)} channels"
+        remedy = "Pass channels= with one name per channel, in the order of the file"
+        raise ReadError(problem, path=path, field="channels", remedy=remedy)
+    return [replace(each, name=name) for name, each in zip(wanted, channels, strict=True)]
 
 
 def _modality_of(channel: Channel) -> str:
     modality = guess_modality(channel.name)
     if modality != "other":
         return modality
-    return next((each for each in _TOLD_BY_UNIT if _measures(channel.unit, UNIT_OF[each])), "other")
+    return next(
+        (each for each in _SHOWN_BY_UNIT if _measures(channel.unit, UNIT_OF[each])), "other"
+    )
 
 
 def _measures(unit: str, held: str) -> bool:
@@ -278,21 +257,18 @@ def _settle_units(
         elif held in _SELF_EVIDENT and channel.unit.strip() == "":
             unit = held
         else:
-            told = f"unknown unit {channel.unit!r}" if channel.unit.strip() else "no unit"
+            problem = f"unknown unit {channel.unit!r}" if channel.unit.strip() else "no unit"
             raise ReadError(
-                told,
+                problem,
                 path=path,
                 field=f"channel {channel.name}",
                 remedy=f"State it in the file, pass unit= ({modality} is held in {held}), "
                 "or leave the channel out with channels=",
             )
         if held != "a.u." and not _measures(unit, held):
-            raise ReadError(
-                f"unit {unit!r} does not measure {modality}, which is held in {held}",
-                path=path,
-                field=f"channel {channel.name}",
-                remedy="Pass modality= if the name misleads, or channels= to leave this one out",
-            )
+            problem = f"unit {unit!r} does not measure {modality}, which is held in {held}"
+            remedy = "Pass modality= if the name misleads, or channels= to leave this one out"
+            raise ReadError(problem, path=path, field=f"channel {channel.name}", remedy=remedy)
         units.append(unit)
     return units
 

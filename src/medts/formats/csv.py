@@ -2,7 +2,7 @@
 
 A first column ``time``, ``time_s``, ``t`` (seconds) or ``time_ms`` gives the sampling rate. Units
 stand beside the names, as in ``I [mV]`` or ``EEG Fp1 (uV)``. Empty cells and ``nan`` are samples
-never recorded. Comma, semicolon and tab are told apart by the first row.
+never recorded. The delimiter, comma, semicolon or tab, is found in the first row.
 
 Axes: C channels, T samples in time.
 """
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Record
-from medts.formats.base import Channel, Format, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, head_of, settle_rate
 from medts.formats.layout import REMEDY, flatten
 
 _HEADING = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\]]*)\]|\((?P<round>[^)]*)\))?\s*")
@@ -34,10 +34,7 @@ _ROUNDING = 0.75
 
 def recognises(path: Path) -> bool:
     """Whether the file is text whose first two rows look like names and numbers."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(65_536)
+    head = head_of(path, 65_536)
     if not head.strip() or b"\0" in head:
         return False
     lines = _decode(head).splitlines()[:2]
@@ -135,12 +132,9 @@ def _read_table(path: Path, hints: Hints) -> tuple[list[str], Float[np.ndarray, 
     headings = [cell.strip() for cell in next(csv.reader([line.strip()], delimiter=delimiter), [])]
     if all(_is_number(cell) for cell in headings):
         if hints.channels is None or len(hints.channels) != len(headings):
-            raise ReadError(
-                f"the first row holds {len(headings)} numbers instead of channel names",
-                path=path,
-                field="channels",
-                remedy="Add a row of names, or pass channels= with one name per column",
-            )
+            problem = f"the first row holds {len(headings)} numbers instead of channel names"
+            remedy = "Add a row of names, or pass channels= with one name per column"
+            raise ReadError(problem, path=path, field="channels", remedy=remedy)
         headings, body = list(hints.channels), text
     columns = [f"c{number}" for number in range(len(headings))]
     try:
@@ -164,12 +158,9 @@ def _locate(path: Path, text: str, delimiter: str, headings: list[str]) -> ReadE
     """Finds the first row or cell that breaks the table, counting rows as an editor does."""
     for number, cells in _rows(text, delimiter):
         if len(cells) != len(headings):
-            return ReadError(
-                f"{len(cells)} cells where the first row has {len(headings)}",
-                path=path,
-                field=f"row {number}",
-                remedy="Give every row one cell per column; leave cells empty where data lack",
-            )
+            problem = f"{len(cells)} cells where the first row has {len(headings)}"
+            remedy = "Give every row one cell per column; leave cells empty where data lack"
+            return ReadError(problem, path=path, field=f"row {number}", remedy=remedy)
         for heading, cell in zip(headings, cells, strict=True):
             if number > 1 and cell.strip() not in _MISSING and not _is_number(cell):
                 return ReadError(

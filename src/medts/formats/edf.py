@@ -1,7 +1,7 @@
-"""EDF and EDF+: polysomnography's and EEG's common format, with 16-bit integers per channel.
+"""EDF and EDF+ files (European Data Format) through edfio: EEG and polysomnography.
 
 Channels of different rates and modalities become streams of their own; the annotation channel
-of EDF+ becomes annotations. A file longer or shorter than its header says is refused, as are
+of EDF+ becomes annotations. A file longer or shorter than its header states is refused, as are
 discontinuous files (EDF+D). The patient's name is never read.
 
 Axes: T samples in time.
@@ -19,7 +19,7 @@ import numpy as np
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Annotation, Fact, Record
-from medts.formats.base import Channel, Format, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, head_of, settle_rate
 from medts.formats.layout import REMEDY, exact_duration_s, exact_rate, fits_resolution, flatten
 
 _MAGIC = b"0       "
@@ -28,10 +28,7 @@ _LIMIT = 32_767
 
 def recognises(path: Path) -> bool:
     """Whether the file begins like an EDF header."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(256)
+    head = head_of(path, 256)
     is_sized = len(head) < 256 or head[184:192].strip().isdigit()
     return head.startswith(_MAGIC) and is_sized
 
@@ -82,12 +79,8 @@ def write(record: Record, path: Path) -> None:
     channels = flatten(record, path)
     for channel in channels:
         if not np.all(np.isfinite(channel.values)):
-            raise MedtsError(
-                "EDF cannot hold missing samples",
-                path=path,
-                field=f"channel {channel.name}",
-                remedy=REMEDY,
-            )
+            problem = "EDF cannot hold missing samples"
+            raise MedtsError(problem, path=path, field=f"channel {channel.name}", remedy=REMEDY)
     sex: Any = record.facts.get("sex") if record.facts.get("sex") in ("F", "M") else "X"
     annotations = [
         edfio.EdfAnnotation(each.time_s, each.duration_s or None, each.label)
@@ -110,8 +103,16 @@ def write(record: Record, path: Path) -> None:
 FORMAT = Format("edf", "EDF", (".edf", ".rec"), recognises, read, write, order=20)
 
 
+def channel_labels(path: Path) -> list[str]:
+    """Returns the names of the channels as the header spells them, without reading signals."""
+    with path.open("rb") as file:
+        count = file.read(256)[252:].strip()
+        labels = file.read(16 * int(count) if count.isdigit() else 0).decode("latin-1")
+    return [labels[at : at + 16].strip() for at in range(0, len(labels), 16)]
+
+
 def _check_length(path: Path) -> None:
-    """Compares the size of the file with what its header promises."""
+    """Compares the size of the file with its header."""
     with path.open("rb") as file:
         head = file.read(256)
         try:
@@ -120,34 +121,25 @@ def _check_length(path: Path) -> None:
             lengths = file.read(n_signals * 256)[n_signals * 216 : n_signals * 224]
             per_record = sum(int(lengths[at : at + 8]) for at in range(0, n_signals * 8, 8))
         except ValueError as error:
-            raise ReadError(
-                f"the header is garbled or cut short: {error}", path=path, remedy="Fetch it again"
-            ) from error
+            problem = f"the header is garbled or cut short: {error}"
+            raise ReadError(problem, path=path, remedy="Fetch it again") from error
     if head[192:197] == b"EDF+D":
-        raise ReadError(
-            "discontinuous recordings (EDF+D) are not supported",
-            path=path,
-            remedy="Export it as EDF+C, or as one file per continuous part",
-        )
+        problem = "discontinuous recordings (EDF+D) are not supported"
+        remedy = "Export it as EDF+C, or as one file per continuous part"
+        raise ReadError(problem, path=path, remedy=remedy)
     n_bytes = path.stat().st_size - n_header
     n_held = Fraction(n_bytes, 2 * per_record) if per_record else Fraction(0)
     if n_held.denominator != 1 or n_records not in (-1, n_held):
-        raise ReadError(
-            f"holds {float(n_held):g} data records, the header says {n_records}",
-            path=path,
-            field="number of data records",
-            remedy="Fetch the file again, or correct the header if it is complete",
-        )
+        problem = f"holds {float(n_held):g} data records, the header says {n_records}"
+        remedy = "Fetch the file again, or correct the header if it is complete"
+        raise ReadError(problem, path=path, field="number of data records", remedy=remedy)
 
 
 def _channel(path: Path, signal: Any) -> Channel:
     low, high = signal.digital_min, signal.digital_max
     if high == low or signal.physical_max == signal.physical_min:
-        raise ReadError(
-            "physical or digital range is empty, so the amplitudes are uncalibrated",
-            path=path,
-            field=f"channel {signal.label}",
-        )
+        problem = "physical or digital range is empty, so the amplitudes are uncalibrated"
+        raise ReadError(problem, path=path, field=f"channel {signal.label}")
     step = (signal.physical_max - signal.physical_min) / (high - low)
     offset = signal.physical_min / step - low
     is_whole = abs(offset - round(offset)) <= 1e-6 * max(1.0, abs(offset))
@@ -161,7 +153,7 @@ def _channel(path: Path, signal: Any) -> Channel:
 
 
 def _facts(edf: Any) -> dict[str, Fact]:
-    """Finds start, and in EDF+ age, sex and device; other EDF files keep free text there."""
+    """Returns start, and in EDF+ age, sex and device; other EDF files keep free text there."""
     facts: dict[str, Fact] = {}
     with contextlib.suppress(ValueError):
         facts["start"] = edf.startdatetime.isoformat()
@@ -200,7 +192,7 @@ def _signal(channel: Channel) -> Any:
 
 
 def _shorten(value: float, rounding: Any) -> float:
-    """Rounds to what seven characters can say, the sign being the eighth."""
+    """Rounds to seven characters, the sign being the eighth of a header field."""
     for decimals in range(5, -1, -1):
         short = rounding(value * 10**decimals) / 10**decimals
         if len(str(short)) <= 7 and "e" not in str(short):
@@ -219,11 +211,8 @@ def _record_duration_s(channels: list[Channel], path: Path) -> float:
         if len(text) <= 8 and "e" not in text and Fraction(text) == length_s:
             return float(length_s)
     rates = ", ".join(sorted({f"{exact_rate(channel.sampling_rate)}" for channel in channels}))
-    raise MedtsError(
-        f"{float(total_s):g} s at {rates} Hz cannot be cut into EDF data records",
-        path=path,
-        remedy=f"Cut it to whole seconds. {REMEDY}",
-    )
+    problem = f"{float(total_s):g} s at {rates} Hz cannot be cut into EDF data records"
+    raise MedtsError(problem, path=path, remedy=f"Cut it to whole seconds. {REMEDY}")
 
 
 def _divisors(number: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""EEGLAB datasets: a `.set`, which is a MATLAB structure, with its samples inside or in an `.fdt`.
+"""EEGLAB `.set` files (MATLAB 5 structures) through SciPy, samples inside or in an `.fdt`.
 
 The `.set` holds one variable ``EEG``, or the fields of it as variables. Its field ``data`` is an
 array of channels by time, or the name of a file of 32-bit floats in which the channels of one
@@ -22,7 +22,7 @@ from medts.core.files import write_whole
 from medts.core.montage import guess_modality
 from medts.core.records import Annotation, Record
 from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
-from medts.formats.base import Channel, Format, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, head_of, settle_rate
 from medts.formats.layout import REMEDY, flatten
 
 _MAGIC, _MAGIC_HDF5 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
@@ -38,10 +38,7 @@ _DAMAGE = (
 
 def recognises(path: Path) -> bool:
     """Whether the file begins like one of MATLAB 5 to 7.3; what it holds is seen on reading."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(128)
+    head = head_of(path, 128)
     is_five = head.startswith(_MAGIC) and head[126:128] in _BYTE_ORDERS
     return is_five or head.startswith(_MAGIC_HDF5)
 
@@ -58,22 +55,16 @@ def read(path: Path, hints: Hints) -> Record:
     if np.ndim(dataset["data"]) > 2:
         n_trials = np.shape(dataset["data"])[-1]
     if n_trials != 1:
-        raise ReadError(
-            f"the dataset is cut into {n_trials} epochs",
-            path=path,
-            field="trials",
-            remedy="Save the continuous recording in EEGLAB, before epochs are extracted",
-        )
+        problem = f"the dataset is cut into {n_trials} epochs"
+        remedy = "Save the continuous recording in EEGLAB, before epochs are extracted"
+        raise ReadError(problem, path=path, field="trials", remedy=remedy)
     sampling_rate = settle_rate(path, _number(path, dataset, "srate"), hints)
     shape = _count(path, dataset, "nbchan"), _count(path, dataset, "pnts")
     signal = _signal(path, dataset["data"], shape)
     places = _structures(path, dataset, "chanlocs")
     if len(places) not in (0, len(signal)):
-        raise ReadError(
-            f"{len(places)} channels are described, {len(signal)} recorded",
-            path=path,
-            field="chanlocs",
-        )
+        problem = f"{len(places)} channels are described, {len(signal)} recorded"
+        raise ReadError(problem, path=path, field="chanlocs")
     names = [_text(place.get("labels")) for place in places] or [""] * len(signal)
     units = [_text(place.get("unit")) for place in places] or [""] * len(signal)
     channels = [
@@ -143,31 +134,22 @@ def load_matlab(path: Path, *, simplify: bool) -> dict[str, Any]:
     Args:
         path: The file.
         simplify: Structures become dictionaries, and axes of length one vanish.
-
-    Raises:
-        ReadError: If it is damaged, or of MATLAB 7.3.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC_HDF5)) == _MAGIC_HDF5:
-            raise ReadError(
-                "files of MATLAB 7.3 (HDF5) are not supported",
-                path=path,
-                field="header",
-                remedy="Save it again in MATLAB or EEGLAB with the option -v6 or -v7",
-            )
+    if head_of(path, len(_MAGIC_HDF5)) == _MAGIC_HDF5:
+        problem = "files of MATLAB 7.3 (HDF5) are not supported"
+        remedy = "Save it again in MATLAB or EEGLAB with the option -v6 or -v7"
+        raise ReadError(problem, path=path, field="header", remedy=remedy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variable stored twice, or of a class of MATLAB's own
         try:
             return loadmat(path, simplify_cells=simplify)
         except (*_DAMAGE, MatReadError) as error:
-            raise ReadError(
-                f"cannot be read as a MATLAB file: {error}",
-                path=path,
-                remedy="Fetch it again if it is cut short",
-            ) from error
+            problem = f"cannot be read as a MATLAB file: {error}"
+            remedy = "Fetch it again if it is cut short"
+            raise ReadError(problem, path=path, remedy=remedy) from error
 
 
 def _dataset(path: Path) -> dict[str, Any]:
@@ -176,12 +158,9 @@ def _dataset(path: Path) -> dict[str, Any]:
     dataset = found.get("EEG", found)
     if not isinstance(dataset, dict) or "data" not in dataset:
         names = ", ".join(sorted(name for name in found if not name.startswith("__")))
-        raise ReadError(
-            f"a MATLAB file, but no EEGLAB dataset; it holds {names or 'nothing'}",
-            path=path,
-            field="EEG",
-            remedy="Save one dataset in EEGLAB, or the signal as .npz",
-        )
+        problem = f"a MATLAB file, but no EEGLAB dataset; it holds {names or 'nothing'}"
+        remedy = "Save one dataset in EEGLAB, or the signal as .npz"
+        raise ReadError(problem, path=path, field="EEG", remedy=remedy)
     return dataset
 
 
@@ -193,12 +172,9 @@ def _signal(path: Path, data: Any, shape: tuple[int, int]) -> Float[np.ndarray, 
     if values.dtype.kind not in "iuf":
         raise ReadError(f"{values.dtype} values are no signal", path=path, field="data")
     if np.squeeze(values).shape != tuple(length for length in shape if length != 1):
-        raise ReadError(
-            f"an array of shape {values.shape}, but nbchan and pnts say {shape}",
-            path=path,
-            field="data",
-            remedy="Fetch the file again, or save it again in EEGLAB",
-        )
+        problem = f"an array of shape {values.shape}, but nbchan and pnts say {shape}"
+        remedy = "Fetch the file again, or save it again in EEGLAB"
+        raise ReadError(problem, path=path, field="data", remedy=remedy)
     return values.reshape(shape).astype(np.float64)
 
 
@@ -206,23 +182,17 @@ def _read_fdt(path: Path, data: str, shape: tuple[int, int]) -> Float[np.ndarray
     """Reads the named file; one that is called like the dataset stands in for a lost name."""
     name = PureWindowsPath(data).name
     if name.endswith(".dat"):
-        raise ReadError(
-            f"samples in {name}, a file of old EEGLAB with its axes turned, are not supported",
-            path=path,
-            field="data",
-            remedy="Open the dataset in a newer EEGLAB and save it again",
-        )
+        problem = f"samples in {name}, a file of old EEGLAB with its axes turned, are not supported"
+        remedy = "Open the dataset in a newer EEGLAB and save it again"
+        raise ReadError(problem, path=path, field="data", remedy=remedy)
     candidates = [path.with_name(name)] if name else []
     candidates.append(path.with_suffix(".fdt"))
     file = next((each for each in candidates if each.is_file()), None)
     if file is None:
         wanted = " or ".join(dict.fromkeys(each.name for each in candidates))
-        raise ReadError(
-            f"its samples are in {wanted}, which is not beside it",
-            path=path,
-            field="data",
-            remedy="Put the .fdt into the folder of the .set",
-        )
+        problem = f"its samples are in {wanted}, which is not beside it"
+        remedy = "Put the .fdt into the folder of the .set"
+        raise ReadError(problem, path=path, field="data", remedy=remedy)
     n_channels, n_samples = shape
     if file.stat().st_size != 4 * n_channels * n_samples:
         raise ReadError(
@@ -247,9 +217,8 @@ def _annotations(
             if not np.isfinite(latency):
                 raise ValueError(latency)
         except (KeyError, TypeError, ValueError) as error:
-            raise ReadError(
-                f"event {len(found) + 1} has no time in samples", path=path, field="event"
-            ) from error
+            problem = f"event {len(found) + 1} has no time in samples"
+            raise ReadError(problem, path=path, field="event") from error
         found.append(
             Annotation(
                 (latency - 1.0) / sampling_rate,
@@ -262,7 +231,7 @@ def _annotations(
 
 
 def _conventional_unit(name: str, hints: Hints) -> str:
-    """Returns µV where the channel is a voltage; the file says nothing of the others."""
+    """Returns µV where the channel is a voltage; the file has nothing on the others."""
     held = UNIT_OF[hints.modality or guess_modality(name)]
     return "uV" if held in _VOLTS and hints.unit is None else ""
 

@@ -1,7 +1,7 @@
-"""Fitting a record into a file that knows only a flat list of channels, and integers.
+"""Flattening a record into one list of channels, for WFDB, EDF, CSV and EEGLAB files.
 
-WFDB, EDF and CSV hold one list of channels that all start together. What does not fit is refused
-with the remedy to write NPZ, which holds everything; nothing is resampled or cut on the way.
+All channels of such a file start together. What does not fit is refused with the remedy to write
+NPZ, which holds everything; nothing is resampled or cut on the way.
 
 Axes: T samples in time.
 """
@@ -23,11 +23,7 @@ REMEDY = "Write it as .npz, which holds every record"
 
 
 def flatten(record: Record, path: Path) -> list[Channel]:
-    """Lists the channels of all streams, in ASCII units.
-
-    Raises:
-        MedtsError: If streams start or end at different times, or a name occurs twice.
-    """
+    """Lists the channels of all streams, in ASCII units."""
     if any(stream.start_s != 0 for stream in record.streams.values()):
         raise MedtsError("streams start at different times", path=path, remedy=REMEDY)
     durations = {exact_duration_s(s.n_samples, s.sampling_rate) for s in record.streams.values()}

@@ -21,17 +21,14 @@ from jaxtyping import Float
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Annotation, Record, Statement, Stream
-from medts.formats.base import Channel, Format, Hints, check_renamed, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, check_renamed, gather, head_of, settle_rate
 
 _STATED = ("channels", "sampling_rate", "modality", "unit", "start_s")
 
 
 def recognises(path: Path) -> bool:
     """Whether the file is an NPY array or a zip archive whose first member is one."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(512)
+    head = head_of(path, 512)
     if head.startswith(b"\x93NUMPY"):
         return True
     name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
@@ -49,20 +46,15 @@ def read(path: Path, hints: Hints) -> Record:
     if "record" in arrays:
         return _read_record(path, arrays, hints)
     if "signal" not in arrays:
-        raise ReadError(
-            f"no array 'signal' among {', '.join(sorted(arrays))}",
-            path=path,
-            remedy="Save the channels by time as signal, with sampling_rate, channels and unit",
-        )
+        problem = f"no array 'signal' among {', '.join(sorted(arrays))}"
+        remedy = "Save the channels by time as signal, with sampling_rate, channels and unit"
+        raise ReadError(problem, path=path, remedy=remedy)
     stated = settle_rate(path, _scalar(path, arrays, "sampling_rate"), hints)
     names = [str(name) for name in np.atleast_1d(arrays.get("channels", []))]
     if not names and hints.channels is None:
-        raise ReadError(
-            "the array has no channel names",
-            path=path,
-            field="channels",
-            remedy="Pass channels= with one name per row",
-        )
+        problem = "the array has no channel names"
+        remedy = "Pass channels= with one name per row"
+        raise ReadError(problem, path=path, field="channels", remedy=remedy)
     signal = _check_axes(path, arrays["signal"], len(names or hints.channels or ()))
     unit = str(arrays.get("unit", ""))
     channels = [
@@ -107,11 +99,8 @@ def _load(path: Path) -> dict[str, Any]:
         loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         return {"signal": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile) as error:
-        raise ReadError(
-            f"the arrays cannot be read: {error}",
-            path=path,
-            remedy="Save plain numbers, not objects; fetch the file again if it is cut short",
-        ) from error
+        remedy = "Save plain numbers, not objects; fetch the file again if it is cut short"
+        raise ReadError(f"the arrays cannot be read: {error}", path=path, remedy=remedy) from error
 
 
 def _scalar(path: Path, arrays: dict[str, Any], name: str) -> float | None:
@@ -131,18 +120,12 @@ def _check_axes(path: Path, signal: Any, n_channels: int) -> Float[np.ndarray, "
     if array.ndim == 2 and len(array) == n_channels:
         return array.astype(np.float64)
     if array.ndim == 2 and array.shape[1] == n_channels:
-        raise ReadError(
-            f"shape {array.shape} looks like (time, channels) for {n_channels} channel names",
-            path=path,
-            field="signal",
-            remedy="Transpose the array to (channels, time)",
-        )
-    raise ReadError(
-        f"shape {signal.shape} does not fit {n_channels} channel names",
-        path=path,
-        field="signal",
-        remedy="Give an array of (channels, time) and one name per channel",
-    )
+        problem = f"shape {array.shape} looks like (time, channels) for {n_channels} channel names"
+        remedy = "Transpose the array to (channels, time)"
+        raise ReadError(problem, path=path, field="signal", remedy=remedy)
+    problem = f"shape {signal.shape} does not fit {n_channels} channel names"
+    remedy = "Give an array of (channels, time) and one name per channel"
+    raise ReadError(problem, path=path, field="signal", remedy=remedy)
 
 
 def _read_record(path: Path, arrays: dict[str, Any], hints: Hints) -> Record:
@@ -168,21 +151,17 @@ def _read_record(path: Path, arrays: dict[str, Any], hints: Hints) -> Record:
         )
     except (KeyError, TypeError, AttributeError, MedtsError, json.JSONDecodeError) as error:
         raise ReadError(f"the record is damaged: {error!r}", path=path) from error
-    return _obey(path, record, hints)
+    return _apply_hints(path, record, hints)
 
 
-def _obey(path: Path, record: Record, hints: Hints) -> Record:
-    """Picks the wanted channels; a complete record takes no other hint that contradicts it."""
+def _apply_hints(path: Path, record: Record, hints: Hints) -> Record:
+    """Applies hints to a complete record: picks channels, refuses hints that contradict it."""
     for field in ("sampling_rate", "unit", "modality"):
         wanted = getattr(hints, field)
         found = sorted({getattr(stream, field) for stream in record.streams.values()})
         if wanted is not None and wanted not in found:
-            raise ReadError(
-                f"{field}={wanted} was given, but the record has {', '.join(map(str, found))}",
-                path=path,
-                field=field,
-                remedy=f"Leave {field}= out",
-            )
+            problem = f"{field}={wanted} was given, but the record has {', '.join(map(str, found))}"
+            raise ReadError(problem, path=path, field=field, remedy=f"Leave {field}= out")
     check_renamed(path, [name for s in record.streams.values() for name in s.channels], hints)
     record = replace(
         record,

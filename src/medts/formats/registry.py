@@ -1,4 +1,4 @@
-"""Reading any recording: the format is found by content (sniffed), never by the file's name."""
+"""Format detection by content (sniffing, magic bytes) and reading of any recording."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def _checked(name: str, loaded: Any) -> dict[str, Format]:
 
 
 class _Formats(Mapping[str, Format]):
-    """`formats`, found when first looked at, so that importing the package stays quick."""
+    """`formats`, evaluated on first use, so that importing the package stays quick."""
 
     def __getitem__(self, key: str) -> Format:
         return formats().found[key]
@@ -49,7 +49,7 @@ FORMATS: Mapping[str, Format] = _Formats()
 
 
 def find_format(path: str | Path) -> Format:
-    """Returns the format that a file's content speaks.
+    """Returns the format of a file, detected by its content, never by its name.
 
     Raises:
         ReadError: If there is no such file, or it is no recording.
@@ -67,11 +67,8 @@ def find_format(path: str | Path) -> Format:
     named = next((each for each in FORMATS.values() if path.suffix in each.suffixes), None)
     claim = f"; it is called like {named.name}, but does not begin like it" if named else ""
     known = ", ".join(each.name for each in FORMATS.values())
-    raise ReadError(
-        f"not a recording in a known format{claim}",
-        path=path,
-        remedy=f"Known: {known}. A WFDB signal file needs its .hea beside it",
-    )
+    remedy = f"Known: {known}. A WFDB signal file needs its .hea beside it"
+    raise ReadError(f"not a recording in a known format{claim}", path=path, remedy=remedy)
 
 
 def read(
@@ -83,18 +80,18 @@ def read(
     modality: str | None = None,
     rename: Mapping[str, str] | None = None,
 ) -> Record:
-    """Reads a recording of any known format into streams in the package's units.
+    """Reads a recording of any format into streams in the package's units.
 
     >>> read("100.hea").streams["ecg"].channels  # doctest: +SKIP
     ('MLII', 'V5')
 
     Args:
         path: The file; for WFDB also the bare name of the record.
-        sampling_rate: Hz, for files that do not say it.
+        sampling_rate: Hz (sfreq, fs), for files that lack it.
         channels: The channels to keep, by name; for files that do not name their channels, or
             name two alike, one name for each in the order of the file.
         unit: Unit of those channels that it can measure and whose file names none.
-        modality: What every channel measures, where the names do not say it or mislead.
+        modality: What every channel measures, where the names mislead or do not show it.
         rename: New names of channels by their old ones; the other hints go by the new ones.
 
     Raises:

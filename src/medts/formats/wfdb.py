@@ -1,8 +1,8 @@
-"""WFDB: PhysioNet's header (`.hea`), signal files (`.dat`, `.mat`) and annotations (`.atr`).
+"""WFDB (PhysioNet): header (`.hea`), signal files (`.dat`, `.mat`) and annotations (`.atr`).
 
-A record may be named by its header, one of its signal files, or its bare name. A header that
-promises more or fewer samples than its files hold is refused. As the WFDB standard says, a missing
-unit means mV; a missing gain means uncalibrated, and is refused.
+A record may be named by its header, one of its signal files, or its bare name. A header of more or
+fewer samples than its files hold is refused. As in the WFDB standard, a missing unit means mV; a
+missing gain means uncalibrated, and is refused. Writing is in `medts.formats.wfdb_writing`.
 
 Axes: T samples in time.
 """
@@ -10,17 +10,15 @@ Axes: T samples in time.
 import re
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float, Int
-
 from medts.core.errors import ReadError
 from medts.core.montage import canonical_channel
 from medts.core.records import Annotation, Fact, Record
-from medts.formats.base import Channel, Hints, gather, settle_rate
+from medts.formats.base import Channel, Format, Hints, gather, settle_rate
 from medts.formats.wfdb_annotations import read_annotations
-from medts.formats.wfdb_header import Header, Signal, find_header, parse, parse_signals, unreadable
+from medts.formats.wfdb_header import Header, find_header, parse, parse_signals, unreadable
 from medts.formats.wfdb_segments import join_segments
 from medts.formats.wfdb_signals import not_recorded, read_samples, to_physical
+from medts.formats.wfdb_writing import write
 
 _OLDEST_CREDIBLE = 120
 
@@ -44,6 +42,9 @@ def read(path: Path, hints: Hints) -> Record:
         return _read(parse(text), hints)
     except OSError as error:
         raise unreadable(error, path) from error
+
+
+FORMAT = Format("wfdb", "WFDB", (".hea", ".dat"), recognises, read, write, order=10)
 
 
 def _read(header: Header, hints: Hints) -> Record:
@@ -73,27 +74,21 @@ def _read_channels(header: Header, rate: float, hints: Hints) -> list[Channel]:
     names = [canonical_channel(signal.name) for signal in signals]
     wanted = set(hints.channels or names)
     if not hints.rename and wanted <= set(names) and len(set(names)) == len(names):
-        # A channel that nobody wants may be uncalibrated, or be of an unknown unit.
+        # An unwanted channel may be uncalibrated, or be of an unknown unit.
         kept = [row for row, name in enumerate(names) if name in wanted]
         signals, samples = [signals[row] for row in kept], [samples[row] for row in kept]
     return [
         Channel(
             name=signal.name,
-            values=_values(each, signal, n_frames, header.path),
+            values=not_recorded(n_frames * signal.per_frame, header.path)
+            if each is None
+            else to_physical(each, signal, header.path),
             sampling_rate=rate * signal.per_frame,
             unit=signal.unit,
             resolution=None if signal.gain is None else 1.0 / abs(signal.gain),
         )
         for signal, each in zip(signals, samples, strict=True)
     ]
-
-
-def _values(
-    samples: Int[np.ndarray, "T"] | None, signal: Signal, n_frames: int, path: Path
-) -> Float[np.ndarray, "T"]:
-    if samples is None:
-        return not_recorded(n_frames * signal.per_frame, path)
-    return to_physical(samples, signal, path)
 
 
 def _facts(comments: tuple[str, ...]) -> dict[str, Fact]:

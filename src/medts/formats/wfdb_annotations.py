@@ -1,7 +1,7 @@
-"""WFDB annotations in the MIT format (`.atr`): beats, rhythms and other marks beside the signal.
+"""WFDB annotation files in the MIT format (`.atr`): beats, rhythms and other marks.
 
-The codes are PhysioNet's; a rhythm holds from its mark to the next one. `decode` and `encode`
-know the bytes, `read_annotations` and `encode_annotations` what they mean.
+The codes are PhysioNet's; a rhythm holds from its mark to the next one. `decode` and `encode` turn
+bytes into marks, `read_annotations` and `encode_annotations` marks into annotations.
 
 Axes: N marks, W words of two bytes.
 """
@@ -40,7 +40,7 @@ _TYPE = re.compile(r"(\d{1,3}) (\S+)(?: .*)?")
 
 @dataclass(frozen=True)
 class Marks:
-    """What an annotation file holds.
+    """Content of an annotation file.
 
     Args:
         ticks: Times.
@@ -49,7 +49,7 @@ class Marks:
         channels: Signals that marks belong to; carried over from the mark before.
         numbers: Of any meaning; carried over from the mark before.
         texts: Notes, empty where there is none.
-        rate: Ticks per second, where the file says.
+        rate: Ticks per second, where the file has it.
         own_symbols: Symbols by code that the file defines.
     """
 
@@ -63,7 +63,7 @@ class Marks:
     own_symbols: dict[int, str]
 
     def symbol_of(self, code: int) -> str:
-        """Returns the symbol of a type, ``[50]`` for one that nobody has defined."""
+        """Returns the symbol of a type, ``[50]`` for an undefined one."""
         known = _SYMBOLS[code].strip() if code < len(_SYMBOLS) else ""
         return self.own_symbols.get(code) or known or f"[{code}]"
 
@@ -75,7 +75,7 @@ def read_annotations(
 
     Args:
         record: Path of the record without suffix.
-        frame_rate: Ticks per second that the annotations count in, where they do not say, Hz.
+        frame_rate: Ticks per second of files without a rate of their own, Hz.
         end_s: Where the last rhythm ends.
         extension: Suffix of the annotation file.
 
@@ -116,9 +116,6 @@ def decode(data: bytes, path: Path) -> Marks:
     Args:
         data: The file.
         path: Where it was read, for errors.
-
-    Raises:
-        ReadError: If it is cut short or begins with no mark.
     """
     if len(data) % 2:
         raise ReadError("an odd number of bytes is no annotation file", path=path)
@@ -152,9 +149,8 @@ def decode(data: bytes, path: Path) -> Marks:
             step = int(words[place + 1]) << 16 | int(words[place + 2])
             steps[place] = step - 2**32 if step > _LAST_TICK else step
     if end == len(words):
-        raise ReadError(
-            "the annotations are cut short: no end mark", path=path, remedy="Fetch the file again"
-        )
+        remedy = "Fetch the file again"
+        raise ReadError("the annotations are cut short: no end mark", path=path, remedy=remedy)
     is_mark = is_mark[:end]
     owner = np.cumsum(is_mark) - 1
     ticks, codes = np.cumsum(steps[:end])[is_mark], codes[:end][is_mark].astype(np.int64)
@@ -218,9 +214,8 @@ def _definitions(
         elif text in ("## annotation type definitions", "## end of definitions"):
             is_type = text != "## end of definitions"
         elif is_type or text.startswith("## time resolution"):
-            raise ReadError(
-                f"the annotations begin with a definition that cannot be used: {text!r}", path=path
-            )
+            problem = f"the annotations begin with a definition that cannot be used: {text!r}"
+            raise ReadError(problem, path=path)
         else:  # a comment on the first sample
             break
         n_leading += 1
@@ -240,9 +235,6 @@ def encode_annotations(
         end_s: Where the record ends; a rhythm that ends before that and before the next one is
             followed by one without a name.
         path: Where the file will be, for errors.
-
-    Raises:
-        MedtsError: If a time is negative or a label longer than the format can hold.
     """
     marks: list[tuple[int, bool, str, bytes]] = []
     ordered = sorted(annotations, key=lambda annotation: annotation.time_s)
@@ -287,9 +279,8 @@ def _encode_mark(step: int, code: int, note: bytes) -> bytes:
 
 
 def _cannot_hold(problem: str, path: Path, field: str) -> MedtsError:
-    return MedtsError(
-        problem, path=path, field=field, remedy="Write it as .npz, which holds every record"
-    )
+    remedy = "Write it as .npz, which holds every record"
+    return MedtsError(problem, path=path, field=field, remedy=remedy)
 
 
 def _decode_text(note: bytes) -> str:

@@ -1,15 +1,15 @@
-"""The header of a WFDB record (`.hea`): record line, signal or segment lines, comments.
+"""WFDB header parser (`.hea`): record line, signal or segment lines, comments.
 
 `find_header` recognises and never complains; `parse` and `parse_signals` read the fields and name
 the one that is impossible. What follows the number of samples is free text to this reader: a date
-in whatever spelling is used where it can be told, and never makes a record unreadable.
+of any clear spelling is used, and none makes a record unreadable.
 """
 
 import codecs
 import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from pathlib import Path
 
 from medts.core.errors import ReadError
@@ -47,7 +47,7 @@ NULL_FILE = "~"
 
 @dataclass(frozen=True)
 class HeaderText:
-    """The lines of a header, not yet understood."""
+    """The lines of a header, not yet parsed."""
 
     path: Path
     lines: tuple[str, ...]
@@ -66,7 +66,7 @@ class HeaderText:
 
 @dataclass(frozen=True)
 class Header:
-    """What the record line states; None where it states nothing, or 0.
+    """Fields of the record line; None where it has none, or 0.
 
     Args:
         text: The lines.
@@ -74,7 +74,7 @@ class Header:
         n_channels: At least 1.
         rate: Frames per second, Hz.
         n_frames: Length of the record.
-        start: Date and time of the first sample, where both can be told.
+        start: Date and time of the first sample, where both are clear.
     """
 
     text: HeaderText
@@ -127,11 +127,7 @@ class Signal:
 
 
 def find_header(path: Path) -> HeaderText | None:
-    """Returns the header that ``path`` is, belongs to, or is the bare record name of.
-
-    Raises:
-        ReadError: If the file may not be read.
-    """
+    """Returns the header that ``path`` is, belongs to, or is the bare record name of."""
     if not path.name:
         return None
     try:
@@ -149,11 +145,9 @@ def find_header(path: Path) -> HeaderText | None:
 
 def unreadable(error: OSError, path: Path) -> ReadError:
     """Builds the error for a file that the operating system refuses."""
-    return ReadError(
-        f"cannot be read: {error.strerror or error}",
-        path=error.filename or path,
-        remedy="Check the rights, and the folder or drive",
-    )
+    problem = f"cannot be read: {error.strerror or error}"
+    remedy = "Check the rights, and the folder or drive"
+    return ReadError(problem, path=error.filename or path, remedy=remedy)
 
 
 def load(path: Path) -> HeaderText | None:
@@ -168,7 +162,7 @@ def load(path: Path) -> HeaderText | None:
         data = head + file.read()
     lines, comments = _split(_decode(data))
     text = HeaderText(path, tuple(lines), tuple(comments))
-    if path.suffix != ".hea":  # a line of two words is too little to tell a header from a table
+    if path.suffix != ".hea":  # a line of two words may be a table as well
         second = _SIGNAL_LINE.fullmatch(lines[1]) if len(lines) > 1 else None
         if text.is_multi_segment or second is None or second["code"] not in CODES:
             return None
@@ -196,11 +190,7 @@ def _split(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def parse(text: HeaderText) -> Header:
-    """Reads the record line.
-
-    Raises:
-        ReadError: If a number of it is impossible.
-    """
+    """Reads the record line."""
     name, n_channels, *words = text.lines[0].split()
     rate, n_frames = None, None
     if words:
@@ -227,7 +217,7 @@ def parse(text: HeaderText) -> Header:
 
 
 def parse_start(text: str) -> datetime | None:
-    """Returns date and time in any order and spelling that leaves no doubt.
+    """Parses date and time in any order and unambiguous spelling.
 
     >>> parse_start("05-May-2020 09:49:17") == parse_start("09:49:17 05/05/2020")
     True
@@ -241,29 +231,25 @@ def parse_start(text: str) -> datetime | None:
         return None
     microsecond = int((clock["part"] or "0")[:6].ljust(6, "0"))
     try:
-        return datetime.combine(
-            date(
-                int(day["year"]),
-                _MONTHS.index(month[:3]) + 1 if month.isalpha() else int(month),
-                int(day["day"]),
-            ),
-            time(int(clock["hour"] or 0), int(clock["minute"]), int(clock["second"]), microsecond),
+        return datetime(
+            int(day["year"]),
+            _MONTHS.index(month[:3]) + 1 if month.isalpha() else int(month),
+            int(day["day"]),
+            int(clock["hour"] or 0),
+            int(clock["minute"]),
+            int(clock["second"]),
+            microsecond,
         )
-    except ValueError:  # such as 00/00/0000, by which some say that they do not know
+    except ValueError:  # such as 00/00/0000, which some write for an unknown date
         return None
 
 
 def parse_signals(header: Header) -> list[Signal]:
-    """Reads the signal lines.
-
-    Raises:
-        ReadError: If they are too many, too few or garbled.
-    """
+    """Reads the signal lines."""
     lines = header.text.lines[1:]
     if len(lines) != header.n_channels:
-        raise ReadError(
-            f"{header.n_channels} channels are promised, {len(lines)} described", path=header.path
-        )
+        problem = f"{header.n_channels} channels are promised, {len(lines)} described"
+        raise ReadError(problem, path=header.path)
     return [_parse_signal(line, row, header.path) for row, line in enumerate(lines, start=1)]
 
 
@@ -306,23 +292,17 @@ def _parse_signal(line: str, row: int, path: Path) -> Signal:
 
 
 def parse_segments(header: Header) -> list[tuple[str, int | None]]:
-    """Reads the segment lines: names and lengths in frames, None where a line has no length.
-
-    Raises:
-        ReadError: If they are too many, too few or garbled.
-    """
+    """Reads the segment lines: names and lengths in frames, None where a line has no length."""
     lines = header.text.lines[1:]
     if len(lines) != header.n_segments:
-        raise ReadError(
-            f"{header.n_segments} segments are promised, {len(lines)} listed", path=header.path
-        )
+        problem = f"{header.n_segments} segments are promised, {len(lines)} listed"
+        raise ReadError(problem, path=header.path)
     segments: list[tuple[str, int | None]] = []
     for row, line in enumerate(lines, start=1):
         match = re.fullmatch(r"([-\w]+|~)(?:[ \t]+(\S+)(?:[ \t].*)?)?", line)
         if match is None or (match[1] == NULL_FILE and match[2] is None):
-            raise ReadError(
-                f"cannot be understood: {line!r}", path=header.path, field=f"segment line {row}"
-            )
+            problem = f"cannot be understood: {line!r}"
+            raise ReadError(problem, path=header.path, field=f"segment line {row}")
         field = f"segment line {row}, number of samples"
         n_frames = None if match[2] is None else _count(match[2], header.path, field)
         segments.append((match[1], n_frames))

@@ -42,17 +42,11 @@ def join_segments(header: Header, hints: Hints) -> tuple[float, list[Channel]]:
     """Returns the frame rate and the joined channels.
 
     A channel has a resolution where all its segments have the same.
-
-    Raises:
-        ReadError: If a segment is missing, or contradicts the header or the others.
     """
     layout, segments, n_frames = _read_segments(header)
     if header.n_frames not in (None, n_frames):
-        raise ReadError(
-            f"the segments hold {n_frames} frames, the header says {header.n_frames}",
-            path=header.path,
-            field="number of samples",
-        )
+        problem = f"the segments hold {n_frames} frames, the header says {header.n_frames}"
+        raise ReadError(problem, path=header.path, field="number of samples")
     if not segments:
         raise ReadError("no segment holds a signal", path=header.path)
     rates = [each.header.rate for each in segments if each.header.rate is not None]
@@ -60,17 +54,12 @@ def join_segments(header: Header, hints: Hints) -> tuple[float, list[Channel]]:
     rate = settle_rate(header.path, stated, hints)
     odd = next((each for each in rates if abs(each - rate) > 1e-6 * rate), None)
     if odd is not None:
-        raise ReadError(
-            f"a segment has {odd:g} Hz, the record {rate:g} Hz",
-            path=header.path,
-            field="sampling rate",
-        )
+        problem = f"a segment has {odd:g} Hz, the record {rate:g} Hz"
+        raise ReadError(problem, path=header.path, field="sampling rate")
     reference = layout or segments[0].signals
     if len(reference) != header.n_channels:
-        raise ReadError(
-            f"{header.n_channels} channels are promised, {len(reference)} described",
-            path=header.path,
-        )
+        problem = f"{header.n_channels} channels are promised, {len(reference)} described"
+        raise ReadError(problem, path=header.path)
     places = [_match(each, reference, is_subset_allowed=layout is not None) for each in segments]
     recorded = sum(each.size for part in segments for each in part.samples if each is not None)
     not_recorded(n_frames * sum(each.per_frame for each in reference) - recorded, header.path)
@@ -101,9 +90,8 @@ def _read_segments(header: Header) -> tuple[list[Signal] | None, list[_Segment],
             continue
         text = load(header.path.with_name(f"{name}.hea"))
         if text is None:
-            raise ReadError(
-                f"no header of segment {name!r}", path=header.path, remedy="Fetch it as well"
-            )
+            remedy = "Fetch it as well"
+            raise ReadError(f"no header of segment {name!r}", path=header.path, remedy=remedy)
         part = parse(text)
         if part.n_segments is not None:
             raise ReadError("a segment that has segments itself", path=part.path)
@@ -114,11 +102,8 @@ def _read_segments(header: Header) -> tuple[list[Signal] | None, list[_Segment],
         if stated == 0:
             continue
         if None not in (stated, part.n_frames) and stated != part.n_frames:
-            raise ReadError(
-                f"{stated} frames of segment {name!r}, whose own header says {part.n_frames}",
-                path=header.path,
-                field=f"segment line {row + 1}",
-            )
+            problem = f"{stated} frames of segment {name!r}, whose own header says {part.n_frames}"
+            raise ReadError(problem, path=header.path, field=f"segment line {row + 1}")
         part = replace(part, n_frames=part.n_frames or stated)
         n_frames, samples = read_samples(part, signals)
         segments.append(_Segment(part, start, signals, samples))
@@ -136,11 +121,8 @@ def _match(segment: _Segment, reference: list[Signal], *, is_subset_allowed: boo
     elif is_distinct and (set(names) <= set(known) if is_subset_allowed else {*names} == {*known}):
         rows = [known.index(name) for name in names]
     else:
-        raise ReadError(
-            f"holds the channels {', '.join(names)}, other segments {', '.join(known)}",
-            path=segment.header.path,
-            remedy="Read the segments one by one",
-        )
+        problem = f"holds the channels {', '.join(names)}, other segments {', '.join(known)}"
+        raise ReadError(problem, path=segment.header.path, remedy="Read the segments one by one")
     for row, signal in zip(rows, segment.signals, strict=True):
         if signal.per_frame != reference[row].per_frame:
             raise ReadError(
@@ -178,14 +160,11 @@ def _join(parts: list[tuple[_Segment, int]], signal: Signal, n_frames: int, rate
 
 
 def _factor(signal: Signal, unit: str, header: Header) -> float:
-    if signal.unit == unit:  # also where the unit is none that is known
+    if signal.unit == unit:  # also where the unit is unknown
         return 1.0
     try:
         return conversion_factor(signal.unit, unit)
     except MedtsError as error:
-        raise ReadError(
-            f"unit {signal.unit!r} cannot be converted to {unit!r}, which another segment has",
-            path=header.path,
-            field=signal.field,
-            remedy="Read the segments one by one",
-        ) from error
+        problem = f"unit {signal.unit!r} cannot be converted to {unit!r}, which another segment has"
+        remedy = "Read the segments one by one"
+        raise ReadError(problem, path=header.path, field=signal.field, remedy=remedy) from error

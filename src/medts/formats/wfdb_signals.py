@@ -52,9 +52,6 @@ def read_samples(
     """Reads the integers of every signal, skew undone, and the number of frames.
 
     Each signal has its samples per frame; None where nothing of it is stored.
-
-    Raises:
-        ReadError: If a file is missing, contradicts the header, or no file is named at all.
     """
     n_frames = header.n_frames
     found: list[np.ndarray | None] = [None] * len(signals)
@@ -67,9 +64,8 @@ def read_samples(
         _check_agreement(header.path, members)
         path = header.path.parent / name
         if not path.is_file():
-            raise ReadError(
-                "no such file", path=path, remedy=f"{header.path.name} says it holds the signal"
-            )
+            remedy = f"{header.path.name} says it holds the signal"
+            raise ReadError("no such file", path=path, remedy=remedy)
         n_frames = _count_frames(header, path, members, n_frames)
         frames = _read_frames(path, members, n_frames)
         first = 0
@@ -84,18 +80,11 @@ def read_samples(
 def to_physical(
     samples: Int[np.ndarray, "T"], signal: Signal, path: Path
 ) -> Float[np.ndarray, "T"]:
-    """Returns values in the signal's unit, NaN where nothing was recorded.
-
-    Raises:
-        ReadError: If the signal is uncalibrated.
-    """
+    """Returns values in the signal's unit, NaN where nothing was recorded."""
     if signal.gain is None:
-        raise ReadError(
-            "no gain, so the amplitudes are uncalibrated",
-            path=path,
-            field=signal.field,
-            remedy="State gain and unit, such as 200/mV, if they are known",
-        )
+        problem = "no gain, so the amplitudes are uncalibrated"
+        remedy = "State gain and unit, such as 200/mV, if they are known"
+        raise ReadError(problem, path=path, field=signal.field, remedy=remedy)
     # In single precision where that rounds the quotient as double precision would: numerator and
     # denominator are exact, and the double has more than twice the digits.
     is_exact = (
@@ -113,11 +102,7 @@ def to_physical(
 
 
 def not_recorded(n_samples: int, path: Path) -> Float[np.ndarray, "T"]:
-    """Returns a gap, of NaN.
-
-    Raises:
-        ReadError: If it is longer than any recording: no file bounds what a header says of gaps.
-    """
+    """Returns a gap, of NaN."""
     if n_samples > _LONGEST_GAP:
         raise ReadError(
             f"{n_samples} samples were not recorded, by the header; more than {_LONGEST_GAP} are "
@@ -153,9 +138,8 @@ def _check_agreement(path: Path, members: list[Signal]) -> None:
                 field=each.field,
             )
         if each.code in _FLAC and each.per_frame != first.per_frame:
-            raise ReadError(
-                "channels of a FLAC file differ in samples per frame", path=path, field=each.field
-            )
+            problem = "channels of a FLAC file differ in samples per frame"
+            raise ReadError(problem, path=path, field=each.field)
 
 
 def _count_frames(header: Header, path: Path, members: list[Signal], stated: int | None) -> int:
@@ -167,11 +151,8 @@ def _count_frames(header: Header, path: Path, members: list[Signal], stated: int
         per_frame = sum(each.per_frame for each in members)
         n_bytes = path.stat().st_size
     if first.offset > n_bytes:
-        raise ReadError(
-            f"byte offset {first.offset} lies behind the end of {path.name}, at {n_bytes}",
-            path=header.path,
-            field=first.field,
-        )
+        problem = f"byte offset {first.offset} lies behind the end of {path.name}, at {n_bytes}"
+        raise ReadError(problem, path=header.path, field=first.field)
     n_bytes -= first.offset
     *partial, unit = _PACKING[first.code]
     n_held = n_bytes * len(partial) / unit / per_frame
@@ -182,13 +163,10 @@ def _count_frames(header: Header, path: Path, members: list[Signal], stated: int
     least = whole * unit + partial[rest]
     most = whole * unit + (unit if rest else 0)  # formats that pack several may be padded
     if n_frames == 0 or not least <= n_bytes <= most:
-        told = "" if stated is None else f", the header says {n_frames}"
-        raise ReadError(
-            f"holds {n_held:g} frames{told}",
-            path=path,
-            field="number of samples",
-            remedy="Fetch the file again, or correct the header if it is complete",
-        )
+        other = "" if stated is None else f", the header says {n_frames}"
+        problem = f"holds {n_held:g} frames{other}"
+        remedy = "Fetch the file again, or correct the header if it is complete"
+        raise ReadError(problem, path=path, field="number of samples", remedy=remedy)
     return n_frames
 
 
@@ -277,11 +255,8 @@ def _count_flac(path: Path, n_channels: int) -> int:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError where the C library is missing
-        raise ReadError(
-            "holds compressed signals (FLAC), which need the package soundfile",
-            path=path,
-            remedy="pip install 'medts[wfdb]'",
-        ) from error
+        problem = "holds compressed signals (FLAC), which need the package soundfile"
+        raise ReadError(problem, path=path, remedy="pip install 'medts[wfdb]'") from error
     try:
         info = soundfile.info(str(path))
     except soundfile.SoundFileError as error:
@@ -301,24 +276,19 @@ def _read_flac(path: Path, first: Signal, n_frames: int) -> Int[np.ndarray, "T n
     try:
         with soundfile.SoundFile(str(path)) as file:
             if file.subtype not in ("PCM_S8", "PCM_16", "PCM_24")[: (8, 16, 24).index(bits) + 1]:
-                raise ReadError(
-                    f"holds samples of {file.subtype}, too wide for format {first.code}", path=path
-                )
+                problem = f"holds samples of {file.subtype}, too wide for format {first.code}"
+                raise ReadError(problem, path=path)
             file.seek(first.offset)
             # In blocks, as libsndfile fails on more than 2²⁴ samples at once; always 32 bits,
             # into which it shifts every sample up.
             blocks = list(file.blocks(2**20, dtype="int32", always_2d=True))
             shift = {"PCM_S8": 24, "PCM_16": 16, "PCM_24": 8}[file.subtype]
     except soundfile.SoundFileError as error:
-        raise ReadError(
-            f"cannot be decoded: {error}", path=path, remedy="Fetch it again"
-        ) from error
+        remedy = "Fetch it again"
+        raise ReadError(f"cannot be decoded: {error}", path=path, remedy=remedy) from error
     samples = np.concatenate([np.empty((0, file.channels), np.int32), *blocks]).astype(np.int32)
     if len(samples) != wanted:
-        raise ReadError(
-            f"{len(samples)} of {wanted} samples can be decoded",
-            path=path,
-            remedy="Fetch it again",
-        )
+        problem = f"{len(samples)} of {wanted} samples can be decoded"
+        raise ReadError(problem, path=path, remedy="Fetch it again")
     frames = (samples >> shift).reshape(n_frames, first.per_frame, -1)
     return frames.transpose(0, 2, 1).reshape(n_frames, -1)

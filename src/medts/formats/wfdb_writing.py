@@ -1,6 +1,6 @@
 """Writing WFDB: one header and one signal file, with beats and rhythms in an `.atr` beside them.
 
-Where a stream knows its resolution, the recorder's integers are written back without loss;
+Where a stream has its resolution, the recorder's integers are written back without loss;
 otherwise a channel's range is spread over 16 bits, or over 32 if a spike makes 16 too coarse.
 Report, statements and facts other than age and sex have no place in WFDB.
 
@@ -35,9 +35,8 @@ def write(record: Record, path: Path) -> None:
     """
     name = path.stem if path.suffix in (".hea", ".dat") else path.name
     if not re.fullmatch(r"[-\w]+", name):
-        raise MedtsError(
-            f"record name {name!r} has other characters than letters, digits, - and _", path=path
-        )
+        problem = f"record name {name!r} has other characters than letters, digits, - and _"
+        raise MedtsError(problem, path=path)
     channels = flatten(record, path)
     rate = frame_rate(channels)
     per_frame = [int(exact_rate(channel.sampling_rate) / rate) for channel in channels]
@@ -89,9 +88,8 @@ def _check(channel: Channel, path: Path) -> None:
         problem = "infinite values"
     else:
         return
-    raise MedtsError(
-        f"WFDB cannot hold {problem}", path=path, field=f"channel {channel.name}", remedy=REMEDY
-    )
+    problem = f"WFDB cannot hold {problem}"
+    raise MedtsError(problem, path=path, field=f"channel {channel.name}", remedy=REMEDY)
 
 
 def _fits_16_bits(channel: Channel) -> bool:
@@ -119,7 +117,7 @@ def _to_integers(channel: Channel, code: str) -> tuple[Int[np.ndarray, "T"], flo
     elif finite.size:
         low, high = float(finite.min()), float(finite.max())
         centre = (low + high) / 2
-        # float32 cannot tell steps finer than the second bound, nor the header a larger baseline
+        # float32 has no steps finer than the second bound, nor the header a larger baseline
         bounds = [_N_STEPS[code] / (high - low)] if high > low else []
         bounds += [2**30 / abs(centre)] if centre != 0 else []
         gain = float(f"{min(bounds, default=1.0):.9g}")

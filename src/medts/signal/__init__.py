@@ -1,1 +1,1 @@
-"""Signals as numpy arrays with units: filter, resample, and the preprocessing of a model."""
+"""Signal processing in numpy: filters, resampling, QRS detection, preprocessing of a model."""

@@ -1,9 +1,8 @@
-"""Heartbeats in an ECG: where the R-peaks are, in however many leads there are.
+"""QRS detection (R-peaks) in an ECG of any number of leads, after Pan and Tompkins.
 
-After Pan and Tompkins (IEEE Trans. Biomed. Eng. 32:230, 1985): the band in which a QRS stands
-out, its slope squared, the mean over the length of a QRS, and a threshold that follows the
-signal. Their detector runs along with the recording; this one has all of it at hand, so the
-threshold looks both ways, and the leads vote together.
+Pan and Tompkins (IEEE Trans. Biomed. Eng. 32:230, 1985): the band in which a QRS stands out, its
+slope squared, the mean over the length of a QRS, and a threshold that follows the signal. Their
+detector is online; this one is offline, so the threshold looks both ways, and leads are averaged.
 
 Axes: C channels, T samples in time, N beats.
 """
@@ -27,10 +26,10 @@ _EARLIEST_FULL_S = 0.36
 
 
 def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[np.ndarray, "N"]:
-    """Finds the R-peaks of an ECG, as sample indices in time order.
+    """QRS detection (Pan-Tompkins): the R-peaks of an ECG, as sample indices in time order.
 
     Leads that are flat or were not recorded take no part; gaps are bridged. In noise alone peaks
-    are found all the same: nothing here judges quality.
+    are found all the same: signal quality is not judged.
 
     >>> r_peaks = find_r_peaks(stream.signal, stream.sampling_rate)  # doctest: +SKIP
     >>> 60 / np.diff(r_peaks / stream.sampling_rate).mean()  # beats per minute  # doctest: +SKIP
@@ -40,14 +39,12 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
         sampling_rate: Hz.
 
     Raises:
-        MedtsError: If the rate is below 50 Hz, at which a QRS cannot be told from a T wave.
+        MedtsError: If the rate is below 50 Hz, at which a QRS and a T wave look alike.
     """
     if sampling_rate < _LOWEST_RATE_HZ:
-        raise MedtsError(
-            f"{sampling_rate:g} Hz is too slow to find beats",
-            field="sampling_rate",
-            remedy=f"Give a recording of {_LOWEST_RATE_HZ:g} Hz or more",
-        )
+        problem = f"{sampling_rate:g} Hz is too slow to find beats"
+        remedy = f"Give a recording of {_LOWEST_RATE_HZ:g} Hz or more"
+        raise MedtsError(problem, field="sampling_rate", remedy=remedy)
     leads = qrs_band(signal, sampling_rate)
     if not len(leads):
         return np.zeros(0, dtype=np.int64)
@@ -61,7 +58,7 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
 
 
 def qrs_band(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Float[np.ndarray, "C2 T"]:
-    """Filters the leads that hold something to the band of the QRS, each to a size near one."""
+    """Band-pass of the QRS of the leads that hold something, each scaled to about one."""
     filled = np.stack([fill_gaps(row) for row in signal.astype(np.float64)])
     filled = filled[np.ptp(filled, axis=1) > 0] if filled.shape[1] else filled[:0]
     if not len(filled):
@@ -74,7 +71,7 @@ def qrs_band(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Float[np
 
 
 def _select(energy: Float[np.ndarray, "T"], sampling_rate: float) -> list[int]:
-    """Picks the peaks of the energy that are beats.
+    """Selects the peaks of the energy that are beats, by an adaptive threshold.
 
     Two seconds hold a beat, so the median over such maxima is the energy of a usual one; a lone
     artefact or a few large ectopic beats do not move it.

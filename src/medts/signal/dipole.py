@@ -1,16 +1,13 @@
-"""A 12-lead electrocardiogram from a moving cardiac dipole, with noise at the electrodes.
+"""Synthetic 12-lead ECG from a moving cardiac dipole (ECGSYN, Dower transform), with noise.
 
 McSharry, Clifford, Tarassenko and Smith (IEEE Trans. Biomed. Eng. 50:289, 2003) write a heartbeat
 as Gaussian waves P, Q, R, S, T; Sameni, Clifford, Jutten and Shamsollahi (EURASIP J. Adv. Signal
 Process. 2007:43407) give each wave three coordinates, so that their sum is a dipole which the body
 projects onto electrodes. Here the sum is evaluated in closed form instead of integrated, and the
-projection is the one of Dower, Machado and Osborne (Clin. Cardiol. 3:87, 1980). The T wave leans on
+projection is the one of Dower, Machado and Osborne (Clin. Cardiol. 3:87, 1980). The T wave follows
 Wilson's ventricular gradient: two thirds of the area that a block or an ectopic beat adds to the
-QRS is paid back by T with the opposite sign, so discordant T waves need no rule of their own. All
-noise is added to electrode potentials, which makes III = II - I and the identities of the augmented
-leads hold in the finished recording.
-
-Diagnoses, subjects and reports are left to `medts.data.sources.synthetic`.
+QRS are taken from T, so discordant T waves need no rule of their own. Noise is added to electrode
+potentials, so that III = II - I and the identities of the augmented leads hold.
 
 Axes: C leads, E electrodes, T samples, N beats, W waves, and three coordinates in Frank's frame:
 x to the left, y to the feet, z to the back, in mV.
@@ -25,7 +22,9 @@ from jaxtyping import Float
 from medts.core.montage import CHEST_LEADS
 from medts.signal.rhythm import Beats
 
-ELECTRODES = ("RA", "LA", "LL", *CHEST_LEADS)
+ELECTRODES: tuple[str, ...] = ("RA", "LA", "LL", *CHEST_LEADS)
+"""The electrodes of a standard ECG that leads are formed from."""
+
 LIMB_STEP_MV = 0.002
 """Limb electrodes are read in steps of two microvolts, so that halves of them stay whole."""
 
@@ -42,8 +41,8 @@ _DOWER = np.array(
     ]
 )
 
-_LEADS = np.zeros((12, 9))
-_LEADS[:6, :3] = [
+LEADS = np.zeros((12, 9))
+LEADS[:6, :3] = [
     [-1.0, 1.0, 0.0],  # I
     [-1.0, 0.0, 1.0],  # II
     [0.0, -1.0, 1.0],  # III
@@ -51,8 +50,9 @@ _LEADS[:6, :3] = [
     [-0.5, 1.0, -0.5],  # aVL
     [-0.5, -0.5, 1.0],  # aVF
 ]
-_LEADS[6:, :3] = -1 / 3  # Wilson's terminal
-_LEADS[6:, 3:] = np.eye(6)
+LEADS[6:, :3] = -1 / 3  # Wilson's terminal
+LEADS[6:, 3:] = np.eye(6)
+"""Each lead as a weighted sum of the potentials of `ELECTRODES`."""
 
 # One row per wave: centre and width (one standard deviation) in ms, then x, y, z in mV.
 _QRS = {
@@ -63,9 +63,7 @@ _QRS = {
             (23.0, 9.0, 0.02, -0.12, 0.62),  # base
         ]
     ),
-    "left-block": np.array(
-        [(-48.0, 17.0, 0.60, 0.30, 0.30), (0.0, 21.0, 0.85, 0.25, 0.80)],
-    ),
+    "left-block": np.array([(-48.0, 17.0, 0.60, 0.30, 0.30), (0.0, 21.0, 0.85, 0.25, 0.80)]),
     "right-block": np.array(
         [
             (-24.0, 8.0, -0.12, -0.02, -0.22),
@@ -86,7 +84,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Heart:
-    """How one heart lies, conducts and recovers.
+    """Parameters of a simulated heart: axis, conduction, repolarisation.
 
     Args:
         pr_s: Start of the P wave to start of the QRS, s.
@@ -205,7 +203,7 @@ def _rotation(axis_deg: float, turn_deg: float) -> Float[np.ndarray, "3 3"]:
 
 
 def heart_vector(waves: Waves, time_s: Float[np.ndarray, "T"]) -> Float[np.ndarray, "3 T"]:
-    """Sums the waves at each time; pieces of 2000 samples see only the waves near them."""
+    """Sums the waves at each time, in pieces of 2000 samples with the waves near them."""
     vector = np.zeros((3, len(time_s)))
     for start in range(0, len(time_s), 2000):
         piece = time_s[start : start + 2000]
@@ -219,7 +217,7 @@ def heart_vector(waves: Waves, time_s: Float[np.ndarray, "T"]) -> Float[np.ndarr
 def fibrillatory_wave(
     rng: np.random.Generator, time_s: Float[np.ndarray, "T"], amplitude_mv: float
 ) -> Float[np.ndarray, "3 T"]:
-    """Draws the dipole of fibrillating atria, mV: 4 to 8 Hz, waxing, waning, largest in V1."""
+    """Samples the dipole of fibrillating atria, mV: 4 to 8 Hz, waxing, waning, largest in V1."""
     rate_hz = rng.uniform(4.5, 7.5)
     wobble = 1.5 * np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * time_s + rng.uniform(0, 6.28))
     wobble += 0.6 * np.sin(2 * np.pi * rng.uniform(0.8, 1.6) * time_s + rng.uniform(0, 6.28))
@@ -242,7 +240,7 @@ def electrode_potentials(
 
 @dataclass(frozen=True)
 class Noise:
-    """What the electrodes pick up besides the heart, as typical amplitudes in mV.
+    """Noise of electrodes (baseline wander, mains, EMG, motion), as typical amplitudes in mV.
 
     Args:
         wander_mv: Drift below 0.5 Hz by breathing and skin potentials.
@@ -262,7 +260,7 @@ class Noise:
 def electrode_noise(
     rng: np.random.Generator, time_s: Float[np.ndarray, "T"], noise: Noise
 ) -> Float[np.ndarray, "9 T"]:
-    """Draws noise in mV for each of `ELECTRODES`."""
+    """Samples noise in mV for each of `ELECTRODES`."""
     shape = (len(ELECTRODES), len(time_s))
     drift_hz = rng.uniform(0.04, 0.45, size=5)
     total = _tones(rng, time_s, drift_hz) * (noise.wander_mv / np.sqrt(5))
@@ -302,7 +300,7 @@ def leads_from_electrodes(
     lead, a limb electrode also the Wilson terminal and with it all chest leads.
     """
     read = np.round(potentials / LIMB_STEP_MV) * LIMB_STEP_MV
-    leads = np.round(_LEADS @ read, 3)
-    needs = _LEADS[:, [ELECTRODES.index(name) for name in off]] != 0
+    leads = np.round(LEADS @ read, 3)
+    needs = LEADS[:, [ELECTRODES.index(name) for name in off]] != 0
     leads[needs.any(axis=1)] = np.nan
     return leads

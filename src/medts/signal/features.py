@@ -1,4 +1,4 @@
-"""Simple features of a recording: what one would measure with a ruler, for a simple classifier.
+"""Hand-crafted features: heart rate variability, QRS duration, wave amplitudes, band powers.
 
 A logistic regression on these is the control that a learnt embedding has to beat. Of an ECG: rate
 and its variability, the width of the QRS, and in every lead the waves of the median beat; of any
@@ -79,7 +79,7 @@ def ecg_features(stream: Stream) -> dict[str, float]:
 
 
 def rhythm_features(r_s: Float[np.ndarray, "N"]) -> dict[str, float]:
-    """Returns rate and variability of beats at times in seconds; NaN where beats are too few."""
+    """Heart rate and its variability (SDNN, RMSSD, pNN50); NaN where beats are too few."""
     features: dict[str, float] = dict.fromkeys(_RHYTHM, np.nan)
     rr_ms = 1000 * np.diff(r_s)
     if len(rr_ms) >= 1:
@@ -135,7 +135,7 @@ def median_beat(stream: Stream, r_peaks: Int[np.ndarray, "N"]) -> Float[np.ndarr
 
 
 def qrs_bounds(beat: Float[np.ndarray, "C P"], sampling_rate: float) -> tuple[int, int]:
-    """Returns the first and last sample of the QRS of a median beat: where it is steep.
+    """QRS onset and offset of a median beat, by steepness.
 
     Steepness is the length of the step in the space of all leads. The QRS reaches out from its
     steepest point for as long as 7 % of that is exceeded within the next 16 ms. Of every fourth
@@ -184,7 +184,7 @@ def band_powers(
     sampling_rate: float,
     bands_hz: tuple[tuple[float, float], ...],
 ) -> list[float]:
-    """Returns log10 of the power in each band, by Welch's method on pieces of four seconds."""
+    """Band powers (log10) by Welch's method on pieces of four seconds."""
     from scipy import signal as dsp  # slow to import, and read by this control alone
 
     n_piece = min(len(values), round(4 * sampling_rate))
@@ -201,7 +201,7 @@ def band_powers(
 
 
 def _nothing(name: str, channels: tuple[str, ...]) -> Stream:
-    """Stands in for a stream that a record lacks; its name tells the modality, or its channels."""
+    """Empty stream for one that a record lacks; its name gives the modality, or its channels."""
     modality = name if name in UNIT_OF else guess_modality(channels[0])
     signal = np.zeros((len(channels), 0), dtype=np.float32)
     return Stream(signal, channels, 100.0, modality, UNIT_OF[modality])

@@ -1,8 +1,7 @@
-"""FIR and Butterworth filters without delay, and rational resampling, of physical signals.
+"""Zero-phase FIR and Butterworth filters, and polyphase resampling, of physical signals.
 
-Pure functions of arrays; the unit of a signal is never changed here. Values must be finite:
-gaps are filled by the caller, who knows what they mean. Only the Butterworth filter needs
-``scipy.signal``, which takes longer to import than a recording to be filtered.
+Pure functions of arrays. Values must be finite: gaps are filled by the caller. Only the Butterworth
+filter needs ``scipy.signal``, which takes longer to import than a recording to be filtered.
 
 Axes: C channels, T samples in time, P taps of a kernel.
 """
@@ -28,7 +27,7 @@ Blocks do not depend on the number of channels: no channel may alter the roundin
 def fir_taps(
     low_hz: float | None, high_hz: float | None, sampling_rate: float
 ) -> Float[np.ndarray, "P"]:
-    """Designs a linear-phase FIR band-pass by windowed sinc (Kaiser, beta 4); P is odd.
+    """FIR band-pass design, linear phase, by windowed sinc (Kaiser, beta 4); P is odd.
 
     Half the taps span one period of the lower edge and four of the upper one, so at an edge half
     of the amplitude is left, and the transition reaches 64 % and 16 % of it to either side. The
@@ -90,7 +89,7 @@ def fir_bandpass(
     low_hz: float | None,
     high_hz: float | None,
 ) -> Float[np.ndarray, "C T"]:
-    """Applies the filter of `fir_taps` to a signal that is mirrored at both ends."""
+    """FIR band-pass, zero phase, of a signal that is mirrored at both ends; see `fir_taps`."""
     taps = fir_taps(low_hz, high_hz, sampling_rate)
     return convolve_valid(mirror_ends(signal, len(taps) // 2), taps)
 
@@ -112,7 +111,7 @@ def mirror_ends(signal: Shaped[np.ndarray, "C T"], n_samples: int) -> Shaped[np.
 def convolve_valid(
     signal: Float[np.ndarray, "C T"], taps: Float[np.ndarray, "P"]
 ) -> Float[np.ndarray, "C T2"]:
-    """Convolves each channel with a kernel where both overlap fully (overlap-save FFT).
+    """FFT convolution (overlap-save) of each channel with a kernel where both overlap fully.
 
     ``T - P + 1`` samples result, none if the signal is shorter than the kernel.
     """
@@ -147,7 +146,7 @@ def bandpass(
     high_hz: float | None,
     order: int = 2,
 ) -> Float[np.ndarray, "C T"]:
-    """Applies a Butterworth (IIR) filter forwards and backwards, so that no wave is delayed.
+    """Butterworth (IIR) filter, zero phase: forwards and backwards (filtfilt).
 
     Either edge may be None. The signal is extended at both ends by odd reflection over one
     period of the lower edge, or as much of it as the signal has.
@@ -175,26 +174,21 @@ def _butterworth(
 ) -> np.ndarray:
     from scipy import signal as dsp
 
-    if low_hz is not None and high_hz is not None:
-        edge, kind = [low_hz, high_hz], "bandpass"
-    elif low_hz is not None:
-        edge, kind = low_hz, "highpass"
-    else:
-        edge, kind = high_hz, "lowpass"
+    edge = [each for each in (low_hz, high_hz) if each is not None]
+    edge = edge[0] if len(edge) == 1 else edge
+    kind = "highpass" if high_hz is None else "lowpass" if low_hz is None else "bandpass"
     return np.asarray(dsp.butter(order, edge, btype=kind, fs=sampling_rate, output="sos"))
 
 
 def _edge_error(edge: float, sampling_rate: float) -> MedtsError:
-    return MedtsError(
-        f"filter edge {edge} Hz is not between 0 and {sampling_rate / 2} Hz",
-        remedy="Choose an edge below half the sampling rate",
-    )
+    problem = f"filter edge {edge} Hz is not between 0 and {sampling_rate / 2} Hz"
+    return MedtsError(problem, remedy="Choose an edge below half the sampling rate")
 
 
 def resample(
     signal: Float[np.ndarray, "C T"], sampling_rate: float, to: float
 ) -> Float[np.ndarray, "C T2"]:
-    """Changes the sampling rate by a polyphase filter; ``ceil(T · to / from)`` samples result.
+    """Polyphase resampling; ``ceil(T · to / from)`` samples result.
 
     Rates are taken as a ratio of whole numbers whose denominator is at most 1,000, or as many times
     that as the rate is divided by: a ratio that needs a larger one is off by 0.05 % at most. The

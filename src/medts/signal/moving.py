@@ -1,8 +1,8 @@
-"""Moving mean, maximum and median of a series, and its peaks: NumPy alone, for speed of import.
+"""Moving mean, maximum and median of a series, and peak detection, without SciPy.
 
 Values are those of ``uniform_filter1d``, ``maximum_filter1d`` and ``median_filter`` of
-``scipy.ndimage`` and of ``scipy.signal.find_peaks``. A window of even size reaches one value
-further back than ahead.
+``scipy.ndimage`` and of ``scipy.signal.find_peaks``, which take a second to import. A window of
+even size reaches one value further back than ahead.
 
 Axes: T samples in time, N peaks.
 """

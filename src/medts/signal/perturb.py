@@ -1,11 +1,10 @@
-"""Perturbations: a record as a worse recorder, a hasty nurse or a noisy ward would have made it.
+"""Perturbations (corruptions) for robustness tests: noise, electrode swaps, gain, lost leads.
 
 Pure functions that return a new record or stream in physical units; what was never recorded
-(NaN) stays so. Noise takes its generator from the caller. Exchanged electrodes are computed from
+(NaN) stays so. Noise takes its generator from the caller. Swapped electrodes are computed from
 the potentials that the leads are differences of, not by renaming leads: with right and left arm
 exchanged, I turns over, II and III change places, and so do aVR and aVL. Exchanges with the right
-leg are left out, because no lead tells its potential. Random views for training are made in
-`medts.nn.views`, and which perturbations are scored is decided in `medts.evaluation.robustness`.
+leg are left out, because no lead depends on its potential.
 
 Axes: C channels, T samples in time.
 """
@@ -18,15 +17,13 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.errors import MedtsError, unknown_name
-from medts.core.montage import CHEST_LEADS, STANDARD_12_LEADS
+from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
+from medts.signal.dipole import ELECTRODES, LEADS
 from medts.signal.filtering import resample
 from medts.signal.preprocess import fill_gaps
 
 NoiseKind = Literal["white", "wander", "mains", "muscle"]
-
-ELECTRODES: tuple[str, ...] = ("RA", "LA", "LL", *CHEST_LEADS)
-"""The electrodes of a standard ECG that leads are formed from."""
 
 _WANDER_HZ = (0.05, 0.5)
 _MUSCLE_HZ = (20.0, 150.0)
@@ -44,7 +41,7 @@ def change_streams(
 
 
 def drop_streams(record: Record, names: Collection[str]) -> Record:
-    """Returns the record without some of its streams; names it lacks are no matter.
+    """Returns the record without some of its streams; names that it lacks are ignored.
 
     Raises:
         MedtsError: If none would be left.
@@ -107,10 +104,7 @@ def invert(stream: Stream, channels: Collection[str] | None = None) -> Stream:
 
 
 def record_at(stream: Stream, sampling_rate: float) -> Stream:
-    """Returns the stream as a recorder of another rate delivers it: filtered, then sampled.
-
-    The model's own preprocessing brings it back to the rate that the model reads.
-    """
+    """Resamples a stream as a recorder of another rate would have; gaps stay gaps."""
     filled = np.stack([fill_gaps(row) for row in stream.signal])
     signal = resample(filled, stream.sampling_rate, sampling_rate)
     nearest = np.arange(signal.shape[1]) * stream.sampling_rate / sampling_rate
@@ -127,7 +121,7 @@ def add_noise(
     *,
     mains_hz: float = 50.0,
 ) -> Stream:
-    """Returns the stream with noise of exactly the given strength on every channel.
+    """Adds noise at a signal-to-noise ratio (SNR), the same on every channel.
 
     ``white`` has all frequencies, ``wander`` those of breathing and moving (0.05-0.5 Hz),
     ``mains`` is a sine, ``muscle`` has 20-150 Hz. Channels are independent of each other, so the
@@ -137,7 +131,7 @@ def add_noise(
         stream: The clean signal; its power is its variance over time, per channel.
         kind: Which noise.
         snr_db: Ten times the logarithm of signal power over noise power.
-        rng: Source of chance.
+        rng: Random generator.
         mains_hz: Frequency of the power supply.
 
     Raises:
@@ -175,7 +169,7 @@ def add_noise(
 
 
 def swap_electrodes(stream: Stream, first: str, second: str) -> Stream:
-    """Returns an ECG as recorded with two electrodes exchanged.
+    """Electrode swap (lead reversal): an ECG as recorded with two electrodes exchanged.
 
     Every lead is computed from the leads that are there. Exchanges among the limbs, and among
     the chest electrodes, only turn leads over or move them, so they are exact.
@@ -194,16 +188,14 @@ def swap_electrodes(stream: Stream, first: str, second: str) -> Stream:
             raise unknown_name("electrode", name, ELECTRODES)
     others = [name for name in stream.channels if name not in STANDARD_12_LEADS]
     if others:
-        raise MedtsError(
-            f"it is not known which electrodes {', '.join(others)} come from",
-            field="channels",
-            remedy=f"Exchange electrodes of {', '.join(STANDARD_12_LEADS)} only",
-        )
+        problem = f"it is not known which electrodes {', '.join(others)} come from"
+        remedy = f"Exchange electrodes of {', '.join(STANDARD_12_LEADS)} only"
+        raise MedtsError(problem, field="channels", remedy=remedy)
     order = list(ELECTRODES)
     i, j = order.index(first), order.index(second)
     order[i], order[j] = order[j], order[i]
     rows = [STANDARD_12_LEADS.index(name) for name in stream.channels]
-    present = _LEADS[rows]
+    present = LEADS[rows]
     wanted = present[:, [ELECTRODES.index(name) for name in order]]
     mixing = np.zeros((len(rows), len(rows)))
     for row, lead in enumerate(wanted):
@@ -224,23 +216,10 @@ def swap_electrodes(stream: Stream, first: str, second: str) -> Stream:
     return replace(stream, signal=signal)
 
 
-def _lead_matrix() -> Float[np.ndarray, "12 9"]:
-    """Writes each lead as a weighted sum of electrode potentials."""
-    electrode = dict(zip(ELECTRODES, np.eye(len(ELECTRODES)), strict=True))
-    arm_r, arm_l, leg = electrode["RA"], electrode["LA"], electrode["LL"]
-    limb = [arm_l - arm_r, leg - arm_r, leg - arm_l]
-    limb += [arm_r - (arm_l + leg) / 2, arm_l - (arm_r + leg) / 2, leg - (arm_r + arm_l) / 2]
-    centre = (arm_r + arm_l + leg) / 3
-    return np.stack([*limb, *(electrode[name] - centre for name in CHEST_LEADS)])
-
-
-_LEADS = _lead_matrix()
-
-
 def _combine(
     present: Float[np.ndarray, "C 9"], lead: Float[np.ndarray, "9"], row: int
 ) -> Float[np.ndarray, "C"]:
-    """Finds weights that make a lead of those present: one of them if it will do, itself first."""
+    """Returns weights that form a lead from those present: a single one if possible."""
     weights = np.zeros(len(present))
     for other in sorted(range(len(present)), key=lambda each: each != row):
         for sign in (1.0, -1.0):

@@ -1,4 +1,4 @@
-"""Preprocessing: the way from a recording to what a model was trained on, as a value.
+"""Preprocessing (channels, unit, resampling, band-pass, scaling) as a config kept with the weights.
 
 A bundle carries it, and training, prediction and serving replay the same function, so a model
 never sees a band, rate, unit or channel order it does not know. Channels are taken by name, and

@@ -1,10 +1,9 @@
-"""Times of heartbeats: sinus rhythm, atrial fibrillation, and ectopic beats in between.
+"""Simulated beat times: sinus rhythm with heart rate variability, AFib, ectopic beats.
 
-Sinus intervals breathe: they follow respiration (respiratory sinus arrhythmia), a slower wave near
-0.1 Hz, and a little chance, as in McSharry et al. 2003. In atrial fibrillation successive
-intervals are independent. An ectopic beat takes the place of a sinus beat but comes early; the
-sinus node is not reset, so the pause after it is fully compensatory. What a beat looks like is
-left to `medts.signal.dipole`.
+Sinus intervals follow respiration (respiratory sinus arrhythmia), a slower wave near 0.1 Hz, and a
+little chance, as in McSharry et al. 2003. In atrial fibrillation successive intervals are
+independent. An ectopic beat takes the place of a sinus beat but comes early; the sinus node is not
+reset, so the pause after it is fully compensatory.
 
 Axes: N beats.
 """
@@ -41,7 +40,7 @@ def sinus_beats(
     variability: float = 0.04,
     breathing_hz: float = 0.25,
 ) -> Beats:
-    """Draws a sinus rhythm; ``variability`` is the relative swing of its intervals.
+    """Samples a sinus rhythm; ``variability`` is the relative swing of its intervals.
 
     The recording must hold two beats or more.
     """
@@ -62,7 +61,7 @@ def sinus_beats(
 def fibrillation_beats(
     rng: np.random.Generator, *, duration_s: float, rate_bpm: float, variability: float = 0.22
 ) -> Beats:
-    """Draws independent intervals of mean 60 / ``rate_bpm`` and relative spread ``variability``.
+    """Samples independent intervals of mean 60 / ``rate_bpm`` and relative spread ``variability``.
 
     No interval is shorter than 0.3 s, the refractory time of the AV node.
     """

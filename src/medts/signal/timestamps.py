@@ -1,4 +1,4 @@
-"""Uneven device timestamps onto an even grid; what lies in a gap is NaN, never invented.
+"""Regridding of uneven timestamps onto an even grid, linear interpolation, gaps as NaN.
 
 Wearables stamp every sample with their own clock: nominal rates drift, packets arrive late and in
 bursts, and some are lost. Samples that fall to one point of the grid are averaged, points between
@@ -20,7 +20,7 @@ def to_grid(
     *,
     longest_step_s: float,
 ) -> Float[np.ndarray, "C T"]:
-    """Returns values at even times from the first timestamp to the last.
+    """Resamples uneven timestamps to an even grid, from the first to the last, gaps as NaN.
 
     Args:
         times_s: Timestamps in seconds, in order; equal ones are allowed.
@@ -35,11 +35,9 @@ def to_grid(
     if not len(times_s) or not np.isfinite(times_s).all():
         raise MedtsError("timestamps are missing or not finite", field="times_s")
     if (np.diff(times_s) < 0).any():
-        raise MedtsError(
-            f"timestamps run backwards after sample {int(np.argmax(np.diff(times_s) < 0))}",
-            field="times_s",
-            remedy="Put samples in the order of their times, or split where the clock was reset",
-        )
+        problem = f"timestamps run backwards after sample {int(np.argmax(np.diff(times_s) < 0))}"
+        remedy = "Put samples in the order of their times, or split where the clock was reset"
+        raise MedtsError(problem, field="times_s", remedy=remedy)
     place = (times_s - times_s[0]) * sampling_rate
     grid = np.arange(round(place[-1]) + 1, dtype=np.float64)
     rows = [_row(place, row, grid, longest_step_s * sampling_rate) for row in values]

@@ -29,10 +29,10 @@ from medts.data.splits import (
     Split,
     Subsample,
     check_disjoint,
-    draw_shots,
     labelled_part,
     present_folds,
     quantile_strata,
+    sample_shots,
     take_part,
 )
 from medts.data.windows import PreparedRecords, WindowDataset, collate
@@ -193,7 +193,7 @@ def _labelled(
             remedy="Use --label-fraction, which takes a share or a number of records",
         )
     if subsample.shots:
-        train = train.take(draw_shots(store, train, subsample.shots, [subsample.seed, 0]))
+        train = train.take(sample_shots(store, train, subsample.shots, [subsample.seed, 0]))
     if shuffle_labels:
         generator = np.random.default_rng(seed)
         train, validation = shuffled(train, generator), shuffled(validation, generator)

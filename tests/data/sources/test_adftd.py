@@ -135,7 +135,7 @@ def test_a_missing_or_foreign_table_is_refused(tmp_path):
     with pytest.raises(ReadError, match=r"participants\.tsv: no such file.*official ADFTD"):
         list(Adftd().entries(tmp_path))
     write_table(tmp_path, head=HEAD.replace("Group", "group"))
-    with pytest.raises(ReadError, match=r"participants\.tsv: header: no column Group"):
+    with pytest.raises(ReadError, match=r"participants\.tsv: header: no column 'Group'"):
         list(Adftd().entries(tmp_path))
     write_table(tmp_path, "A", rows=["sub-001\tF\t61\tC\t30"])
     with pytest.raises(ReadError, match="sub-001: participant occurs twice"):

@@ -74,7 +74,7 @@ def test_what_cannot_be_trusted_is_refused_by_name(tmp_path):
     signals = folder / "bidmc_04_Signals.csv"
     lines = signals.read_text().splitlines()
     signals.write_text("\n".join(lines[:50] + lines[60:]))
-    reasons = ("unknown column 'SURPRISE'", "whose recording", "03_Numerics.csv", "row 51 is at")
+    reasons = ("unknown column 'SURPRISE'", "whose recording", "03_Numerics.csv", "row 51: is at")
     for entry, reason in zip(Bidmc().entries(tmp_path), reasons, strict=True):
         with pytest.raises(ReadError, match=reason):
             entry.load()

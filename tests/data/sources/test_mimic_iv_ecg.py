@@ -167,7 +167,7 @@ def test_missing_tables_and_columns_are_named(tmp_path):
         MimicIvEcg().entries(tmp_path)
     write_corpus(tmp_path, [("10000032", "40000001", [])])
     (tmp_path / "machine_measurements.csv").write_text("subject_id,study_id\n1,2\n")
-    with pytest.raises(ReadError, match=r"machine_measurements\.csv: header: no column report_0"):
+    with pytest.raises(ReadError, match=r"machine_measurements\.csv: header: no column 'report_0'"):
         MimicIvEcg().entries(tmp_path)
     (tmp_path / "machine_measurements.csv").unlink()
     with pytest.raises(ReadError, match="MIMIC-IV-ECG"):

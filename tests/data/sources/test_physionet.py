@@ -6,7 +6,9 @@ import pytest
 
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
-from medts.data.sources.physionet import hashed_fold, list_headers, with_phrases
+from medts.data.ontology import with_phrases
+from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import hashed_fold
 
 
 def test_present_and_promised_recordings_are_listed_once_and_by_number(tmp_path):

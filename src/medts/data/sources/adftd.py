@@ -1,24 +1,22 @@
-"""ADFTD in its official layout (BIDS): resting EEG in Alzheimer's and frontotemporal dementia.
+"""ADFTD (BIDS): resting-state EEG in Alzheimer's disease and frontotemporal dementia.
 
-``participants.tsv`` says who has what. ``derivatives/sub-NNN/eeg/`` holds the recordings as the
-authors cleaned them, ``sub-NNN/eeg/`` the raw ones, both as EEGLAB datasets of some 13 minutes. A
-record is ten seconds of one of them. The cleaned ones are read wherever the folder of derivatives
-is there, as Medformer does; the raw ones only where it is not.
+``participants.tsv`` has the diagnoses. ``derivatives/sub-NNN/eeg/`` holds the recordings as the
+authors cleaned them, ``sub-NNN/eeg/`` the raw ones, both as EEGLAB datasets of some 13 minutes. The
+cleaned ones are read wherever the folder of derivatives is there, as Medformer does.
 """
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES
 from medts.core.records import Fact
-from medts.data.sources.base import Entry, Source, SourceCard, refuse, require_file
-from medts.data.sources.pieces import Bout, list_pieces, single
+from medts.data.sources.base import Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces
+from medts.data.sources.reading import read_file, read_rows, refused, require_file, spell_out_sex
 
 CORPUS = "ADFTD"
 
@@ -33,21 +31,15 @@ CLASSES = {
     "AD": "Alzheimer's disease",
 }
 _CLASS_OF = {"C": "HC", "F": "FTD", "A": "AD"}
-_SEX = {"F": "female", "M": "male"}
 
 _COLUMNS = ("participant_id", "Gender", "Age", "Group", "MMSE")
 
 
 class Adftd(Source):
-    """ADFTD 1.0.8 (CC0): 88 subjects, 36 AD, 23 FTD, 29 HC; 19 EEG channels in µV, 500 Hz.
-
-    Obtain it from OpenNeuro. A record is ten seconds, so a label is the label of ten seconds.
-    Stream ``eeg``. Facts: age, sex, MMSE, and whether the authors cleaned the recording.
+    """ADFTD 1.0.8 (CC0): 88 subjects, 36 AD, 23 FTD, 29 HC; 19 EEG channels in µV, 500 Hz; 10 s.
 
     Folds are those of Medformer: the subjects of each class in the order of their numbers, the
     first 60 % ``train``, the next 20 % ``validation``, the rest ``test``.
-
-    Label set ``dementia``, one of three: HC, FTD, AD.
     """
 
     name: ClassVar[str] = "adftd"
@@ -80,15 +72,14 @@ class Adftd(Source):
             "Medformer takes windows of one second without overlap: `window_s=1.0`, `stride_s=1.0`",
         ),
         defects=(
-            "the label is a person's disease: pieces of one recording are copies of one "
-            "answer, so count subjects, not pieces",
-            "the authors cut bad stretches out of the cleaned recordings: time jumps "
-            "there, and nothing in the signal says where unless the dataset has boundary "
-            "events",
+            "the label is a person's disease: pieces of one recording are copies of one label, "
+            "so count subjects, not pieces",
+            "the authors cut bad stretches out of the cleaned recordings: time jumps there, and "
+            "nothing in the signal marks it unless the dataset has boundary events",
             "of the raw recordings README says that Cz is the reference, their sidecars A1 A2",
-            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: "
-            "sex tells of the class",
-            "the parts of the split follow subject numbers; they were not drawn at random",
+            "24 of 36 with AD are women, but 11 of 29 healthy ones and 9 of 23 with FTD: sex is "
+            "confounded with the class",
+            "the parts of the split follow subject numbers; they were not sampled at random",
             "less than five seconds at the end of a recording are left out",
             "a subject of an unknown group, without a recording, or with other than the "
             "19 channels is quarantined",
@@ -99,11 +90,13 @@ class Adftd(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Healthy, or one of two dementias."""
-        asked = "Which dementia somebody has, if any, by ten seconds of EEG with closed eyes."
-        return (single(f"{self.name}/dementia", CLASSES, asked),)
+    label_sets = (
+        single(
+            "adftd/dementia",
+            CLASSES,
+            "Which dementia somebody has, if any, by ten seconds of EEG with closed eyes.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists ten-second pieces of every subject in turn; an unreadable one is one entry.
@@ -112,20 +105,19 @@ class Adftd(Source):
             ReadError: If the table of participants is missing or lacks a column.
         """
         path = Path(path)
-        table = require_file(path / "participants.tsv", corpus=CORPUS)
-        rows = _read_rows(table)
+        table = path / "participants.tsv"
+        rows = _read_people(table)
         is_cleaned = (path / "derivatives").is_dir()
         folder = path / "derivatives" if is_cleaned else path
         folds = folds_of({name: row["Group"] for name, row in rows.items()})
         strangers = {each.name for each in folder.glob("sub-*") if each.is_dir()} - set(rows)
-        read_recording.cache_clear()  # the files may have changed since they were last read
         for name in sorted({*rows, *strangers}):
             try:
                 if name in strangers:
                     raise ReadError("a recording, but no row", path=table, field=name)
                 label, facts = _read_person(rows[name], table)
             except ReadError as error:
-                yield Entry(name, name, folds.get(name, ""), partial(refuse, error))
+                yield refused(name, name, folds.get(name, ""), error)
                 continue
             file = folder / name / "eeg" / f"{name}_task-eyesclosed_eeg.set"
             yield from list_pieces(
@@ -153,47 +145,23 @@ def folds_of(group_of: Mapping[str, str]) -> dict[str, str]:
     return folds
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_recording(file: Path, label: str, facts: Sequence[tuple[str, Fact]]) -> tuple[Bout, ...]:
-    """Reads one recording, which is one bout.
-
-    Raises:
-        ReadError: If it is missing or damaged, or does not hold the 19 channels.
-    """
-    from medts.formats import read  # its readers load slowly, and naming a source needs none
-
-    record = read(require_file(file, corpus=CORPUS))
+    """Reads one recording, which is one bout."""
+    record = read_file(require_file(file, corpus=CORPUS))
     held = {name for stream in record.streams.values() for name in stream.channels}
     if list(record.streams) != ["eeg"] or held != set(ELECTRODES):
         lost = ", ".join(name for name in ELECTRODES if name not in held) or "none"
-        raise ReadError(
-            f"{len(held)} channels instead of the 19 of the 10-20 system; lost: {lost}",
-            path=file,
-            field="chanlocs",
-            remedy="Fetch it again",
-        )
+        problem = f"{len(held)} channels instead of the 19 of the 10-20 system; lost: {lost}"
+        raise ReadError(problem, path=file, field="chanlocs", remedy="Fetch it again")
     record = replace(record, annotations=(), facts={**dict(facts), "recording": file.stem})
     return (Bout(record, 0.0, record.duration_s, {"dementia": (label,)}),)
 
 
-def _read_rows(table: Path) -> dict[str, dict[str, str]]:
+def _read_people(table: Path) -> dict[str, dict[str, str]]:
     """Returns the rows by participant."""
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", restval="", restkey="rest")
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(f"not a table in UTF-8: {error}", path=table) from error
-    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ReadError(
-            f"no column {', '.join(missing)}",
-            path=table,
-            field="header",
-            remedy=f"Expected: {', '.join(_COLUMNS)}, separated by tabs",
-        )
     found: dict[str, dict[str, str]] = {}
-    for row in rows:
+    for row in read_rows(table, _COLUMNS, corpus=CORPUS, delimiter="\t"):
         name = row["participant_id"].strip()
         if name in found:
             raise ReadError("participant occurs twice", path=table, field=name)
@@ -205,12 +173,9 @@ def _read_person(row: Mapping[str, str], table: Path) -> tuple[str, tuple[tuple[
     """Returns the class of a participant, and what else is known."""
     name, group = row["participant_id"], row["Group"]
     if group not in _CLASS_OF:
-        raise ReadError(
-            f"group {group!r} is none of {', '.join(_CLASS_OF)}",
-            path=table,
-            field=name,
-            remedy="Correct the cell, or fetch the table again",
-        )
+        problem = f"group {group!r} is none of {', '.join(_CLASS_OF)}"
+        remedy = "Correct the cell, or fetch the table again"
+        raise ReadError(problem, path=table, field=name, remedy=remedy)
     facts: dict[str, Fact] = {}
     for column, fact in (("Age", "age"), ("MMSE", "mmse")):
         if row[column] in ("", "n/a"):
@@ -218,9 +183,8 @@ def _read_person(row: Mapping[str, str], table: Path) -> tuple[str, tuple[tuple[
         try:
             facts[fact] = int(row[column])
         except ValueError as error:
-            raise ReadError(
-                f"{column} {row[column]!r} is no whole number", path=table, field=name
-            ) from error
-    if row["Gender"] in _SEX:
-        facts["sex"] = _SEX[row["Gender"]]
-    return _CLASS_OF[group], tuple(facts.items())
+            problem = f"{column} {row[column]!r} is no whole number"
+            raise ReadError(problem, path=table, field=name) from error
+    if row["Gender"] in ("F", "M"):
+        facts["sex"] = row["Gender"]
+    return _CLASS_OF[group], tuple(spell_out_sex(facts).items())

@@ -1,25 +1,24 @@
-"""APAVA in its official layout: resting EEG with closed eyes, Alzheimer's disease or healthy.
+"""APAVA: resting-state EEG with closed eyes, Alzheimer's disease or healthy, 5 s trials.
 
 ``AD_Data/preproctrialsNN.mat`` holds subject NN as a FieldTrip structure ``data`` with the fields
-``label``, ``fsample`` and ``trial``: a cell for every stretch of five seconds without artefacts. A
-record is one of them. The files do not say who is ill; the list of patients is Medformer's.
+``label``, ``fsample`` and ``trial``: a cell for every stretch of five seconds without artefacts.
 
 Axes: C channels, T samples in time.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES, canonical_channel
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard, refuse
-from medts.data.sources.pieces import Bout, list_pieces, numbered, single
+from medts.data.sources.base import Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered
+from medts.data.sources.reading import refused, wrong_folder
 
 CORPUS = "APAVA"
 RATE = 256.0
@@ -48,16 +47,7 @@ _FIELDS = ("label", "fsample", "trial")
 
 
 class Apava(Source):
-    """APAVA (licence not known): 23 subjects, 16 EEG channels, trials of 5 s, 256 Hz.
-
-    Obtain it from OSF. A record is a trial of five seconds. Stream ``eeg`` in µV: the electrodes
-    of the 10-20 system without Fz, Cz and Pz, against their common average.
-
-    Folds are those of Medformer: ``validation`` is subjects 15, 16, 19 and 20, ``test`` is 1, 2, 17
-    and 18, the others are ``train``.
-
-    Label set ``alzheimers``, one of two: HC or AD.
-    """
+    """APAVA: 23 subjects, 16 EEG channels in µV (10-20 without midline), common average, 256 Hz."""
 
     name: ClassVar[str] = "apava"
     card: ClassVar[SourceCard] = SourceCard(
@@ -90,12 +80,12 @@ class Apava(Source):
             "`window_s=1.0`, `stride_s=0.5`",
         ),
         defects=(
-            "the files do not say who is ill: the list of patients is the one that "
-            "Medformer and COMET publish",
-            "the files state no unit: the values are taken to be µV, and a file whose "
-            "middle channel deviates by less than 0.5 or more than 500 is refused",
-            "the publication has 11 patients and 19 channels, the files have 12 and 16: "
-            "Fz, Cz and Pz are missing",
+            "the files have no diagnoses: the list of patients is the one that Medformer and "
+            "COMET publish",
+            "the files state no unit: the values are taken to be µV, and a file whose middle "
+            "channel deviates by less than 0.5 or more than 500 is refused",
+            "the publication has 11 patients and 19 channels, the files have 12 and 16: Fz, Cz and "
+            "Pz are missing",
             "subjects have 1 to 59 trials; subject 5 has one and subject 7 three",
             "four subjects validate and four test, so scores hang on very few people",
             "COMET validates on subjects 17 and 18 and tests on 19 and 20; Medformer's "
@@ -107,29 +97,26 @@ class Apava(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Healthy or ill."""
-        asked = "Whether somebody has Alzheimer's disease, by five seconds of resting EEG."
-        return (single(f"{self.name}/alzheimers", CLASSES, asked),)
+    label_sets = (
+        single(
+            "apava/alzheimers",
+            CLASSES,
+            "Whether somebody has Alzheimer's disease, by five seconds of resting EEG.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists the trials of every subject in turn; an unreadable subject is one entry.
-
-        Raises:
-            ReadError: If ``path`` holds no subject.
-        """
+        """Lists the trials of every subject in turn; an unreadable subject is one entry."""
         path = Path(path)
         folder = path / "AD_Data" if (path / "AD_Data").is_dir() else path
         files = numbered(
             folder.glob("*.mat"), r"preproctrials(\d\d)\.mat", folder=folder, corpus=CORPUS
         )
-        read_subject.cache_clear()  # the files may have changed since they were last read
         for number, file in files.items():
             subject_id = f"{number:02d}"
             if not 1 <= number <= N_SUBJECTS:
                 error = ReadError(f"{CORPUS} has no subject of that number", path=file)
-                yield Entry(file.stem, subject_id, "", partial(refuse, error))
+                yield refused(file.stem, subject_id, "", error)
                 continue
             yield from list_pieces(
                 partial(read_subject, file, "AD" if number in PATIENTS else "HC"),
@@ -151,24 +138,16 @@ def fold_of(number: int) -> str:
     return "test" if number in TEST else "train"
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_subject(file: Path, label: str) -> tuple[Bout, ...]:
-    """Reads one subject, a bout for every trial.
-
-    Raises:
-        ReadError: If the file is damaged, is no FieldTrip structure, holds other channels, another
-            rate or trials of another length, or amplitudes that are no EEG in µV.
-    """
+    """Reads one subject, a bout for every trial."""
     fields = _fields(file)
     names = tuple(canonical_channel(str(cell.item())) for cell in fields["label"])
     if set(names) != set(ELECTRODES) or len(names) != len(ELECTRODES):
         lost = ", ".join(name for name in ELECTRODES if name not in names) or "none"
-        raise ReadError(
-            f"{len(names)} channels instead of {len(ELECTRODES)}; lost: {lost}",
-            path=file,
-            field="label",
-            remedy=f"Expected: {', '.join(ELECTRODES)}",
-        )
+        problem = f"{len(names)} channels instead of {len(ELECTRODES)}; lost: {lost}"
+        remedy = f"Expected: {', '.join(ELECTRODES)}"
+        raise ReadError(problem, path=file, field="label", remedy=remedy)
     rate = float(fields["fsample"][0]) if len(fields["fsample"]) == 1 else 0.0
     if rate != RATE:
         raise ReadError(f"sampled at {rate:g} Hz instead of {RATE:g}", path=file, field="fsample")
@@ -179,20 +158,12 @@ def read_subject(file: Path, label: str) -> tuple[Bout, ...]:
     )
     if odd is not None or not trials:
         found = f"trial {odd + 1} is {trials[odd].shape}" if odd is not None else "no trial"
-        raise ReadError(
-            f"{found} instead of {shape} channels and samples",
-            path=file,
-            field="trial",
-            remedy="Fetch it again",
-        )
+        problem = f"{found} instead of {shape} channels and samples"
+        raise ReadError(problem, path=file, field="trial", remedy="Fetch it again")
     deviation = float(np.median(np.std(np.concatenate(trials, axis=1), axis=1)))
     if not PLAUSIBLE_UV[0] <= deviation <= PLAUSIBLE_UV[1]:
-        raise ReadError(
-            f"channels deviate by {deviation:.3g}, which is no EEG in µV",
-            path=file,
-            field="trial",
-            remedy="Bring the trials to µV",
-        )
+        problem = f"channels deviate by {deviation:.3g}, which is no EEG in µV"
+        raise ReadError(problem, path=file, field="trial", remedy="Bring the trials to µV")
     return tuple(_bout(trial, names, file, number, label) for number, trial in enumerate(trials))
 
 
@@ -210,12 +181,8 @@ def _fields(file: Path) -> dict[str, list[Any]]:
     names = data.dtype.names or ()
     missing = [name for name in _FIELDS if name not in names]
     if missing or data.size != 1:
-        raise ReadError(
-            f"no FieldTrip structure with {', '.join(_FIELDS)}",
-            path=file,
-            field="data",
-            remedy=f"Point to the folder of the official {CORPUS} distribution",
-        )
+        problem = f"no FieldTrip structure data with {', '.join(_FIELDS)}"
+        raise wrong_folder(problem, file, CORPUS)
     held = {name: np.asarray(data.ravel()[0][name]).ravel() for name in _FIELDS}
     if any(np.size(cell) != 1 for cell in held["label"]) or held["fsample"].dtype.kind not in "iuf":
         raise ReadError("a channel without a name, or no rate", path=file, field="label")

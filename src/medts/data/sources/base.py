@@ -1,12 +1,11 @@
-"""What a corpus must say about itself to be ingested: entries, label sets, and a card.
+"""Base class of a dataset (`Source`), its card (`SourceCard`) and its records (`Entry`).
 
-A source lists its records cheaply (`entries`), each with a `load` that reads the signal only when
-it is called. Nothing a corpus holds is dropped in silence: a record that cannot be read is still
-an entry, and its `load` raises the `MedtsError` that ends up in the quarantine list.
+A source lists its records cheaply, each with a ``load`` that reads the signal. A record that cannot
+be read is still an entry: its ``load`` raises the error that ends up in the quarantine list.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,10 +13,15 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from medts.core.config import Config
-from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.core.registry import register
+
+PHYSIONET = "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+ODC_BY = "Open Data Commons Attribution License 1.0"
+
+Labels = Mapping[str, tuple[str, ...] | None]
+"""By label set, its name after the slash: classes that hold (of numbers, texts), None outside."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,19 @@ class Entry:
         subject_id: The person; the record's own id where persons are unknown.
         fold: ``"1"``, ``"2"``, … where the corpus numbers its folds, otherwise ``"train"``,
             ``"validation"`` or ``"test"``. No subject may have records in two folds.
-        labels: For each label set, by the part of its name after the slash: the class names (of
-            numbers the texts, see `medts.core.labels`) that
-            hold, or None where the record does not take part in the set.
         load: Reads the recording; must be picklable, so that ingest can use several processes.
+        labels: For each label set.
     """
 
     record_id: str
     subject_id: str
     fold: str
     load: Callable[[], Record]
-    labels: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
 
 class SourceCard(Config):
-    """Where a corpus comes from and what one must know before using it."""
+    """Dataset card: licence, citation, source, and known defects of a corpus."""
 
     title: str
     """Name and version as its authors write it."""
@@ -82,22 +84,24 @@ class SourceCard(Config):
     """Known faults of the corpus, and what the source does about each."""
 
     synthetic: bool = False
-    """True where no person was ever recorded; every result then says so."""
+    """True where no person was ever recorded; every result is marked so."""
 
     is_public: bool = False
     """True for a published corpus, whose subjects a bundle may name by their ids there."""
 
 
 class Source(ABC):
-    """A corpus in its official layout.
+    """A dataset in its official layout.
 
-    A subclass states ``name``, ``card`` and ``label_sets`` and lists its entries. One with a name
-    of its own is in the list of sources as soon as it is defined, unless the class statement says
-    ``is_listed=False``: what is listed is built without arguments.
+    One with a name of its own is in the list of sources as soon as it is defined, unless the class
+    statement has ``is_listed=False``: what is listed is built without arguments.
     """
 
     name: ClassVar[str]
     card: ClassVar[SourceCard]
+
+    label_sets: tuple[LabelSet, ...] = ()
+    """Each named ``<name>/<set>``; complete whatever part of the corpus is at hand."""
 
     members: ClassVar[dict[str, type["Source"]]] = {}
     """Every listed source that has been defined so far; see `medts.data.sources.sources`."""
@@ -112,11 +116,6 @@ class Source(ABC):
         if is_listed and "name" in vars(cls):
             register(Source.members, cls.name, cls, noun="source")
 
-    @property
-    @abstractmethod
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The label sets, each named ``<name>/<set>``."""
-
     @abstractmethod
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists every record below ``path``, unreadable ones included, in a stable order.
@@ -126,21 +125,9 @@ class Source(ABC):
         """
 
 
-def refuse(error: ReadError) -> Record:
-    """Raises ``error``; as ``partial(refuse, error)`` it is the `load` of an unreadable record."""
-    raise error
-
-
-def require_file(path: Path, *, corpus: str) -> Path:
-    """Returns ``path`` if it is a file.
-
-    Raises:
-        ReadError: If it is not; the message says which corpus was expected there.
-    """
-    if not path.is_file():
-        raise ReadError(
-            "no such file",
-            path=path,
-            remedy=f"Point to the folder of the official {corpus} distribution",
-        )
-    return path
+def single(name: str, classes: Mapping[str, str], description: str = "") -> LabelSet:
+    """Returns a label set of which one class holds (multi-class), each with its wording."""
+    phrases = {each: (phrase,) for each, phrase in classes.items()}
+    return LabelSet(
+        name=name, classes=tuple(classes), kind="single", phrases=phrases, description=description
+    )

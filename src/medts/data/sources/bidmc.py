@@ -1,8 +1,8 @@
-"""BIDMC PPG and Respiration in its official CSV layout: eight minutes each from intensive care.
+"""BIDMC PPG and Respiration (CSV layout): eight minutes each of ECG, PPG, respiration from an ICU.
 
-``bidmc_csv/bidmc_NN_Signals.csv`` holds what the monitor drew, ``_Numerics.csv`` what it counted
-once a second, ``_Breaths.csv`` breaths marked by two annotators, ``_Fix.txt`` the patient. There
-are no classes: the corpus is for pretraining on several modalities at several rates.
+``bidmc_csv/bidmc_NN_Signals.csv`` holds the monitor's curves, ``_Numerics.csv`` its counts once a
+second, ``_Breaths.csv`` breaths marked by two annotators, ``_Fix.txt`` the patient. There are no
+classes: the corpus is for pretraining on several modalities at several rates.
 
 Axes: C channels, T samples in time.
 """
@@ -16,13 +16,11 @@ from typing import ClassVar
 import numpy as np
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.montage import guess_modality
 from medts.core.records import Annotation, Fact, Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard, refuse, require_file
-from medts.data.sources.number_tables import read_numbers
-from medts.data.sources.physionet import spell_out_sex
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard
 from medts.data.sources.pieces import numbered
+from medts.data.sources.reading import read_numbers, refused, require_file, spell_out_sex
 
 CORPUS = "BIDMC"
 
@@ -46,24 +44,18 @@ _NUMERICS = {
 class Bidmc(Source):
     """BIDMC 1.0.0 (ODC-By 1.0): 53 recordings of 8 min; ECG, PPG, respiration and pressures.
 
-    Obtain it from PhysioNet; the CSV part suffices. A record is a whole recording. Streams at
-    125 Hz: ``ecg`` (mV), ``ppg`` and ``resp`` (arbitrary units) in all, ``abp`` (mmHg) and
-    ``cvp`` and the like (mmHg, modality ``other``) in some. At 1 Hz: ``hr``, ``resp-rate`` (both
-    per minute) and ``spo2`` (%). Breaths are annotations.
-
-    Persons are told apart by their MIMIC II id; each is a fold, numbered by the first recording.
-
-    It has no label set.
+    Numerics are at 1 Hz, breaths are annotations. Persons differ by their MIMIC II id;
+    each is a fold, numbered by the first recording.
     """
 
     name: ClassVar[str] = "bidmc"
     card: ClassVar[SourceCard] = SourceCard(
         title="BIDMC PPG and Respiration Dataset 1.0.0",
-        licence="Open Data Commons Attribution License 1.0",
+        licence=ODC_BY,
         citation=(
             "Pimentel et al., Toward a Robust Estimation of Respiratory Rate from Pulse "
             "Oximeters. IEEE Trans Biomed Eng 64(8), 1914-1923 (2016), doi:10.13026/C2208R; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"{PHYSIONET}"
         ),
         obtain="https://physionet.org/content/bidmc/1.0.0/",
         subjects="fewer than 53: some recordings share a patient",
@@ -95,17 +87,8 @@ class Bidmc(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """None: the corpus has no classes."""
-        return ()
-
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists every recording by number; one without readable ``_Fix.txt`` is refused.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
+        """Lists every recording by number; one without readable ``_Fix.txt`` is refused."""
         path = Path(path)
         folder = path / "bidmc_csv" if (path / "bidmc_csv").is_dir() else path
         pattern = r"bidmc_(\d\d)_\w+\.(?:csv|txt)"
@@ -116,8 +99,7 @@ class Bidmc(Source):
             try:
                 facts = _read_facts(stem.with_name(f"{stem.name}_Fix.txt"))
             except ReadError as error:
-                load = partial(refuse, error)
-                yield Entry(f"{number:02d}", f"unknown-{number:02d}", str(number), load)
+                yield refused(f"{number:02d}", f"unknown-{number:02d}", str(number), error)
                 continue
             subject_id = str(facts.pop("subject_id"))
             fold = fold_of.setdefault(subject_id, str(number))
@@ -126,11 +108,7 @@ class Bidmc(Source):
 
 
 def load_recording(stem: Path, *, subject_id: str, facts: dict[str, Fact]) -> Record:
-    """Reads signals, numerics and breaths of one recording.
-
-    Raises:
-        ReadError: If one of its files is missing or damaged, or a column is unknown.
-    """
+    """Reads signals, numerics and breaths of one recording."""
     files = {part: stem.with_name(f"{stem.name}_{part}.csv") for part in ("Signals", "Numerics")}
     signals, numerics = (read_numbers(require_file(file, corpus=CORPUS)) for file in files.values())
     for table, rate, file in zip(
@@ -188,9 +166,8 @@ def _check_times(times_s: np.ndarray | None, rate: float, file: Path) -> None:
     off = np.abs(times_s - np.arange(len(times_s)) / rate) > _ROUNDING / rate
     if off.any():
         row = int(np.argmax(off))
-        raise ReadError(
-            f"row {row + 2} is at {times_s[row]:g} s instead of {row / rate:g} s", path=file
-        )
+        problem = f"is at {times_s[row]:g} s instead of {row / rate:g} s"
+        raise ReadError(problem, path=file, field=f"row {row + 2}")
 
 
 def _read_breaths(file: Path) -> tuple[Annotation, ...]:

@@ -11,67 +11,30 @@ from pathlib import Path
 from typing import ClassVar
 
 from medts.core.labels import LabelSet
-from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.challenge_headers import Labels, list_entries
-from medts.data.sources.physionet import with_phrases
+from medts.data.ontology import with_phrases
+from medts.data.sources.base import PHYSIONET, Entry, Labels, Source, SourceCard
+from medts.data.sources.physionet import list_challenge_entries
 
-CORPUS = "Chapman-Shaoxing-Ningbo"
 
-RHYTHMS = {
-    "SB": "426177001",
-    "SR": "426783006",
-    "AFIB": "164889003",
-    "ST": "427084000",
-    "AF": "164890007",
-    "SA": "427393009",
-    "SVT": "426761007",
-    "AT": "713422000",
-    "AVNRT": "233896004",
-    "AVRT": "233897008",
-    "SAAWR": "195101003",
-}
+def _codes(text: str) -> dict[str, str]:
+    return dict(pair.split(":") for pair in text.split())
+
+
+RHYTHMS = _codes("""
+    SB:426177001 SR:426783006 AFIB:164889003 ST:427084000 AF:164890007 SA:427393009 SVT:426761007
+    AT:713422000 AVNRT:233896004 AVRT:233897008 SAAWR:195101003
+""")
 """The eleven rhythms and their SNOMED CT codes; AF is atrial flutter, SA sinus irregularity."""
 
-FINDINGS = {
-    "AQW": "164917005",
-    "UW": "164937009",
-    "SR": "426783006",
-    "WPW": "74390002",
-    "2AVB": "195042002",
-    "AT": "713422000",
-    "VB": "11157007",
-    "ARS": "47665007",
-    "STTC": "428750005",
-    "SA": "427393009",
-    "STE": "164930006",
-    "VPB": "17338001",
-    "TWO": "59931005",
-    "STTU": "164931005",
-    "ALS": "39732003",
-    "APB": "284470004",
-    "2AVB1": "54016002",
-    "PRIE": "164947007",
-    "CCR": "251199005",
-    "CR": "251198002",
-    "AF": "164890007",
-    "AVB": "233917008",
-    "QTIE": "111975006",
-    "LBBB": "164909002",
-    "VEB": "75532003",
-    "SVT": "426761007",
-    "RBBB": "59118001",
-    "1AVB": "270492004",
-    "STDD": "429622005",
-    "MI": "164865005",
-    "AFIB": "164889003",
-    "TWC": "164934002",
-    "PWC": "164912004",
-    "ERV": "428417006",
-    "RVH": "89792004",
-    "LVH": "164873001",
-    "ST": "427084000",
-    "JEB": "426995002",
-}
+FINDINGS = _codes("""
+    AQW:164917005 UW:164937009 SR:426783006 WPW:74390002 2AVB:195042002 AT:713422000 VB:11157007
+    ARS:47665007 STTC:428750005 SA:427393009 STE:164930006 VPB:17338001 TWO:59931005
+    STTU:164931005 ALS:39732003 APB:284470004 2AVB1:54016002 PRIE:164947007 CCR:251199005
+    CR:251198002 AF:164890007 AVB:233917008 QTIE:111975006 LBBB:164909002 VEB:75532003
+    SVT:426761007 RBBB:59118001 1AVB:270492004 STDD:429622005 MI:164865005 AFIB:164889003
+    TWC:164934002 PWC:164912004 ERV:428417006 RVH:89792004 LVH:164873001 ST:427084000
+    JEB:426995002
+""")
 """The 38 classes of MERL's and MELP's tables, in their order, and their SNOMED CT codes."""
 
 FOUR_RHYTHMS = {
@@ -84,18 +47,7 @@ FOUR_RHYTHMS = {
 
 
 class ChapmanShaoxing(Source):
-    """Chapman-Shaoxing-Ningbo 1.0.0 (CC BY 4.0): 45,152 ECGs, 12 leads, 10 s, 500 Hz, mV.
-
-    Obtain it from PhysioNet. Each record has its own subject; a hash of its id puts it into
-    ``train``, ``validation`` or ``test`` (60, 20, 20 %). All codes are statements.
-
-    Label sets; a record without a label of a set takes no part in it:
-
-    * ``findings``, multi-label: the 38 classes of MERL and MELP, by exact code. Their own tables
-      searched for acronyms as parts of a text, so ``VB`` held hundreds of AV blocks.
-    * ``rhythm``, multi-label: the eleven rhythms.
-    * ``rhythm-4``, one of AFIB, GSVT, SB, SR; records whose rhythms fall into one of them.
-    """
+    """Chapman-Shaoxing-Ningbo 1.0.0 (CC BY 4.0): 45,152 ECGs, 12 leads, 10 s, 500 Hz, mV."""
 
     name: ClassVar[str] = "chapman-shaoxing"
     card: ClassVar[SourceCard] = SourceCard(
@@ -106,8 +58,7 @@ class ChapmanShaoxing(Source):
             "more than 10,000 patients. Scientific Data 7, 48 (2020), "
             "doi:10.1038/s41597-020-0386-x; Zheng et al., Optimal multi-stage arrhythmia "
             "classification approach. Scientific Reports 10, 2898 (2020), "
-            "doi:10.1038/s41598-020-59821-7; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"doi:10.1038/s41598-020-59821-7; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/ecg-arrhythmia/1.0.0/",
         subjects="45,152",
@@ -129,13 +80,12 @@ class ChapmanShaoxing(Source):
             "a record without a label of a set takes no part in it",
         ),
         defects=(
-            "published label tables matched acronyms as parts of a text; labels here are "
-            "exact, so counts differ from MERL's and MELP's (VB: 3 in their test table, "
-            "not 169)",
-            "published tables drop every record with a code that the corpus's table "
-            "lacks; here only the code is left without a class",
-            "several acronyms share a code (LBBB, LBBBB, LFBBB; IDC, IVB; SAAWR, WAVN; "
-            "five kinds of MI): the recordings cannot tell them apart",
+            "published label tables matched acronyms as parts of a text; labels here are exact, "
+            "so counts differ from MERL's and MELP's (VB: 3 in their test table, not 169)",
+            "published tables drop every record with a code that the corpus's table lacks; here "
+            "only the code is left without a class",
+            "several acronyms share a code (LBBB, LBBBB, LFBBB; IDC, IVB; SAAWR, WAVN; five kinds "
+            "of MI): the recordings do not distinguish them",
             "STE is coded as an abnormal ST interval (164930006), STTU as ST elevation "
             "(164931005); classes keep the acronyms of the corpus",
             "some headers are broken: such recordings are quarantined",
@@ -143,24 +93,17 @@ class ChapmanShaoxing(Source):
         ),
         is_public=True,
     )
-
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Findings, rhythms, and the four groups of rhythms."""
-        sets = (
-            LabelSet(name=f"{self.name}/findings", classes=tuple(FINDINGS), kind="multi"),
-            LabelSet(name=f"{self.name}/rhythm", classes=tuple(RHYTHMS), kind="multi"),
-            LabelSet(name=f"{self.name}/rhythm-4", classes=tuple(FOUR_RHYTHMS), kind="single"),
-        )
-        return tuple(with_phrases(each) for each in sets)
+    label_sets = (
+        with_phrases(LabelSet(name=f"{name}/findings", classes=tuple(FINDINGS), kind="multi")),
+        with_phrases(LabelSet(name=f"{name}/rhythm", classes=tuple(RHYTHMS), kind="multi")),
+        with_phrases(LabelSet(name=f"{name}/rhythm-4", classes=tuple(FOUR_RHYTHMS), kind="single")),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists every recording, by id.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
-        return list_entries(Path(path), corpus=CORPUS, name=self.name, labels_of=labels_of)
+        """Lists every recording, by id."""
+        return list_challenge_entries(
+            Path(path), corpus="Chapman-Shaoxing-Ningbo", name=self.name, labels_of=labels_of
+        )
 
 
 def labels_of(codes: tuple[str, ...]) -> Labels:

@@ -1,8 +1,7 @@
-"""CPSC 2018 as the PhysioNet challenges of 2020 and 2021 distribute it: 12-lead ECGs, nine classes.
+"""CPSC 2018 (PhysioNet/CinC 2020 and 2021): 6,877 12-lead ECGs, SNOMED CT codes, nine classes.
 
-`cpsc_2018/` holds 6,877 recordings, flat in the first versions and in folders ``g1`` to ``g7`` in
-later ones; both are read. The unused part of the same collection (``cpsc_2018_extra``) has other
-classes and is left out.
+`cpsc_2018/` is flat in the first versions and has folders ``g1`` to ``g7`` in later ones. The
+unused part of the collection (``cpsc_2018_extra``) has other classes and is left out.
 """
 
 from collections.abc import Iterator
@@ -10,11 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from medts.core.labels import LabelSet
-from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.challenge_headers import Labels, list_entries
-from medts.data.sources.physionet import with_phrases
-
-CORPUS = "CPSC 2018"
+from medts.data.ontology import with_phrases
+from medts.data.sources.base import PHYSIONET, Entry, Labels, Source, SourceCard
+from medts.data.sources.physionet import list_challenge_entries
 
 CODES = {
     "Normal": ("426783006",),
@@ -31,15 +28,7 @@ CODES = {
 
 
 class Cpsc2018(Source):
-    """CPSC 2018 (CC BY 4.0): 6,877 ECGs, 12 leads, 6 to 60 s, 500 Hz, mV.
-
-    Obtain it from PhysioNet, as a part of the challenges of 2020 or 2021. Persons are unknown, so
-    each record stands for its own subject; a hash of its id puts it into ``train``, ``validation``
-    or ``test`` (60, 20, 20 %). The test set of the challenge in China was never published.
-
-    Label set ``rhythm-or-finding``, multi-label, nine classes; a record without one of their codes
-    takes no part.
-    """
+    """CPSC 2018 (CC BY 4.0): 6,877 ECGs, 12 leads, 6 to 60 s, 500 Hz, mV; folds by hash."""
 
     name: ClassVar[str] = "cpsc-2018"
     card: ClassVar[SourceCard] = SourceCard(
@@ -50,8 +39,7 @@ class Cpsc2018(Source):
             "electrocardiogram rhythm and morphology abnormality detection. Journal of Medical "
             "Imaging and Health Informatics 8(7), 1368-1373 (2018), doi:10.1166/jmihi.2018.2442; "
             "Reyna et al., Will two do? Computing in Cardiology 48 (2021), "
-            "doi:10.23919/CinC53138.2021.9662687; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"doi:10.23919/CinC53138.2021.9662687; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/challenge-2021/1.0.3/ (training/cpsc_2018)",
         subjects="unknown",
@@ -76,20 +64,17 @@ class Cpsc2018(Source):
         ),
         is_public=True,
     )
-
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The nine classes of the challenge."""
-        bare = LabelSet(name=f"{self.name}/rhythm-or-finding", classes=tuple(CODES), kind="multi")
-        return (with_phrases(bare),)
+    label_sets = (
+        with_phrases(
+            LabelSet(name="cpsc-2018/rhythm-or-finding", classes=tuple(CODES), kind="multi")
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists every recording, by id.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
-        return list_entries(Path(path), corpus=CORPUS, name=self.name, labels_of=labels_of)
+        """Lists every recording, by id."""
+        return list_challenge_entries(
+            Path(path), corpus="CPSC 2018", name=self.name, labels_of=labels_of
+        )
 
 
 def labels_of(codes: tuple[str, ...]) -> Labels:

@@ -1,22 +1,21 @@
-"""EEG during mental arithmetic (EEGMAT) in its official layout: at rest, and while subtracting.
+"""EEGMAT: EEG and ECG during mental arithmetic and at rest.
 
 ``SubjectNN_1.edf`` holds three minutes at rest, ``SubjectNN_2.edf`` one minute of serial
-subtraction. A record is four seconds of one of them, with two streams that a model may read as
-they are or as five scalp regions and an ECG (`medts.core.montage.SCALP_REGIONS`).
+subtraction. A model may read the two streams as they are, or as five scalp regions and an ECG
+(`medts.core.montage.SCALP_REGIONS`).
 """
 
-import csv
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.records import Fact
-from medts.data.sources.base import Entry, Source, SourceCard, require_file
-from medts.data.sources.pieces import Bout, list_pieces, numbered, single
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered
+from medts.data.sources.reading import read_file, read_rows, require_file, spell_out_sex
 
 PIECE_S = 4.0
 """Length of a record, seconds: 46 at rest and 16 of arithmetic from most subjects."""
@@ -24,29 +23,22 @@ PIECE_S = 4.0
 TASKS = {"rest": "resting with eyes closed", "arithmetic": "doing mental arithmetic"}
 _TASK_OF = {1: "rest", 2: "arithmetic"}
 
-_SEX = {"F": "female", "M": "male"}
 _COLUMNS = ("Subject", "Age", "Gender", "Number of subtractions", "Count quality")
 
 
 class Eegmat(Source):
-    """EEGMAT 1.0.0 (ODC-By 1.0): 36 subjects, 19 EEG channels in µV, one ECG in mV, 500 Hz.
+    """EEGMAT 1.0.0 (ODC-By 1.0): 36 subjects, 19 EEG channels in µV, one ECG in mV, 500 Hz; 4 s.
 
-    Obtain it from PhysioNet. A record is four seconds, so a label is the label of four seconds.
-    Streams ``eeg`` (and in it the derivation A2-A1) and ``ecg``. Every subject is a fold: ``1``
-    is Subject00, ``36`` is Subject35.
-
-    Label set ``task``, one of two: ``rest`` or ``arithmetic``. There is three times as much rest;
-    balance the classes when training.
+    Every subject is a fold: ``1`` is Subject00, ``36`` is Subject35.
     """
 
     name: ClassVar[str] = "eegmat"
     card: ClassVar[SourceCard] = SourceCard(
         title="EEG During Mental Arithmetic Tasks 1.0.0",
-        licence="Open Data Commons Attribution License 1.0",
+        licence=ODC_BY,
         citation=(
             "Zyma et al., Electroencephalograms during Mental Arithmetic Task Performance. "
-            "Data 4(1), 14 (2019), doi:10.3390/data4010014; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"Data 4(1), 14 (2019), doi:10.3390/data4010014; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/eegmat/1.0.0/",
         subjects="36",
@@ -75,11 +67,13 @@ class Eegmat(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Rest or task."""
-        asked = "Whether somebody rests or calculates during four seconds of EEG and ECG."
-        return (single(f"{self.name}/task", TASKS, asked),)
+    label_sets = (
+        single(
+            "eegmat/task",
+            TASKS,
+            "Whether somebody rests or calculates during four seconds of EEG and ECG.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists four-second pieces of every file, by subject; an unreadable file is one entry.
@@ -90,13 +84,12 @@ class Eegmat(Source):
         path = Path(path)
         files = path.glob("Subject*.edf")
         subjects = numbered(files, r"Subject(\d\d)_[12]\.edf", folder=path, corpus="EEGMAT")
-        facts = _read_facts(require_file(path / "subject-info.csv", corpus="EEGMAT"))
-        read_file.cache_clear()  # the files may have changed since they were last read
+        facts = _read_facts(path / "subject-info.csv")
         for subject in subjects:
             for part in _TASK_OF:
                 file = path / f"Subject{subject:02d}_{part}.edf"
                 yield from list_pieces(
-                    partial(read_file, file, part, tuple(facts.get(subject, {}).items())),
+                    partial(read_task, file, part, tuple(facts.get(subject, {}).items())),
                     name=file.stem,
                     subject_id=f"{subject:02d}",
                     fold=str(subject + 1),
@@ -104,16 +97,10 @@ class Eegmat(Source):
                 )
 
 
-@lru_cache(maxsize=1)
-def read_file(file: Path, part: int, facts: tuple[tuple[str, Fact], ...]) -> tuple[Bout, ...]:
-    """Reads one file, which is one bout.
-
-    Raises:
-        ReadError: If it is missing or damaged, or holds no EEG.
-    """
-    from medts.formats import read  # its readers load slowly, and naming a source needs none
-
-    record = read(require_file(file, corpus="EEGMAT"))
+@keep_last
+def read_task(file: Path, part: int, facts: tuple[tuple[str, Fact], ...]) -> tuple[Bout, ...]:
+    """Reads one file, which is one bout."""
+    record = read_file(require_file(file, corpus="EEGMAT"))
     if "eeg" not in record.streams:
         raise ReadError("holds no EEG", path=file)
     record = replace(record, annotations=(), facts={**dict(facts), "recording": file.stem})
@@ -122,21 +109,16 @@ def read_file(file: Path, part: int, facts: tuple[tuple[str, Fact], ...]) -> tup
 
 def _read_facts(table: Path) -> dict[int, dict[str, Fact]]:
     """Returns age, sex and how well each subject counted, by number."""
-    with table.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ReadError(f"no column {', '.join(missing)}", path=table)
     found: dict[int, dict[str, Fact]] = {}
-    for row in rows:
+    for row in read_rows(table, _COLUMNS, corpus="EEGMAT"):
         try:
-            found[int(row["Subject"].removeprefix("Subject"))] = {
+            facts: dict[str, Fact] = {
                 "age": int(row["Age"]),
-                "sex": _SEX.get(row["Gender"].strip()),
+                "sex": row["Gender"].strip() or None,
                 "n_subtractions": float(row["Number of subtractions"]),
                 "counts_well": row["Count quality"].strip() == "1",
             }
+            found[int(row["Subject"].removeprefix("Subject"))] = spell_out_sex(facts)
         except ValueError as error:
             raise ReadError(str(error), path=table, field=row["Subject"]) from error
     return found

@@ -1,4 +1,4 @@
-"""LUDB in its official layout: 12-lead ECGs with the waves of every lead marked by cardiologists.
+"""LUDB: 12-lead ECGs with P, QRS and T delineated in every lead by cardiologists.
 
 `data/N.hea` and `data/N.dat` hold a recording, `data/N.i` … `data/N.v6` the waves of one lead
 each, `ludb.csv` the findings. Of every P wave, QRS complex and T wave the peak becomes an
@@ -6,7 +6,6 @@ annotation of kind ``peak``; where exactly one peak lies between an onset and an
 become one of kind ``wave`` with its duration.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,10 +16,17 @@ from typing import ClassVar
 from medts.core.errors import ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Fact, Record, Statement
-from medts.data.sources.base import Entry, Source, SourceCard, refuse, require_file
-from medts.data.sources.physionet import hashed_fold, list_headers, spell_out_sex, with_phrases
-
-SYSTEM = "ludb"
+from medts.data.ontology import with_phrases
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Labels, Source, SourceCard, single
+from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import (
+    hashed_fold,
+    read_file,
+    read_rows,
+    refused,
+    require_file,
+    spell_out_sex,
+)
 
 RHYTHMS = (
     "Sinus rhythm",
@@ -81,32 +87,22 @@ _WAVES = {"p": "P", "N": "QRS", "t": "T"}
 
 _OLDEST = ">89"
 
-Labels = tuple[str, ...] | None
-
 
 class Ludb(Source):
     """LUDB 1.0.1 (ODC-By 1.0): 200 ECGs of 200 subjects, 12 leads, 10 s, 500 Hz, mV.
 
-    Obtain it from PhysioNet. Each record has its own subject; a hash of its id puts it into
-    ``train``, ``validation`` or ``test`` (60, 20, 20 %). All findings, with their places in the
-    heart, are statements; the electric axis is a fact.
-
-    Label sets, both multi-label, in which every record takes part:
-
-    * ``rhythm``: eight rhythms; a wandering pacemaker stands beside a sinus rhythm.
-    * ``diagnoses``: 26 findings without rhythm and axis, brought together over walls, origins
-      and morphologies; a record may have none of them.
+    All findings, with their places in the heart, are statements; the electric axis is a fact.
+    Every record takes part in both label sets; of diagnoses it may have none.
     """
 
     name: ClassVar[str] = "ludb"
     card: ClassVar[SourceCard] = SourceCard(
         title="Lobachevsky University Electrocardiography Database (LUDB) 1.0.1",
-        licence="Open Data Commons Attribution License 1.0",
+        licence=ODC_BY,
         citation=(
             "Kalyakulina et al., LUDB: A New Open-Access Validation Tool for Electrocardiogram "
             "Delineation Algorithms. IEEE Access 8, 186181-186190 (2020), "
-            "doi:10.1109/ACCESS.2020.3029211; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"doi:10.1109/ACCESS.2020.3029211; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/ludb/1.0.1/",
         subjects="200",
@@ -129,9 +125,9 @@ class Ludb(Source):
         ),
         defects=(
             "the first and last beats of a record are often not annotated",
-            "some waves lack a bound, or have it on the wrong side of their peak: only "
-            "their peaks are kept",
-            "peaks number 58,423, six fewer than the documentation says",
+            "some waves lack a bound, or have it on the wrong side of their peak: only their "
+            "peaks are kept",
+            "peaks number 58,423, six fewer than in the documentation",
             "age above 89 is hidden in ludb.csv; it is kept as 90 with the fact age_is_capped",
             "findings are in capitals and small letters at random and 'intraventricular' "
             "is misspelt; classes are spelt as in the documentation",
@@ -139,18 +135,10 @@ class Ludb(Source):
         ),
         is_public=True,
     )
-
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Rhythms and diagnoses."""
-        rhythm = LabelSet(name=f"{self.name}/rhythm", classes=RHYTHMS, kind="multi")
-        diagnoses = LabelSet(
-            name=f"{self.name}/diagnoses",
-            classes=tuple(DIAGNOSES),
-            kind="multi",
-            phrases={name: (phrase,) for name, phrase in DIAGNOSES.items()},
-        )
-        return with_phrases(rhythm), diagnoses
+    label_sets = (
+        with_phrases(LabelSet(name="ludb/rhythm", classes=RHYTHMS, kind="multi")),
+        single("ludb/diagnoses", DIAGNOSES).but(kind="multi"),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists every row of ``ludb.csv`` and every recording, by number.
@@ -159,8 +147,12 @@ class Ludb(Source):
             ReadError: If the table, one of its columns or all recordings are missing.
         """
         path = Path(path)
-        table = require_file(path / "ludb.csv", corpus="LUDB")
-        rows = _read_rows(table)
+        table = path / "ludb.csv"
+        cells = read_rows(table, ("ID", "Age", _AXIS, *_COLUMNS), corpus="LUDB")
+        rows = {row["ID"].strip(): row for row in cells}
+        if len(rows) < len(cells):
+            remedy = "Keep one of the rows"
+            raise ReadError("an ID occurs twice", path=table, field="ID", remedy=remedy)
         headers = list_headers(path, "data/*.hea", corpus="LUDB")
         names = {*rows, *(header.stem for header in headers)}
         return (
@@ -177,33 +169,27 @@ def _entry(name: str, row: dict[str, str] | None, table: Path) -> Entry:
         found = {column: _values(row, column) for column in _COLUMNS}
         labels = _labels(found, table, name)
     except ReadError as error:
-        return Entry(name, name, fold, partial(refuse, error))
+        return refused(name, name, fold, error)
     facts: dict[str, Fact] = {"age_is_capped": row["Age"].strip() == _OLDEST}
     for axis in _values(row, _AXIS):
         facts["heart_axis"] = axis.removeprefix(f"{_AXIS}: ")
-    coded = tuple(Statement(each, SYSTEM) for values in found.values() for each in values)
+    coded = tuple(Statement(each, "ludb") for values in found.values() for each in values)
     load = partial(load_recording, header, coded=coded, facts=facts)
     return Entry(name, name, fold, load, labels)
 
 
 def load_recording(header: Path, *, coded: tuple[Statement, ...], facts: dict[str, Fact]) -> Record:
-    """Reads a recording with the waves of all its leads.
-
-    Raises:
-        ReadError: If the recording or the annotation of a lead is missing or damaged.
-    """
-    from medts.formats import read  # its readers load slowly, and listing needs none of them
+    """Reads a recording with the waves of all its leads."""
     from medts.formats.wfdb_annotations import read_annotations
 
-    record = read(header)
+    record = read_file(header)
     found: list[Annotation] = []
     for stream in record.streams.values():
         for lead in stream.channels:
-            require_file(header.with_suffix(f".{lead.lower()}"), corpus="LUDB")
-            marks = read_annotations(
-                header.with_suffix(""), stream.sampling_rate, stream.duration_s, lead.lower()
-            )
-            found += waves(marks, lead)
+            suffix = lead.lower()
+            require_file(header.with_suffix(f".{suffix}"), corpus="LUDB")
+            bare, rate = header.with_suffix(""), stream.sampling_rate
+            found += waves(read_annotations(bare, rate, stream.duration_s, suffix), lead)
     return replace(
         record,
         subject_id=record.record_id,
@@ -232,7 +218,7 @@ def waves(marks: Sequence[Annotation], lead: str) -> list[Annotation]:
     return found
 
 
-def _labels(found: dict[str, tuple[str, ...]], table: Path, name: str) -> dict[str, Labels]:
+def _labels(found: dict[str, tuple[str, ...]], table: Path, name: str) -> Labels:
     """Sorts the findings of a record into the two label sets, in the order of classes."""
     held: set[str] = set()
     for column, values in found.items():
@@ -242,9 +228,8 @@ def _labels(found: dict[str, tuple[str, ...]], table: Path, name: str) -> dict[s
             known = _PACING if column == _PACING else _CLASSES.get(spelt, _CLASSES.get(stem))
             if known is None:
                 fault = unknown_name("finding", value, (*RHYTHMS, *DIAGNOSES))
-                raise ReadError(
-                    fault.problem, path=table, field=f"ID {name}, {column}", remedy=fault.remedy
-                )
+                field = f"ID {name}, {column}"
+                raise ReadError(fault.problem, path=table, field=field, remedy=fault.remedy)
             held.add(known)
     return {
         "rhythm": tuple(each for each in RHYTHMS if each in held),
@@ -255,24 +240,3 @@ def _labels(found: dict[str, tuple[str, ...]], table: Path, name: str) -> dict[s
 def _values(row: dict[str, str], column: str) -> tuple[str, ...]:
     """Splits a cell, which has one finding per line."""
     return tuple(line.strip() for line in row[column].splitlines() if line.strip())
-
-
-def _read_rows(table: Path) -> dict[str, dict[str, str]]:
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            cells = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(f"not a CSV table in UTF-8: {error}", path=table) from error
-    columns = ("ID", "Age", _AXIS, *_COLUMNS)
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
-    if missing:
-        raise ReadError(
-            f"no column {', '.join(map(repr, missing))}",
-            path=table,
-            remedy="Use the table of the official LUDB distribution",
-        )
-    rows = {row["ID"].strip(): row for row in cells}
-    if len(rows) < len(cells):
-        raise ReadError("an ID occurs twice", path=table, field="ID", remedy="Keep one of the rows")
-    return rows

@@ -1,11 +1,11 @@
-"""MIMIC-IV-ECG in its official layout: 12-lead ECGs with the machine's statements as reports.
+"""MIMIC-IV-ECG: 12-lead ECGs with the machine's statements as reports, for learning from reports.
 
-`record_list.csv` says where each recording is, `machine_measurements.csv` what the cart wrote:
-up to eighteen statements, intervals and axes. Statements are joined as MERL and MELP join them.
-The cardiologists' reports are a part of MIMIC-IV-Note and are not read here.
+`record_list.csv` gives the path of each recording, `machine_measurements.csv` what the cart wrote:
+up to eighteen statements, intervals and axes. Statements are joined as MERL and MELP join them;
+their limit of four words is `medts.core.reports.ReportSettings.min_words`. The cardiologists'
+reports are a part of MIMIC-IV-Note and are not read here.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,26 +16,21 @@ from typing import ClassVar
 import numpy as np
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.records import Fact, Record
-from medts.data.sources.base import Entry, Source, SourceCard, refuse, require_file
-from medts.data.sources.challenge_headers import in_standard_order
-from medts.data.sources.physionet import hashed_fold
+from medts.data.sources.base import PHYSIONET, Entry, Source, SourceCard
+from medts.data.sources.physionet import in_standard_order
+from medts.data.sources.reading import hashed_fold, read_file, read_rows, refused
 
 CORPUS = "MIMIC-IV-ECG"
 
 STATEMENTS = tuple(f"report_{number}" for number in range(18))
 _MEASURED = {
-    "rr_interval": "rr_interval_ms",
-    "p_onset": "p_onset_ms",
-    "p_end": "p_end_ms",
-    "qrs_onset": "qrs_onset_ms",
-    "qrs_end": "qrs_end_ms",
-    "t_end": "t_end_ms",
-    "p_axis": "p_axis_deg",
-    "qrs_axis": "qrs_axis_deg",
-    "t_axis": "t_axis_deg",
+    **{f"{name}_ms": name for name in ("rr_interval", "p_onset", "p_end", "qrs_onset")},
+    **{f"{name}_ms": name for name in ("qrs_end", "t_end")},
+    **{f"{name}_deg": name for name in ("p_axis", "qrs_axis", "t_axis")},
 }
+"""Facts, and the columns that hold them."""
+
 _NOT_MEASURED = 29999
 
 _FOLD_ENDS = {"train": 0.96, "validation": 0.98, "test": 1.0}
@@ -44,12 +39,7 @@ _FOLD_ENDS = {"train": 0.96, "validation": 0.98, "test": 1.0}
 class MimicIvEcg(Source):
     """MIMIC-IV-ECG 1.0 (ODbL 1.0): 800,035 ECGs of 161,352 subjects, 12 leads, 10 s, 500 Hz, mV.
 
-    Obtain it from PhysioNet. It is made for learning from reports and has no labels. A hash of the
-    subject puts all of a person's records into ``train``, ``validation`` or ``test`` (96, 2, 2 %).
-
-    The report is what the machine said: its statements in lower case, joined with full stops.
-    Reports of fewer than four words, which MERL and MELP leave out, are kept; leave them out with
-    `medts.core.reports.ReportSettings.min_words`.
+    It has no labels. A hash of the subject gives the fold (96, 2, 2 %).
     """
 
     name: ClassVar[str] = "mimic-iv-ecg"
@@ -58,8 +48,7 @@ class MimicIvEcg(Source):
         licence="Open Data Commons Open Database License 1.0",
         citation=(
             "Gow et al., MIMIC-IV-ECG: Diagnostic Electrocardiogram Matched Subset 1.0. PhysioNet "
-            "(2023), doi:10.13026/4nqg-sb35; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"(2023), doi:10.13026/4nqg-sb35; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/mimic-iv-ecg/1.0/",
         subjects="161,352",
@@ -94,11 +83,6 @@ class MimicIvEcg(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """None: the corpus has reports, not labels."""
-        return ()
-
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists every row of ``record_list.csv``, in its order; a part of the corpus may be absent.
 
@@ -106,17 +90,15 @@ class MimicIvEcg(Source):
             ReadError: If a table or one of its columns is missing.
         """
         path = Path(path)
-        records = require_file(path / "record_list.csv", corpus=CORPUS)
-        measurements = require_file(path / "machine_measurements.csv", corpus=CORPUS)
-        found = {
-            row["study_id"]: row
-            for row in _read(measurements, ("subject_id", "study_id", *STATEMENTS))
-        }
-        return _entries(path, _read(records, ("subject_id", "study_id", "path")), found)
+        columns = ("subject_id", "study_id")
+        listed = read_rows(path / "record_list.csv", (*columns, "path"), corpus=CORPUS)
+        table = path / "machine_measurements.csv"
+        measured = read_rows(table, (*columns, *STATEMENTS), corpus=CORPUS)
+        return _entries(path, listed, {row["study_id"]: row for row in measured})
 
 
 def join_statements(statements: Sequence[str]) -> str:
-    """Joins what the machine said into one report, as MERL and MELP do; empty where it is silent.
+    """Joins the machine's statements into one report, as MERL and MELP do; empty if there are none.
 
     Departures: a statement that ends in a full stop gets no second one, and runs of blanks that
     removed marks leave behind are closed.
@@ -124,40 +106,29 @@ def join_statements(statements: Sequence[str]) -> str:
     >>> join_statements(["Sinus rhythm", "", "*** Abnormal EKG ***", "Possible infarct."])
     'sinus rhythm. abnormal ecg. possible infarct.'
     """
-    said = []
+    found = []
     for statement in statements:
         text = re.sub(r"\bEKG\b", "ECG", statement, flags=re.IGNORECASE)
         text = re.sub(r"\*{3}|=-|=", " ", text)
         text = " ".join(text.split()).strip(". ").lower()
         if text and text != "nan":
-            said.append(text)
-    return ". ".join(said) + "." if said else ""
+            found.append(text)
+    return ". ".join(found) + "." if found else ""
 
 
 def load_recording(
     header: Path, *, record_id: str, subject_id: str, report: str | None, facts: dict[str, Fact]
 ) -> Record:
-    """Reads a recording, its leads in the standard order, and adds what the tables say.
-
-    Raises:
-        ReadError: If it cannot be read, or holds no signal.
-    """
-    from medts.formats import read  # its readers load slowly, and listing needs none of them
-
-    record = in_standard_order(read(header))
+    """Reads a recording, leads in the standard order, and adds report and facts of the tables."""
+    record = in_standard_order(read_file(header))
     if not any(np.nan_to_num(stream.signal).any() for stream in record.streams.values()):
         raise ReadError("every sample is zero or missing", path=header)
-    return replace(
-        record,
-        record_id=record_id,
-        subject_id=subject_id,
-        report=report,
-        facts={**record.facts, **facts},
-    )
+    facts = {**record.facts, **facts}
+    return replace(record, record_id=record_id, subject_id=subject_id, report=report, facts=facts)
 
 
 def _entries(
-    path: Path, rows: Iterator[dict[str, str]], measured: Mapping[str, dict[str, str]]
+    path: Path, rows: list[dict[str, str]], measured: Mapping[str, dict[str, str]]
 ) -> Iterator[Entry]:
     seen: set[str] = set()
     for row in rows:
@@ -165,34 +136,30 @@ def _entries(
         record_id = f"{subject_id}_{study_id}"
         fold = hashed_fold("mimic-iv-ecg", subject_id, _FOLD_ENDS)
         header = path / f"{row['path'].strip()}.hea"
-        said = measured.get(study_id)
-        problem = None
+        found = measured.get(study_id)
+        fault = None
         if record_id in seen:
-            problem = ReadError(
-                f"{record_id} is listed twice", path=path / "record_list.csv", field="study_id"
-            )
+            problem = f"{record_id} is listed twice"
+            fault = ReadError(problem, path=path / "record_list.csv", field="study_id")
             record_id = f"{record_id} (again)"
-        elif said is not None and said["subject_id"].strip() != subject_id:
-            problem = ReadError(
-                f"study {study_id} belongs to {subject_id} in record_list.csv",
-                path=path / "machine_measurements.csv",
-                field="subject_id",
-            )
+        elif found is not None and found["subject_id"].strip() != subject_id:
+            problem = f"study {study_id} belongs to {subject_id} in record_list.csv"
+            table = path / "machine_measurements.csv"
+            fault = ReadError(problem, path=table, field="subject_id")
         elif not header.is_file():
-            problem = ReadError("no such recording", path=header, remedy="Download it as well")
+            fault = ReadError("no such recording", path=header, remedy="Download it as well")
         seen.add(record_id)
-        if problem is not None:
-            yield Entry(record_id, subject_id, fold, partial(refuse, problem))
+        if fault is not None:
+            yield refused(record_id, subject_id, fold, fault)
             continue
+        report = join_statements([found[name] for name in STATEMENTS]) if found else ""
         load = partial(
             load_recording,
             header,
             record_id=record_id,
             subject_id=subject_id,
-            report=join_statements([said[name] or "" for name in STATEMENTS]) or None
-            if said
-            else None,
-            facts=_facts(said or {}),
+            report=report or None,
+            facts=_facts(found or {}),
         )
         yield Entry(record_id, subject_id, fold, load)
 
@@ -201,24 +168,8 @@ def _facts(row: Mapping[str, str]) -> dict[str, Fact]:
     facts: dict[str, Fact] = {
         name: row[name].strip() for name in ("bandwidth", "filtering") if row.get(name)
     }
-    for column, name in _MEASURED.items():
-        text = (row.get(column) or "").strip()
+    for name, column in _MEASURED.items():
+        text = row.get(column, "").strip()
         if re.fullmatch(r"-?\d+(\.0)?", text) and abs(int(float(text))) != _NOT_MEASURED:
             facts[name] = int(float(text))
     return facts
-
-
-def _read(table: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yields the rows of a table that has certain columns."""
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ReadError(f"no column {', '.join(missing)}", path=table, field="header")
-            for number, row in enumerate(reader, start=2):
-                if None in row.values():
-                    raise ReadError("the row has too few cells", path=table, field=f"row {number}")
-                yield row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(f"not a CSV table in UTF-8: {error}", path=table) from error

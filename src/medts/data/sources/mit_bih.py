@@ -1,10 +1,9 @@
-"""The MIT-BIH Arrhythmia Database in its official layout: as windows with rhythms, and as beats.
+"""MIT-BIH Arrhythmia Database, DS1/DS2 (inter-patient) split: windows with rhythms, and beats.
 
 A recording lasts half an hour and its labels hold for parts of it, so each part becomes an entry:
 `MitBih` lists consecutive windows of ten seconds, `MitBihBeats` one short piece around every
-annotated beat. Both share subjects, folds and reading. Listing reads every recording once, for
-where the parts lie is only known from the annotations; entries of one recording are neighbours,
-and the last recording read is kept, so that ingest reads it only once more.
+annotated beat. Listing reads every recording once, since only the annotations have the places;
+entries of one recording are neighbours, so that ingest reads it only once more.
 
 Axes: C channels, T samples in time.
 """
@@ -12,7 +11,7 @@ Axes: C channels, T samples in time.
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,8 +20,11 @@ import numpy as np
 from medts.core.errors import ReadError, unknown_name
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Fact, Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard, refuse
-from medts.data.sources.physionet import list_headers, spell_out_sex, with_phrases
+from medts.data.ontology import with_phrases
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Labels, Source, SourceCard
+from medts.data.sources.physionet import list_headers
+from medts.data.sources.pieces import keep_last
+from medts.data.sources.reading import read_file, refused, spell_out_sex
 
 CORPUS = "MIT-BIH Arrhythmia Database"
 RATE = 360
@@ -86,11 +88,10 @@ _DEFECTS = (
 def _card(records: str, *defects: str, notes: tuple[str, ...]) -> SourceCard:
     return SourceCard(
         title=f"{CORPUS} 1.0.0",
-        licence="Open Data Commons Attribution License 1.0",
+        licence=ODC_BY,
         citation=(
             "Moody, Mark, The impact of the MIT-BIH Arrhythmia Database. IEEE Eng Med Biol "
-            "20(3), 45-50 (2001), doi:10.13026/C2F305; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"20(3), 45-50 (2001), doi:10.13026/C2F305; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/mitdb/1.0.0/",
         subjects="47",
@@ -110,13 +111,8 @@ def _card(records: str, *defects: str, notes: tuple[str, ...]) -> SourceCard:
 class MitBih(Source):
     """MIT-BIH (ODC-By 1.0) as windows of 10 s: 48 recordings of 47 subjects, 2 leads, 360 Hz, mV.
 
-    Obtain it from PhysioNet. Folds: ``train`` is DS1 without `VALIDATION`, ``validation`` that
-    part, ``test`` is DS2; for 201 and the paced recordings see the card. Beats, rhythms and marks
-    of quality are annotations of the window they fall into.
-
-    Label set ``rhythm``, one of 15: the rhythm that holds during the whole window. A window in
-    which it changes takes no part, so rhythms of a few seconds, such as most runs of ``VT``, are
-    seldom a label.
+    The label is the rhythm that holds during the whole window. A window in which it changes takes
+    no part, so rhythms of a few seconds, such as most runs of ``VT``, are seldom a label.
     """
 
     name: ClassVar[str] = "mit-bih"
@@ -128,31 +124,18 @@ class MitBih(Source):
             "`rhythm` is what holds during the whole window; one in which it changes is left out",
         ),
     )
-
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The rhythms."""
-        bare = LabelSet(name=f"{self.name}/rhythm", classes=RHYTHMS, kind="single")
-        return (with_phrases(bare),)
+    label_sets = (with_phrases(LabelSet(name="mit-bih/rhythm", classes=RHYTHMS, kind="single")),)
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists the windows of every recording in turn; an unreadable recording is one entry.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
+        """Lists the windows of every recording in turn; an unreadable recording is one entry."""
         return _entries(list_headers(Path(path), "*.hea", corpus=CORPUS), _windows)
 
 
 class MitBihBeats(Source):
-    """MIT-BIH (ODC-By 1.0) as some 110,000 beats of 47 subjects: 300 samples, 2 leads, 360 Hz, mV.
+    """MIT-BIH (ODC-By 1.0) as some 110,000 beats, 5 AAMI classes: 300 samples, 2 leads, 360 Hz, mV.
 
-    The R peak is sample 100. Where a piece reaches past either end of the recording its samples
-    are NaN. Source, folds and annotations are those of `MitBih`.
-
-    Label set ``aami``, one of five: N, S, V, F, Q after ANSI/AAMI EC57, see `AAMI_OF`. What makes
-    a beat supraventricular is often only that it comes early, which so short a piece can hardly
-    show.
+    The R peak is sample 100; past either end of the recording samples are NaN. What makes a beat
+    supraventricular is often only that it comes early, which so short a piece can hardly show.
     """
 
     name: ClassVar[str] = "mit-bih-beats"
@@ -165,23 +148,17 @@ class MitBihBeats(Source):
             "only that it comes early, which so short a piece can hardly show",
         ),
     )
-
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The classes of beats."""
-        classes = tuple(_AAMI_PHRASES)
-        return (
-            LabelSet(
-                name=f"{self.name}/aami", classes=classes, kind="single", phrases=_AAMI_PHRASES
-            ),
-        )
+    label_sets = (
+        LabelSet(
+            name="mit-bih-beats/aami",
+            classes=tuple(_AAMI_PHRASES),
+            kind="single",
+            phrases=_AAMI_PHRASES,
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists the beats of every recording in turn; an unreadable recording is one entry.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
+        """Lists the beats of every recording in turn; an unreadable recording is one entry."""
         return _entries(list_headers(Path(path), "*.hea", corpus=CORPUS), _beats)
 
 
@@ -196,35 +173,20 @@ class Recording:
     facts: dict[str, Fact]
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Where a piece of a recording lies, in samples, and its labels."""
-
-    start: int
-    n_samples: int
-    labels: dict[str, tuple[str, ...] | None]
-
-
-@lru_cache(maxsize=1)
+@keep_last
 def read_recording(header: Path) -> Recording:
-    """Reads one recording; the last one is kept.
-
-    Raises:
-        ReadError: If it cannot be read, is at another rate, or has no rhythm annotated.
-    """
-    from medts.formats import read  # its readers load slowly, and naming a source needs none
-
-    record = read(header)
+    """Reads one recording; the last one is kept."""
+    record = read_file(header)
     stream = record.streams.get("ecg")
     if stream is None or stream.sampling_rate != RATE:
         raise ReadError(f"holds no ECG at {RATE} Hz", path=header)
     rhythms = [each for each in record.annotations if each.kind == "rhythm"]
+    table = header.with_suffix(".atr")
     if not rhythms:
-        raise ReadError("no rhythm is annotated", path=header.with_suffix(".atr"))
-    stranger = next((each.label for each in rhythms if each.label not in RHYTHMS), None)
-    if stranger is not None:
+        raise ReadError("no rhythm is annotated", path=table)
+    if stranger := next((each.label for each in rhythms if each.label not in RHYTHMS), None):
         fault = unknown_name("rhythm", stranger, RHYTHMS)
-        raise ReadError(fault.problem, path=header.with_suffix(".atr"), remedy=fault.remedy)
+        raise ReadError(fault.problem, path=table, remedy=fault.remedy)
     first = rhythms[0]
     rhythms[0] = replace(first, time_s=0.0, duration_s=first.time_s + first.duration_s)
     marks = [each for each in record.annotations if each.kind != "rhythm"]
@@ -244,11 +206,7 @@ def _time_of(annotation: Annotation) -> float:
 def load_piece(
     header: Path, *, record_id: str, subject_id: str, start: int, n_samples: int
 ) -> Record:
-    """Cuts a piece out of a recording, with its annotations in seconds from its own start.
-
-    Raises:
-        ReadError: If the recording cannot be read.
-    """
+    """Cuts a piece out of a recording, with its annotations in seconds from its own start."""
     recording = read_recording(header)
     whole, stop = recording.stream, start + n_samples
     low, high = max(start, 0), min(stop, whole.n_samples)
@@ -276,21 +234,22 @@ def _annotations(recording: Recording, start_s: float, stop_s: float) -> tuple[A
     return tuple(found)
 
 
+_Piece = tuple[int, int, Labels]
+"""First sample of a piece, number of samples, labels."""
+
+
 def _windows(recording: Recording) -> Iterator[_Piece]:
     length, total = WINDOW_S * RATE, recording.stream.n_samples
     is_labelled = recording.name not in SAME_SUBJECT.values()
     for start in range(0, total, length):
         stop = min(start + length, total)
-        held = next(
-            (
-                rhythm.label
-                for rhythm in recording.rhythms
-                if rhythm.time_s <= start / RATE + _HALF_SAMPLE_S
-                and rhythm.time_s + rhythm.duration_s >= stop / RATE - _HALF_SAMPLE_S
-            ),
-            None,
-        )
-        yield _Piece(start, stop - start, {"rhythm": (held,) if held and is_labelled else None})
+        held = [
+            each.label
+            for each in recording.rhythms
+            if each.time_s <= start / RATE + _HALF_SAMPLE_S
+            and each.time_s + each.duration_s >= stop / RATE - _HALF_SAMPLE_S
+        ]
+        yield start, stop - start, {"rhythm": (held[0],) if held and is_labelled else None}
 
 
 def _beats(recording: Recording) -> Iterator[_Piece]:
@@ -298,8 +257,7 @@ def _beats(recording: Recording) -> Iterator[_Piece]:
     for mark in recording.marks:
         if mark.kind == "beat":
             label = (AAMI_OF[mark.label],) if is_labelled else None
-            start = round(mark.time_s * RATE) - BEFORE_PEAK
-            yield _Piece(start, BEAT_SAMPLES, {"aami": label})
+            yield round(mark.time_s * RATE) - BEFORE_PEAK, BEAT_SAMPLES, {"aami": label}
 
 
 def _entries(
@@ -314,25 +272,18 @@ def _entries(
                 raise ReadError(f"no recording of the {CORPUS} has that name", path=header)
             recording = read_recording(header)
         except ReadError as error:
-            yield Entry(name, subject_id, fold, partial(refuse, error))
+            yield refused(name, subject_id, fold, error)
             continue
-        for number, piece in enumerate(pieces(recording)):
+        load = partial(load_piece, header, subject_id=subject_id)
+        for number, (start, n_samples, labels) in enumerate(pieces(recording)):
             record_id = f"{name}/{number:04d}"
-            load = partial(
-                load_piece,
-                header,
-                record_id=record_id,
-                subject_id=subject_id,
-                start=piece.start,
-                n_samples=piece.n_samples,
-            )
-            yield Entry(record_id, subject_id, fold, load, piece.labels)
+            place = partial(load, record_id=record_id, start=start, n_samples=n_samples)
+            yield Entry(record_id, subject_id, fold, place, labels)
 
 
-def _folds() -> dict[str, str]:
-    fold_of: dict[str, str] = dict.fromkeys((*DS1, *PACED), "train")
-    fold_of |= dict.fromkeys(VALIDATION, "validation") | dict.fromkeys(DS2, "test")
-    return fold_of | {first: fold_of[other] for other, first in SAME_SUBJECT.items()}
-
-
-_FOLD_OF = _folds()
+_FOLD_OF: dict[str, str] = {
+    **dict.fromkeys((*DS1, *PACED), "train"),
+    **dict.fromkeys(VALIDATION, "validation"),
+    **dict.fromkeys(DS2, "test"),
+}
+_FOLD_OF |= {first: _FOLD_OF[other] for other, first in SAME_SUBJECT.items()}

@@ -1,4 +1,4 @@
-"""PAMAP2 in its official layout: 12 activities, inertial units on hand, chest and ankle, and pulse.
+"""PAMAP2: 12 activities, inertial measurement units on hand, chest and ankle, and heart rate.
 
 ``Protocol/subjectNNN.dat`` is a table of 54 columns at 100 Hz. The units send by radio, so rows
 lack the values of a unit now and then; the pulse comes about nine times a second. Everything is
@@ -8,18 +8,17 @@ Axes: C channels, T samples in time.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from medts.core.errors import MedtsError, ReadError
-from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.number_tables import read_numbers
-from medts.data.sources.pieces import Bout, list_pieces, numbered, runs, single
+from medts.data.sources.base import Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered, runs
+from medts.data.sources.reading import read_numbers
 from medts.signal.timestamps import to_grid
 
 RATE, PULSE_RATE = 100.0, 1.0
@@ -61,15 +60,9 @@ _SENSORS = {"acc": "m/s²", "gyro": "rad/s"}
 
 
 class Pamap2(Source):
-    """PAMAP2 (CC BY 4.0): 9 subjects, three inertial units at 100 Hz, pulse at 1 Hz.
+    """PAMAP2 (CC BY 4.0): 9 subjects, 3 IMUs at 100 Hz (g of the 16 g sensor, rad/s), pulse 1 Hz.
 
-    Obtain it from the UCI repository. A record is 5.12 s of one activity of one subject. Streams
-    ``hand-acc``, ``hand-gyro``, ``chest-acc``, … ``ankle-gyro`` (g, of the 16 g sensor, and
-    rad/s, at 100 Hz) and ``hr`` (bpm, at 1 Hz), as far as they were received.
-
-    Every subject is a fold: ``1`` is subject101, ``9`` is subject109.
-
-    Label set ``activity``, one of the 12 of the protocol.
+    A record is 5.12 s. Every subject is a fold: ``1`` is subject101, ``9`` is subject109.
     """
 
     name: ClassVar[str] = "pamap2"
@@ -106,22 +99,19 @@ class Pamap2(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The activities of the protocol."""
-        asked = "What somebody with sensors on hand, chest and ankle is doing during five seconds."
-        return (single(f"{self.name}/activity", dict(ACTIVITIES.values()), asked),)
+    label_sets = (
+        single(
+            "pamap2/activity",
+            dict(ACTIVITIES.values()),
+            "What somebody with sensors on hand, chest and ankle is doing during five seconds.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists pieces of every subject in turn; an unreadable file is one entry.
-
-        Raises:
-            ReadError: If ``path`` holds no file of a subject.
-        """
+        """Lists pieces of every subject in turn; an unreadable file is one entry."""
         path = Path(path)
         files = path.glob("Protocol/*.dat")
         subjects = numbered(files, r"subject(\d{3})\.dat", folder=path, corpus="PAMAP2")
-        read_subject.cache_clear()  # the files may have changed since they were last read
         for subject, file in subjects.items():
             yield from list_pieces(
                 partial(read_subject, file),
@@ -132,14 +122,9 @@ class Pamap2(Source):
             )
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_subject(file: Path) -> tuple[Bout, ...]:
-    """Reads one subject, a bout for every stretch of one activity.
-
-    Raises:
-        ReadError: If the table is damaged, holds no activity of the protocol, or its times run
-            backwards.
-    """
+    """Reads one subject, a bout for every stretch of one activity."""
     table = read_numbers(file, names=COLUMNS, delimiter=" ", kinds={"activity": int})
     bouts = []
     for code, first, stop in runs(table["activity"]):

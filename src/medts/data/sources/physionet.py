@@ -1,27 +1,31 @@
-"""What corpora in PhysioNet's layout share: the list of their recordings, and folds by hash."""
+"""PhysioNet layouts: WFDB headers below a folder, and the headers of CinC 2020 and 2021.
 
-import hashlib
-from collections.abc import Mapping
+In the challenges, comments of a header give age, sex and, under ``Dx``, SNOMED CT codes. Codes are
+compared as whole tokens: published label tables that searched for ``VB`` as a part of ``1AVB`` hold
+hundreds of false positives.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
-from medts.core.records import Fact
-from medts.data.ontology import class_concepts, prompts
+from medts.core.montage import STANDARD_12_LEADS
+from medts.core.records import Fact, Record, Statement
+from medts.data.sources.base import Entry, Labels
+from medts.data.sources.reading import hashed_fold, read_file, refused, spell_out_sex, wrong_folder
 
-_SHARES = {"train": 0.6, "validation": 0.8, "test": 1.0}
-"""Where each fold ends on the way from 0 to 1."""
-
-_SEX = {"M": "male", "F": "female"}
+_COMMENT = re.compile(r"^#[ \t]*(\w+)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+_TEXTS = {"Rx": "medication", "Hx": "history", "Sx": "symptoms"}
+_OLDEST_CREDIBLE = 120
 
 
 def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
     """Lists the headers that match and those that ``RECORDS`` promises, present or not.
 
     Short names come first, so that numbered records are in the order of their numbers.
-
-    Raises:
-        ReadError: If there is not one.
     """
     headers = set(folder.glob(pattern))
     table = folder / "RECORDS"
@@ -29,36 +33,76 @@ def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
         names = table.read_text(encoding="ascii", errors="replace").split()
         headers |= {folder / f"{name}.hea" for name in names if not name.endswith("/")}
     if not headers:
-        raise ReadError(
-            f"holds no recording {pattern}",
-            path=folder,
-            remedy=f"Point to the folder of the official {corpus} distribution",
-        )
+        raise wrong_folder(f"holds no recording {pattern}", folder, corpus)
     return sorted(headers, key=lambda header: (len(header.stem), header.as_posix()))
 
 
-def hashed_fold(corpus: str, record_id: str, ends: Mapping[str, float] | None = None) -> str:
-    """Draws a fold from the id alone: 60 % train, 20 % validation, 20 % test.
+def read_comments(header: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Reads SNOMED CT codes and free texts of a header without touching its signals."""
+    if not header.is_file():
+        raise ReadError("no such recording", path=header, remedy="Download it again")
+    found = dict(_COMMENT.findall(header.read_text(encoding="latin-1")))
+    if "Dx" not in found:
+        raise ReadError("no line Dx, which holds the findings", path=header, field="Dx")
+    codes = tuple(dict.fromkeys(re.split(r"[,\s]+", found["Dx"].strip(", "))))
+    codes = tuple(code for code in codes if code.lower() not in ("", "unknown"))
+    if odd := next((code for code in codes if not code.isdigit()), None):
+        raise ReadError(f"{odd!r} is no SNOMED CT code", path=header, field="Dx")
+    facts = {name: found.get(key, "") for key, name in _TEXTS.items()}
+    return codes, {k: v for k, v in facts.items() if v.lower() not in ("", "unknown")}
 
-    It never depends on which part of the corpus is at hand. Other shares are given by where each
-    fold ends on the way from 0 to 1.
 
-    >>> hashed_fold("ludb", "1"), hashed_fold("ludb", "4"), hashed_fold("ludb", "5")
-    ('train', 'validation', 'test')
+def list_challenge_entries(
+    path: Path, *, corpus: str, name: str, labels_of: Callable[[tuple[str, ...]], Labels]
+) -> Iterator[Entry]:
+    """Lists every recording of a challenge below ``path``, in whatever folders, by id.
+
+    Persons are unknown: each record is its own subject, and a hash of its id gives its fold.
+
+    Args:
+        path: Folder of the corpus.
+        corpus: Its name in errors.
+        name: Name of the source, which the folds depend on.
+        labels_of: Labels of each label set, given the codes of a record.
     """
-    digest = hashlib.sha256(f"{corpus}/{record_id}".encode()).digest()
-    place = int.from_bytes(digest[:8]) / 2**64
-    return next(fold for fold, end in (ends or _SHARES).items() if place < end)
+    headers: dict[str, list[Path]] = {}
+    for header in list_headers(path, "**/*.hea", corpus=corpus):
+        headers.setdefault(header.stem, []).append(header)
+    for record_id, found in sorted(headers.items()):
+        fold = hashed_fold(name, record_id)
+        try:
+            if len(found) > 1:
+                problem = f"is there {len(found)} times"
+                raise ReadError(problem, path=found[1], remedy="Keep one of the copies")
+            codes, texts = read_comments(found[0])
+        except ReadError as error:
+            yield refused(record_id, record_id, fold, error)
+            continue
+        load = partial(load_challenge_recording, found[0], codes, texts)
+        yield Entry(record_id, record_id, fold, load, labels_of(codes))
 
 
-def spell_out_sex(facts: dict[str, Fact]) -> dict[str, Fact]:
-    """Returns the facts of a header with ``M`` and ``F`` written as in every other corpus."""
-    sex = facts.get("sex")
-    return {**facts, "sex": _SEX[sex]} if isinstance(sex, str) and sex in _SEX else facts
+def load_challenge_recording(header: Path, codes: tuple[str, ...], texts: dict[str, str]) -> Record:
+    """Reads a recording, its leads in the standard order, with its codes as statements."""
+    record = in_standard_order(read_file(header))
+    facts: dict[str, Fact] = {**spell_out_sex(record.facts), **texts}
+    age = facts.get("age")
+    if isinstance(age, int | float) and not 0 <= age <= _OLDEST_CREDIBLE:
+        del facts["age"]
+    statements = tuple(Statement(code, "snomed-ct") for code in codes)
+    return replace(record, subject_id=record.record_id, statements=statements, facts=facts)
 
 
-def with_phrases(label_set: LabelSet) -> LabelSet:
-    """Adds the wordings of every class whose meaning the tables know."""
-    meanings = {name: class_concepts(label_set, name) for name in label_set.classes}
-    phrases = {name: prompts(codes[0]) for name, codes in meanings.items() if codes}
-    return label_set.but(phrases=phrases)
+def in_standard_order(record: Record) -> Record:
+    """Returns a 12-lead record with its leads in the standard order; others stay as they are.
+
+    By name: MIMIC-IV-ECG has aVF before aVL, and published loaders that went by position swapped
+    the two leads of every other corpus.
+    """
+    streams = {
+        name: stream.pick(STANDARD_12_LEADS)
+        if set(stream.channels) == set(STANDARD_12_LEADS)
+        else stream
+        for name, stream in record.streams.items()
+    }
+    return replace(record, streams=streams)

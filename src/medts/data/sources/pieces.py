@@ -1,28 +1,31 @@
-"""Long recordings as records that carry one answer each: bouts, and the pieces they are cut into.
+"""Long recordings cut into fixed-length records that carry one label each.
 
-Wearable, sleep and task recordings last minutes to a day, and an answer holds for a part of them.
-Such a part is a bout; a source reads the bouts of one recording, and this module lists their
+Wearable, sleep and task recordings last minutes to a day, and a label holds for a part of them.
+Such a part is a bout; a source reads the bouts of one recording, and `list_pieces` lists their
 pieces as entries. A piece is what gets a label, so "one label in a hundred" means pieces.
 
-Listing reads every recording once; entries of one recording are neighbours, and the source keeps
-the last one it read, so that ingest reads it only once more.
+Listing reads every recording once; entries of one recording are neighbours, and `keep_last` keeps
+the last one read, so that ingest reads it only once more.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from medts.core.errors import MedtsError, ReadError
-from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, refuse
+from medts.data.sources.base import Entry, Labels
+from medts.data.sources.reading import refused, wrong_folder
 
 _NEGLIGIBLE_S = 1e-6
+
+keep_last = lru_cache(maxsize=1)
+"""Decorates what reads the bouts of a recording; `list_pieces` forgets what was kept before."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Bout:
     record: Record
     start_s: float
     stop_s: float
-    labels: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
 
 Read = Callable[[], Sequence[Bout]]
@@ -62,23 +65,17 @@ def tile(start_s: float, stop_s: float, piece_s: float) -> list[tuple[float, flo
 def list_pieces(
     read: Read, *, name: str, subject_id: str, fold: str, piece_s: float
 ) -> Iterator[Entry]:
-    """Lists the pieces of all bouts of one recording.
+    """Lists the pieces of all bouts of one recording as ``name/0000``, ``name/0001``, ….
 
-    A recording that cannot be read, or of which no bout lasts half a piece, is one entry that
-    says so.
-
-    Args:
-        read: Reads the bouts.
-        name: Of the recording; pieces are called ``name/0000``, ``name/0001``, ….
-        subject_id: The person.
-        fold: Fold of the person.
-        piece_s: Length of a piece, seconds.
+    A recording that cannot be read, or of which no bout lasts half a piece, is one refused entry.
     """
+    if clear := getattr(getattr(read, "func", read), "cache_clear", None):
+        clear()  # the files may have changed since they were last read
     try:
         bouts = read()
     except MedtsError as error:
         fault = error if isinstance(error, ReadError) else ReadError(str(error))
-        yield Entry(name, subject_id, fold, partial(refuse, fault))
+        yield refused(name, subject_id, fold, fault)
         return
     places = [
         (b, *edges)
@@ -87,7 +84,7 @@ def list_pieces(
     ]
     if not places:
         fault = ReadError(f"nothing that could be labelled lasts {piece_s / 2:g} s", field=name)
-        yield Entry(name, subject_id, fold, partial(refuse, fault))
+        yield refused(name, subject_id, fold, fault)
     for number, (b, start_s, stop_s) in enumerate(places):
         record_id = f"{name}/{number:04d}"
         load = partial(
@@ -105,25 +102,15 @@ def list_pieces(
 def load_piece(
     read: Read, bout: int, *, start_s: float, stop_s: float, record_id: str, subject_id: str
 ) -> Record:
-    """Cuts a piece out of a bout; streams of which nothing was recorded there are left out.
-
-    Raises:
-        ReadError: If the recording cannot be read, or none of its streams was recorded there.
-    """
+    """Cuts a piece out of a bout; streams of which nothing was recorded there are left out."""
     whole = read()[bout].record
     cuts = {name: cut(stream, start_s, stop_s) for name, stream in whole.streams.items()}
     streams = {name: stream for name, stream in cuts.items() if stream is not None}
     if not streams:
-        raise ReadError(
-            f"nothing was recorded between {start_s:g} and {stop_s:g} s", field=record_id
-        )
-    return replace(
-        whole,
-        record_id=record_id,
-        subject_id=subject_id,
-        streams=streams,
-        facts={**whole.facts, "start_s": round(start_s, 6)},
-    )
+        problem = f"nothing was recorded between {start_s:g} and {stop_s:g} s"
+        raise ReadError(problem, field=record_id)
+    facts = {**whole.facts, "start_s": round(start_s, 6)}
+    return replace(whole, record_id=record_id, subject_id=subject_id, streams=streams, facts=facts)
 
 
 def cut(stream: Stream, start_s: float, stop_s: float) -> Stream | None:
@@ -133,11 +120,8 @@ def cut(stream: Stream, start_s: float, stop_s: float) -> Stream | None:
     low, high = max(0, first), min(total, first + round((stop_s - start_s) * rate))
     if high <= low or not np.isfinite(stream.signal[:, low:high]).any():
         return None
-    return replace(
-        stream,
-        signal=stream.signal[:, low:high],
-        start_s=round((low - first) / rate, 9),
-    )
+    begin_s = round((low - first) / rate, 9)
+    return replace(stream, signal=stream.signal[:, low:high], start_s=begin_s)
 
 
 def runs(codes: Sequence[int] | np.ndarray) -> Iterator[tuple[int, int, int]]:
@@ -153,28 +137,9 @@ def runs(codes: Sequence[int] | np.ndarray) -> Iterator[tuple[int, int, int]]:
             yield int(codes[first]), first, stop
 
 
-def single(name: str, classes: dict[str, str], description: str) -> LabelSet:
-    """Returns a label set of which one class holds, each with its wording."""
-    return LabelSet(
-        name=name,
-        classes=tuple(classes),
-        kind="single",
-        phrases={each: (phrase,) for each, phrase in classes.items()},
-        description=description,
-    )
-
-
 def numbered(paths: Iterable[Path], pattern: str, *, folder: Path, corpus: str) -> dict[int, Path]:
-    """Returns files by the number in their names, in order.
-
-    Raises:
-        ReadError: If none fits the pattern.
-    """
+    """Returns files by the number in their names, in order."""
     found = {int(m[1]): path for path in paths if (m := re.fullmatch(pattern, path.name))}
     if not found:
-        raise ReadError(
-            "holds no recording",
-            path=folder,
-            remedy=f"Point to the folder of the official {corpus} distribution",
-        )
+        raise wrong_folder("holds no recording", folder, corpus)
     return dict(sorted(found.items()))

@@ -1,8 +1,8 @@
-"""PTB Diagnostic ECG Database in its official layout: 15-lead ECGs, healthy or infarcted hearts.
+"""PTB Diagnostic ECG Database: 15-lead ECGs, healthy control or myocardial infarction.
 
 `patient001/s0010_re.hea` and so on, one folder per person; ``.dat`` holds the twelve standard
-leads, ``.xyz`` the three of Frank. Comments of the header give age, sex and, in words, why the
-person was admitted. Cutting single beats out, as Medformer and Sparseformer do, is left to windows.
+leads, ``.xyz`` the three of Frank. Comments of the header give age, sex and, in words, the reason
+for admission, which is the label; of persons admitted for something else there is none.
 """
 
 import re
@@ -14,18 +14,15 @@ from typing import ClassVar
 
 from medts.core.errors import ReadError
 from medts.core.labels import LabelSet
-from medts.core.records import Fact, Record
+from medts.core.records import Record
 from medts.data.ontology import prompts
-from medts.data.sources.base import Entry, Source, SourceCard, refuse
-from medts.data.sources.physionet import hashed_fold, list_headers, spell_out_sex
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard
+from medts.data.sources.physionet import list_headers
+from medts.data.sources.reading import hashed_fold, read_file, refused, spell_out_sex
 
-CORPUS = "PTB Diagnostic ECG Database"
-
-CLASSES = ("Healthy control", "Myocardial infarction")
-
-_PHRASES = {
-    CLASSES[0]: ("ECG of a healthy person", "healthy heart"),
-    CLASSES[1]: prompts("MI"),
+CLASSES = {
+    "Healthy control": ("ECG of a healthy person", "healthy heart"),
+    "Myocardial infarction": prompts("MI"),
 }
 
 _COMMENT = re.compile(r"^#[ \t]*(.+?)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
@@ -37,27 +34,19 @@ _FACTS = {
     "Smoker": "smoker",
     "ECG date": "recording_date",
 }
-_UNSAID = ("", "n/a", "unknown")
 
 
 class PtbDiagnostic(Source):
-    """PTB Diagnostic 1.0.0 (ODC-By 1.0): 549 ECGs of 290 subjects, 15 leads, ½–2 min, 1000 Hz, mV.
-
-    Obtain it from PhysioNet. A hash of the subject puts all of a person's records into ``train``,
-    ``validation`` or ``test`` (60, 20, 20 %). What is known of a person's disease is a fact.
-
-    Label set ``infarction``, one of two: Healthy control, Myocardial infarction, by the reason for
-    admission. Persons admitted for something else, or for nothing that is written, take no part.
-    """
+    """PTB Diagnostic 1.0.0 (ODC-By 1.0): 549 ECGs of 290 subjects, 15 leads, ½–2 min, 1 kHz, mV."""
 
     name: ClassVar[str] = "ptb-diagnostic"
     card: ClassVar[SourceCard] = SourceCard(
         title="PTB Diagnostic ECG Database 1.0.0",
-        licence="Open Data Commons Attribution License 1.0",
+        licence=ODC_BY,
         citation=(
             "Bousseljot et al., Nutzung der EKG-Signaldatenbank CARDIODAT der PTB über das "
             "Internet. Biomedizinische Technik 40, S317 (1995), doi:10.1515/bmte.1995.40.s1.317; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"{PHYSIONET}"
         ),
         obtain="https://physionet.org/content/ptbdb/1.0.0/",
         subjects="290",
@@ -75,7 +64,7 @@ class PtbDiagnostic(Source):
             "the class is the reason for admission; who came for another reason takes no part",
         ),
         defects=(
-            "recordings state no unit; as the WFDB standard says, they are in mV",
+            "recordings state no unit; as in the WFDB standard, they are in mV",
             "22 persons have no clinical summary; their records have no label",
             "the label is a person's disease, not a reading of the recording: an "
             "infarction may have left no trace in it",
@@ -85,20 +74,16 @@ class PtbDiagnostic(Source):
         ),
         is_public=True,
     )
-
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Healthy or infarcted."""
-        name = f"{self.name}/infarction"
-        return (LabelSet(name=name, classes=CLASSES, kind="single", phrases=_PHRASES),)
+    label_sets = (
+        LabelSet(
+            name="ptb-diagnostic/infarction", classes=tuple(CLASSES), kind="single", phrases=CLASSES
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists every recording, by person and name.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
-        headers = list_headers(Path(path), "patient*/*.hea", corpus=CORPUS)
+        """Lists every recording, by person and name."""
+        corpus = "PTB Diagnostic ECG Database"
+        headers = list_headers(Path(path), "patient*/*.hea", corpus=corpus)
         return (_entry(header) for header in sorted(headers, key=lambda each: each.as_posix()))
 
 
@@ -108,27 +93,20 @@ def _entry(header: Path) -> Entry:
     fold = hashed_fold("ptb-diagnostic", subject_id)
     if not header.is_file():
         error = ReadError("no such recording", path=header, remedy="Download it again")
-        return Entry(record_id, subject_id, fold, partial(refuse, error))
-    said = dict(_COMMENT.findall(header.read_text(encoding="latin-1")))
-    facts = {
-        name: said[key] for key, name in _FACTS.items() if said.get(key, "").lower() not in _UNSAID
-    }
-    reason = facts.get("reason_for_admission", "")
-    label = next((name for name in CLASSES if name.lower() == reason.lower()), None)
+        return refused(record_id, subject_id, fold, error)
+    found = dict(_COMMENT.findall(header.read_text(encoding="latin-1")))
+    facts = {name: found.get(key, "") for key, name in _FACTS.items()}
+    facts = {k: v for k, v in facts.items() if v.lower() not in ("", "n/a", "unknown")}
+    reason = facts.get("reason_for_admission", "").lower()
+    label = next(((name,) for name in CLASSES if name.lower() == reason), None)
     load = partial(load_recording, header, record_id=record_id, subject_id=subject_id, facts=facts)
-    return Entry(record_id, subject_id, fold, load, {"infarction": (label,) if label else None})
+    return Entry(record_id, subject_id, fold, load, {"infarction": label})
 
 
 def load_recording(
     header: Path, *, record_id: str, subject_id: str, facts: dict[str, str]
 ) -> Record:
-    """Reads a recording and adds what its header says of the person.
-
-    Raises:
-        ReadError: If it cannot be read.
-    """
-    from medts.formats import read  # its readers load slowly, and listing needs none of them
-
-    record = read(header)
-    found: dict[str, Fact] = {**spell_out_sex(record.facts), **facts}
-    return replace(record, record_id=record_id, subject_id=subject_id, facts=found)
+    """Reads a recording and adds what its header has on the person."""
+    record = read_file(header)
+    facts_of_both = {**spell_out_sex(record.facts), **facts}
+    return replace(record, record_id=record_id, subject_id=subject_id, facts=facts_of_both)

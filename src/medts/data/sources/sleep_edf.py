@@ -1,25 +1,23 @@
-"""Sleep-EDF Expanded in its official layout: whole nights with a stage for every 30 seconds.
+"""Sleep-EDF Expanded: polysomnography of whole nights, sleep stages for 30 s epochs (pages).
 
 ``sleep-cassette/SC4ssNE0-PSG.edf`` with ``SC4ssNEC-Hypnogram.edf`` are 20 hours at home of
 subject ss, night N; ``sleep-telemetry/ST7ssNJ0-PSG.edf`` with its hypnogram are nights in the
-hospital of other subjects. A record is one page of 30 s, the unit that experts score.
+hospital of other subjects.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from medts.core.channels import canonical_channel
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Record
-from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.pieces import Bout, list_pieces, single
-
-CORPUS = "Sleep-EDF"
+from medts.data.sources.base import ODC_BY, PHYSIONET, Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces
+from medts.data.sources.reading import read_file, wrong_folder
 
 PIECE_S = 30.0
 """Length of a record, seconds: the page that was scored."""
@@ -68,27 +66,19 @@ _TELEMETRY = 100
 class SleepEdf(Source):
     """Sleep-EDF Expanded 1.0.0 (ODC-By 1.0): 197 nights of 100 subjects, EEG, EOG, EMG and more.
 
-    Obtain it from PhysioNet. A record is a page of 30 s. Streams: ``eeg`` with the derivations
-    ``Fpz-Cz`` and ``Pz-Oz`` and ``eog`` at 100 Hz, in µV; ``emg`` at 100 Hz in the telemetry
-    study and as its envelope at 1 Hz in the cassette study; there also ``resp`` and ``temp``
-    at 1 Hz.
-
-    Every subject is a fold: cassette subjects 0 to 82 are ``1`` to ``83``, telemetry subjects 1
-    to 24 are ``101`` to ``124``. Nights of one subject are in one fold.
-
-    Label set ``stage``, one of five: W, N1, N2, N3, R. Pages with movement or without a score are
-    records that take no part in it.
+    Every subject is a fold, both nights in one: cassette subjects 0 to 82 are ``1`` to ``83``,
+    telemetry subjects 1 to 24 are ``101`` to ``124``. Pages with movement or without a score take
+    no part in the label set.
     """
 
     name: ClassVar[str] = "sleep-edf"
     card: ClassVar[SourceCard] = SourceCard(
         title="Sleep-EDF Database Expanded 1.0.0",
-        licence="Open Data Commons Attribution License 1.0",
+        licence=ODC_BY,
         citation=(
             "Kemp et al., Analysis of a sleep-dependent neuronal feedback loop: the slow-wave "
             "microcontinuity of the EEG. IEEE Trans Biomed Eng 47(9), 1185-1194 (2000), "
-            "doi:10.13026/C2X676; "
-            "Goldberger et al., PhysioNet. Circulation 101(23), e215-e220 (2000)"
+            f"doi:10.13026/C2X676; {PHYSIONET}"
         ),
         obtain="https://physionet.org/content/sleep-edfx/1.0.0/",
         subjects="100: 78 at home (cassette), 22 in hospital (telemetry)",
@@ -112,37 +102,29 @@ class SleepEdf(Source):
         defects=(
             "a cassette lasts a day: waking more than 30 min before sleep or after it is left out",
             "scored by Rechtschaffen and Kales: stages 3 and 4 are N3, movement has no stage",
-            "cassette EMG, respiration and temperature are sampled once a second: the EMG "
-            "is an envelope, no electromyogram; only its rate tells it from that of "
-            "telemetry",
+            "cassette EMG, respiration and temperature are sampled once a second: the EMG is an "
+            "envelope, no electromyogram; only its rate distinguishes it from that of telemetry",
             "subjects 36, 52 and 13 of the cassette study lost a night",
             "tested on small files in the official layout; the corpus itself was not at hand",
         ),
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The stages."""
-        asked = "Which stage of sleep somebody is in during half a minute of a polysomnogram."
-        return (single(f"{self.name}/stage", STAGES, asked),)
+    label_sets = (
+        single(
+            "sleep-edf/stage",
+            STAGES,
+            "Which stage of sleep somebody is in during half a minute of a polysomnogram.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists the pages of every night in turn; an unreadable night is one entry.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
+        """Lists the pages of every night in turn; an unreadable night is one entry."""
         path = Path(path)
         found = [file for file in path.rglob("*-PSG.edf") if _NIGHT.fullmatch(file.name)]
         files = sorted(found, key=lambda file: file.name)
         if not files:
-            raise ReadError(
-                "holds no recording *-PSG.edf",
-                path=path,
-                remedy=f"Point to the folder of the official {CORPUS} distribution",
-            )
-        read_night.cache_clear()  # the files may have changed since they were last read
+            raise wrong_folder("holds no recording *-PSG.edf", path, "Sleep-EDF")
         for file in files:
             study, subject = file.name[:2], int(file.name[3:5])
             fold = subject + 1 if study == "SC" else subject + _TELEMETRY
@@ -155,20 +137,16 @@ class SleepEdf(Source):
             )
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_night(file: Path) -> tuple[Bout, ...]:
-    """Reads one night, a bout for every stretch of one stage.
-
-    Raises:
-        ReadError: If it is damaged, lacks its hypnogram or an EEG, or has an unknown stage.
-    """
-    from medts.formats import read  # its readers load slowly, and naming a source needs none
+    """Reads one night, a bout for every stretch of one stage."""
+    from medts.formats.edf import channel_labels
 
     hypnogram = find_hypnogram(file)
-    held = _held(file)
+    held = tuple(name for name in channel_labels(file) if name in _CHANNELS)
     if not any(_CHANNELS[name][0] == "eeg" for name in held):
         raise ReadError("holds no EEG", path=file)
-    record = read(file, channels=held)
+    record = read_file(file, channels=held)
     streams = {}
     for stream in record.streams.values():
         names = tuple(_NAME_OF[name] for name in stream.channels)
@@ -178,25 +156,16 @@ def read_night(file: Path) -> tuple[Bout, ...]:
 
 
 def find_hypnogram(file: Path) -> Path:
-    """Returns the hypnogram of a night, whose name carries the letter of its scorer.
-
-    Raises:
-        ReadError: If there is not exactly one.
-    """
+    """Returns the hypnogram of a night, whose name carries the letter of its scorer."""
     found = sorted(file.parent.glob(f"{file.name[:7]}*-Hypnogram.edf"))
     if len(found) != 1:
-        raise ReadError(
-            f"{len(found)} hypnograms instead of one", path=file, remedy="Fetch them again"
-        )
+        problem = f"{len(found)} hypnograms instead of one"
+        raise ReadError(problem, path=file, remedy="Fetch them again")
     return found[0]
 
 
 def read_stages(file: Path) -> tuple[Annotation, ...]:
-    """Reads the stages of a hypnogram, a file of EDF+ that holds annotations and no signal.
-
-    Raises:
-        ReadError: If it cannot be read, or has an unknown stage.
-    """
+    """Reads the stages of a hypnogram, a file of EDF+ that holds annotations and no signal."""
     import edfio
 
     try:
@@ -221,14 +190,3 @@ def _bouts(record: Record, stages: tuple[Annotation, ...]) -> Iterator[Bout]:
         stage = _STAGE_OF[each.label]
         if stop_s > start_s:
             yield Bout(record, start_s, stop_s, {"stage": (stage,) if stage else None})
-
-
-def _held(file: Path) -> tuple[str, ...]:
-    """Returns the channels of the body that a file holds, by the names in its header."""
-    with file.open("rb") as content:
-        head = content.read(256)
-        count = head[252:256].strip()
-        n_signals = int(count) if count.isdigit() else 0
-        labels = content.read(16 * n_signals).decode("latin-1")
-    names = [labels[at : at + 16].strip() for at in range(0, len(labels), 16)]
-    return tuple(name for name in names if name in _CHANNELS)

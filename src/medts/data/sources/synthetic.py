@@ -1,9 +1,8 @@
-"""A made-up corpus of 12-lead ECGs: the default of demonstrations, the ground for tests.
+"""Synthetic 12-lead ECG dataset: the default of demonstrations, the ground for tests.
 
-Nobody was recorded. People and findings come from `medts.data.sources.synthetic_subjects`, the
-recordings from `medts.data.sources.synthetic_recording`. Every record is a function of seed,
-subject and record number alone, so a larger corpus holds the smaller one unchanged. Results on it
-show that software works, never that a method is good for patients.
+Nobody was recorded. Every record is a function of seed, subject and record number alone, so a
+larger corpus holds the smaller one unchanged. Results on it show that software works, never that a
+method is good for patients.
 """
 
 import zlib
@@ -19,7 +18,7 @@ from medts.core.errors import ConfigError, unknown_name
 from medts.core.labels import LabelSet, number_text
 from medts.core.records import Record
 from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.synthetic_recording import CLEAN, planned_rate, render, stated
+from medts.data.sources.synthetic_recording import CLEAN, planned_rate, render, stated_codes
 from medts.data.sources.synthetic_reports import PHRASES
 from medts.data.sources.synthetic_subjects import (
     MORPHOLOGIES,
@@ -27,12 +26,22 @@ from medts.data.sources.synthetic_subjects import (
     RHYTHMS,
     Plan,
     clash,
-    draw_noise,
-    draw_plan,
-    draw_rate,
-    draw_subject,
+    sample_noise,
+    sample_plan,
+    sample_rate,
+    sample_subject,
 )
 from medts.signal.dipole import ELECTRODES
+
+
+def _label_set(part: str, kind: Literal["single", "multi"], classes: tuple[str, ...]) -> LabelSet:
+    return LabelSet(
+        name=f"synthetic/{part}",
+        classes=classes,
+        kind=kind,
+        phrases={name: PHRASES[name] for name in classes},
+        system="scp-ecg",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +82,7 @@ class Synthetic(Source):
         ),
         defects=(
             "The findings of 4 % of records are misread on purpose; reports and labels agree",
-            "Only what the dipole model can draw is in it; no result carries over to patients",
+            "Only what the dipole model can simulate is in it; no result carries over to patients",
         ),
         synthetic=True,
         is_public=True,
@@ -91,29 +100,26 @@ class Synthetic(Source):
                 raise ConfigError(f"{getattr(self, field)} is less than {least}", field=field)
         _check_sampling(self.sampling_rate, self.duration_s)
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Rhythm, morphology, both together with ``NORM`` where nothing is wrong; heart rate."""
-        return (
-            _label_set("rhythm", "single", RHYTHMS),
-            _label_set("morphology", "multi", MORPHOLOGIES),
-            _label_set("findings", "multi", ("NORM", *RHYTHMS[1:], *MORPHOLOGIES)),
-            LabelSet(
-                name="synthetic/rate",
-                classes=("heart_rate",),
-                kind="number",
-                units={"heart_rate": "bpm"},
-                phrases={"heart_rate": ("heart rate",)},
-            ),
-        )
+    label_sets = (
+        _label_set("rhythm", "single", RHYTHMS),
+        _label_set("morphology", "multi", MORPHOLOGIES),
+        _label_set("findings", "multi", ("NORM", *RHYTHMS[1:], *MORPHOLOGIES)),
+        LabelSet(
+            name="synthetic/rate",
+            classes=("heart_rate",),
+            kind="number",
+            units={"heart_rate": "bpm"},
+            phrases={"heart_rate": ("heart rate",)},
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists all records. ``path`` is not looked at: there is nothing to read."""
         for number in range(1, self.n_subjects + 1):
-            subject = draw_subject(self.seed, number)
+            subject = sample_subject(self.seed, number)
             for record in range(1, self.records_per_subject + 1):
                 rng = np.random.default_rng([self.seed, number, record])
-                plan = draw_plan(subject, rng)
+                plan = sample_plan(subject, rng)
                 rate_bpm = planned_rate(subject, plan, rng, self.duration_s)
                 yield Entry(
                     record_id=f"{subject.subject_id}-{record:02d}",
@@ -122,7 +128,7 @@ class Synthetic(Source):
                     labels={
                         "rhythm": (plan.rhythm,),
                         "morphology": plan.read,
-                        "findings": stated(plan),
+                        "findings": stated_codes(plan),
                         "rate": (number_text(rate_bpm),),
                     },
                     load=partial(
@@ -144,7 +150,7 @@ def synthetic_record(
     seed: int = 0,
     subject_id: str = "demo",
 ) -> Record:
-    """Makes one record with the findings asked for; records of one ``subject_id`` share a heart.
+    """Simulates one record with given findings; records of one ``subject_id`` share a heart.
 
     >>> synthetic_record(rhythm="AFIB", findings=("LVH",)).streams["ecg"].signal.shape
     (12, 2500)
@@ -152,7 +158,7 @@ def synthetic_record(
     Args:
         rhythm: One of ``SR``, ``SBRAD``, ``STACH``, ``AFIB``, ``PVC`` and ``BIGU``.
         findings: Any of ``CLBBB``, ``CRBBB``, ``LVH``, ``STE``, ``STD`` and ``INVT``.
-        rate_bpm: Mean rate; drawn to suit the rhythm if None.
+        rate_bpm: Mean rate; sampled to suit the rhythm if None.
         duration_s: Length, 5 s or more.
         sampling_rate: Hz, 100 or more.
         noise: False leaves the heart alone on the electrodes, all else the same.
@@ -173,29 +179,25 @@ def synthetic_record(
             if name not in known[kind]:
                 raise unknown_name(kind, name, known[kind])
     if pair := clash(findings):
-        raise ConfigError(
-            f"{pair[0]} and {pair[1]} in one record", field="findings", remedy="Choose one of them"
-        )
+        problem = f"{pair[0]} and {pair[1]} in one record"
+        raise ConfigError(problem, field="findings", remedy="Choose one of them")
     low, high = RATE_BOUNDS_BPM[rhythm]
     if rate_bpm is not None and not low <= rate_bpm <= high:
-        raise ConfigError(
-            f"{rhythm} at {rate_bpm:g} bpm",
-            field="rate_bpm",
-            remedy=f"Choose a rate from {low:g} to {high:g}, or another rhythm",
-        )
+        remedy = f"Choose a rate from {low:g} to {high:g}, or another rhythm"
+        raise ConfigError(f"{rhythm} at {rate_bpm:g} bpm", field="rate_bpm", remedy=remedy)
     if not 0.0 <= severity <= 1.0:
         raise ConfigError(f"{severity} is not between 0 and 1", field="severity")
 
     number = zlib.crc32(subject_id.encode())
-    subject = draw_subject(0, number)
+    subject = sample_subject(0, number)
     rng = np.random.default_rng([seed, number, 1])
     plan = Plan(
         rhythm=rhythm,
         findings=findings,
         read=findings,
         severity=severity,
-        rate_bpm=draw_rate(subject, rhythm, rng) if rate_bpm is None else rate_bpm,
-        noise=draw_noise(rng) if noise else CLEAN,
+        rate_bpm=sample_rate(subject, rhythm, rng) if rate_bpm is None else rate_bpm,
+        noise=sample_noise(rng) if noise else CLEAN,
         electrodes_off=electrodes_off,
     )
     return render(
@@ -209,10 +211,10 @@ def synthetic_record(
 
 
 def _load(seed: int, number: int, record: int, sampling_rate: float, duration_s: float) -> Record:
-    """Makes one record of the corpus; the plan is drawn again, exactly as it was listed."""
-    subject = draw_subject(seed, number)
+    """Simulates one record of the corpus; the plan is sampled again, exactly as it was listed."""
+    subject = sample_subject(seed, number)
     rng = np.random.default_rng([seed, number, record])
-    plan = draw_plan(subject, rng)
+    plan = sample_plan(subject, rng)
     return render(
         replace(subject, age=subject.age + (record - 1) // 2),
         plan,
@@ -220,16 +222,6 @@ def _load(seed: int, number: int, record: int, sampling_rate: float, duration_s:
         record_id=f"{subject.subject_id}-{record:02d}",
         sampling_rate=sampling_rate,
         duration_s=duration_s,
-    )
-
-
-def _label_set(part: str, kind: Literal["single", "multi"], classes: tuple[str, ...]) -> LabelSet:
-    return LabelSet(
-        name=f"synthetic/{part}",
-        classes=classes,
-        kind=kind,
-        phrases={name: PHRASES[name] for name in classes},
-        system="scp-ecg",
     )
 
 

@@ -1,9 +1,7 @@
-"""One recording of the synthetic corpus: beats, signal at the electrodes, report, codes, facts.
+"""Simulation of one synthetic recording: beats, electrode signals, report, codes, facts.
 
-Puts together what others know: when hearts beat (`medts.signal.rhythm`), what the dipole looks like
-and what electrodes make of it (`medts.signal.dipole`), and how readers write
-(`medts.data.sources.synthetic_reports`). Who is recorded and with which findings is decided in
-`medts.data.sources.synthetic_subjects`.
+Puts together beat times (`medts.signal.rhythm`), the dipole and what electrodes measure of it
+(`medts.signal.dipole`), and reports (`medts.data.sources.synthetic_reports`).
 
 Axes: T samples.
 """
@@ -33,7 +31,7 @@ CLEAN = Noise(wander_mv=0.0, mains_mv=0.0, emg_mv=0.0)
 _SCP_CODES = {"STE": "STE_", "STD": "STD_"}
 
 
-def stated(plan: Plan) -> tuple[str, ...]:
+def stated_codes(plan: Plan) -> tuple[str, ...]:
     """Returns what the reader found, rhythm included; ``NORM`` alone where that is nothing."""
     rhythm = () if plan.rhythm == "SR" else (plan.rhythm,)
     return (*rhythm, *plan.read) or ("NORM",)
@@ -41,7 +39,7 @@ def stated(plan: Plan) -> tuple[str, ...]:
 
 def planned_rate(subject: Subject, plan: Plan, rng: np.random.Generator, duration_s: float) -> int:
     """Returns the heart rate (bpm) that `render` gives the same plan, without the signal."""
-    return _rate(_draw_beats(subject, plan, rng.spawn(3)[0], duration_s), duration_s)
+    return _rate(_sample_beats(subject, plan, rng.spawn(3)[0], duration_s), duration_s)
 
 
 def render(
@@ -53,14 +51,14 @@ def render(
     sampling_rate: float,
     duration_s: float,
 ) -> Record:
-    """Draws the signal and words the report of a planned record."""
-    # Each part draws from a stream of its own, so that leaving out noise moves no beat.
+    """Simulates the signal and the report of a planned record."""
+    # Each part has a generator of its own, so that leaving out noise moves no beat.
     heart_rng, noise_rng, words_rng = rng.spawn(3)
     time_s = np.arange(round(duration_s * sampling_rate)) / sampling_rate
-    beats = _draw_beats(subject, plan, heart_rng, duration_s)
+    beats = _sample_beats(subject, plan, heart_rng, duration_s)
     heart = vary(subject.heart, heart_rng)
     heart = afflict(heart, plan.findings, plan.severity, heart_rng)
-    vector = _draw_vector(heart, plan, beats, heart_rng, time_s)
+    vector = _sample_vector(heart, plan, beats, heart_rng, time_s)
     vector *= _breathing(subject.breathing_hz, heart_rng, time_s)
     potentials = electrode_potentials(vector, heart.chest_gain)
     potentials += electrode_noise(noise_rng, time_s, plan.noise)
@@ -68,13 +66,10 @@ def render(
 
     is_inside = _is_inside(beats, duration_s)
     rate_bpm = _rate(beats, duration_s)
-    missing = [
-        lead for lead, row in zip(STANDARD_12_LEADS, signal, strict=True) if np.isnan(row).all()
-    ]
+    missing = [STANDARD_12_LEADS[row] for row in np.flatnonzero(np.isnan(signal).all(axis=1))]
     artefacts = _artefacts(plan.noise)
-    remarks = (
-        [f"lead{'s' * (len(missing) > 1)} {', '.join(missing)} not recorded"] if missing else []
-    )
+    lost = f"lead{'s' * (len(missing) > 1)} {', '.join(missing)} not recorded"
+    remarks = [*([lost] if missing else []), *artefacts]
     stream = Stream(
         signal=signal.astype(np.float32),
         channels=STANDARD_12_LEADS,
@@ -92,7 +87,7 @@ def render(
             rhythm=plan.rhythm,
             findings=plan.read,
             rate_bpm=rate_bpm,
-            remarks=[*remarks, *artefacts],
+            remarks=remarks,
         ),
         statements=_statements(plan),
         annotations=tuple(
@@ -123,7 +118,9 @@ def _rate(beats: Beats, duration_s: float) -> int:
     return round(60 * (len(r_s) - 1) / (r_s[-1] - r_s[0]))
 
 
-def _draw_beats(subject: Subject, plan: Plan, rng: np.random.Generator, duration_s: float) -> Beats:
+def _sample_beats(
+    subject: Subject, plan: Plan, rng: np.random.Generator, duration_s: float
+) -> Beats:
     if plan.rhythm == "AFIB":
         return fibrillation_beats(
             rng,
@@ -150,7 +147,7 @@ def _draw_beats(subject: Subject, plan: Plan, rng: np.random.Generator, duration
     return with_ectopics(rng, beats, places, coupling=rng.uniform(0.5, 0.68))
 
 
-def _draw_vector(
+def _sample_vector(
     heart: Heart,
     plan: Plan,
     beats: Beats,
@@ -168,7 +165,7 @@ def _draw_vector(
 def _breathing(
     breathing_hz: float, rng: np.random.Generator, time_s: Float[np.ndarray, "T"]
 ) -> Float[np.ndarray, "3 T"]:
-    """Draws the factor by which a heart that moves with the breath looks larger or smaller."""
+    """Samples respiratory amplitude modulation: a heart that moves with the breath."""
     breath = np.sin(2 * np.pi * breathing_hz * time_s + rng.uniform(0, 2 * np.pi))
     return 1 + rng.uniform(0.0, 0.05, size=(3, 1)) * breath
 
@@ -176,7 +173,8 @@ def _breathing(
 def _statements(plan: Plan) -> tuple[Statement, ...]:
     rhythm = ("SR",) if plan.rhythm == "SR" else ()
     return tuple(
-        Statement(_SCP_CODES.get(code, code), "scp-ecg", 100.0) for code in (*stated(plan), *rhythm)
+        Statement(_SCP_CODES.get(code, code), "scp-ecg", 100.0)
+        for code in (*stated_codes(plan), *rhythm)
     )
 
 

@@ -1,77 +1,22 @@
-"""Clinical-style reports for the synthetic corpus, in varied wording.
+"""Clinical-style report templates for the synthetic dataset, in varied wording.
 
-The same finding is worded in many ways, reports differ in length and order, some say what is
+The same finding is worded in many ways, reports differ in length and order, some state what is
 absent, and some are as terse as a busy reader. Whatever is stated is mentioned, and nothing else
-is affirmed. Which findings a record has is left to `medts.data.sources.synthetic_subjects`.
+is affirmed.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-PHRASES: dict[str, tuple[str, ...]] = {
-    "NORM": ("normal ECG", "normal electrocardiogram", "ECG within normal limits"),
-    "SR": ("sinus rhythm", "normal sinus rhythm", "regular sinus rhythm"),
-    "SBRAD": ("sinus bradycardia", "slow sinus rhythm (bradycardia)", "bradycardic sinus rhythm"),
-    "STACH": ("sinus tachycardia", "fast sinus rhythm (tachycardia)", "tachycardic sinus rhythm"),
-    "AFIB": (
-        "atrial fibrillation",
-        "irregularly irregular rhythm without P waves, atrial fibrillation",
-        "atrial fibrillation with irregular ventricular response",
-    ),
-    "PVC": (
-        "premature ventricular complexes",
-        "sinus rhythm with ventricular ectopic beats",
-        "isolated ventricular extrasystoles with compensatory pause",
-    ),
-    "BIGU": (
-        "ventricular bigeminy",
-        "bigeminal rhythm, every second beat a ventricular ectopic",
-        "ventricular extrasystoles in bigeminy",
-    ),
-    "CLBBB": (
-        "complete left bundle branch block",
-        "left bundle branch block with broad notched R in V5-V6",
-        "LBBB pattern with wide QRS",
-    ),
-    "CRBBB": (
-        "complete right bundle branch block",
-        "right bundle branch block with rSR' in V1",
-        "RBBB pattern with wide terminal S in I and V6",
-    ),
-    "LVH": (
-        "left ventricular hypertrophy",
-        "voltage criteria for left ventricular hypertrophy",
-        "high precordial voltages suggesting LVH",
-    ),
-    "STE": (
-        "anterior ST elevation",
-        "ST-segment elevation in V2-V4, suspicious of anterior infarction",
-        "raised ST segments in the anterior leads (ST elevation)",
-    ),
-    "STD": (
-        "ST depression",
-        "lateral ST-segment depression",
-        "depressed ST segments in V4-V6 (ST depression)",
-    ),
-    "INVT": ("T wave inversion", "inverted T waves", "negative T waves, T inversion"),
-}
+from medts.data.ontology import read_table
+
+_ROWS = list(read_table("synthetic_reports.csv"))
+
+PHRASES = {row["code"]: tuple(row["phrases"].split("|")) for row in _ROWS}
 """Wordings of each class, the plainest first."""
 
-_SHORT = {
-    "SR": "SR",
-    "SBRAD": "sinus brady",
-    "STACH": "sinus tachy",
-    "AFIB": "AF",
-    "PVC": "PVCs",
-    "BIGU": "bigeminy",
-    "CLBBB": "LBBB",
-    "CRBBB": "RBBB",
-    "LVH": "LVH",
-    "STE": "ST elevation V2-4",
-    "STD": "ST depression",
-    "INVT": "TWI",
-}
+_SHORT = {row["code"]: row["short"] for row in _ROWS}
 
 _ABSENT = {
     "no bundle branch block": ("CLBBB", "CRBBB"),

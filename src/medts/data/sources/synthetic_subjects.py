@@ -1,10 +1,9 @@
-"""Who is recorded in the synthetic corpus, and what each recording will show.
+"""Subjects and findings of the synthetic dataset (simulated patients).
 
 A subject is a heart (axis, voltages, intervals), a body, and a tendency to one rhythm and one
-finding, so that records of a person resemble each other and persons differ. Tendencies are dealt
-by a low-discrepancy sequence, not by dice: a corpus of forty subjects already holds every class.
-Effects begin where normal variation ends, and a few readings are wrong, so no classifier is
-perfect. Drawing the signal is left to `medts.data.sources.synthetic`.
+finding, so that records of a person resemble each other and persons differ. Tendencies follow a
+low-discrepancy sequence, not chance: a corpus of forty subjects already holds every class. Effects
+begin where normal variation ends, and a few readings are wrong, so no classifier is perfect.
 """
 
 from dataclasses import dataclass, replace
@@ -24,14 +23,14 @@ RATE_BOUNDS_BPM = {
     "PVC": (58.0, 100.0),
     "BIGU": (58.0, 95.0),
 }
-"""Mean rates that are drawn or accepted; sinus rhythms keep clear of 60 and 100."""
+"""Mean rates that are sampled or accepted; sinus rhythms keep clear of 60 and 100."""
 
 MISREAD_RATIO = 0.04
 """Share of records whose reader missed a finding, or saw one that is not there."""
 
-# A left bundle branch block hides what else the ventricles have to tell.
+# A left bundle branch block hides other findings of the ventricles.
 _NOT_TOGETHER = (*(("CLBBB", other) for other in MORPHOLOGIES[1:]), ("STE", "STD"))
-_DOUBTFUL = ("LVH", "STD", "INVT", "STE")
+_SUBTLE = ("LVH", "STD", "INVT", "STE")
 _ANTERIOR_T: Vector = (-0.05, 0.12, 0.28)
 _LATERAL_T: Vector = (-0.30, -0.12, 0.02)
 
@@ -72,15 +71,15 @@ def clash(findings: tuple[str, ...]) -> tuple[str, str] | None:
     return next((pair for pair in _NOT_TOGETHER if set(pair) <= set(findings)), None)
 
 
-def draw_subject(seed: int, subject: int) -> Subject:
-    """Draws the subject of that number, counted from 1; it depends on nothing else."""
+def sample_subject(seed: int, subject: int) -> Subject:
+    """Samples the subject of that number, counted from 1; it depends on nothing else."""
     rng = np.random.default_rng([seed, subject, 0])
     first, second = np.random.default_rng(seed).random(2)
-    finding_tendency = _dealt(
+    finding_tendency = _pick(
         (first + subject * 0.7548776662466927) % 1,
         {"": 0.42, "CLBBB": 0.09, "CRBBB": 0.11, "LVH": 0.15, "ischaemia": 0.23},
     )
-    rhythm_tendency = _dealt(
+    rhythm_tendency = _pick(
         (second + subject * 0.5698402909980532) % 1,
         {"": 0.45, "SBRAD": 0.13, "STACH": 0.12, "AFIB": 0.13, "ectopy": 0.17},
     )
@@ -127,12 +126,12 @@ def draw_subject(seed: int, subject: int) -> Subject:
     )
 
 
-def draw_plan(subject: Subject, rng: np.random.Generator) -> Plan:
-    """Decides what one record of a subject will show and how it will be read."""
-    rhythm = _draw_rhythm(subject.rhythm_tendency, rng)
-    findings = _draw_findings(subject.finding_tendency, rng)
+def sample_plan(subject: Subject, rng: np.random.Generator) -> Plan:
+    """Samples the content of one record of a subject, and how it is read."""
+    rhythm = _sample_rhythm(subject.rhythm_tendency, rng)
+    findings = _sample_findings(subject.finding_tendency, rng)
     chest = int(rng.integers(3, 8))
-    off = _dealt(
+    off = _pick(
         rng.random(),
         {"": 0.94, f"V{chest - 2}": 0.035, f"V{chest - 2} V{chest - 1}": 0.015, "LA": 0.01},
     )
@@ -141,14 +140,14 @@ def draw_plan(subject: Subject, rng: np.random.Generator) -> Plan:
         findings=findings,
         read=_read(findings, rng),
         severity=float(np.clip(subject.severity + rng.normal(0.0, 0.15), 0.0, 1.0)),
-        rate_bpm=draw_rate(subject, rhythm, rng),
-        noise=draw_noise(rng),
+        rate_bpm=sample_rate(subject, rhythm, rng),
+        noise=sample_noise(rng),
         electrodes_off=tuple(off.split()),
     )
 
 
-def draw_rate(subject: Subject, rhythm: str, rng: np.random.Generator) -> float:
-    """Draws a mean rate that suits the rhythm and is near what the subject usually has."""
+def sample_rate(subject: Subject, rhythm: str, rng: np.random.Generator) -> float:
+    """Samples a mean rate that suits the rhythm and is near the usual one of the subject."""
     low, high = RATE_BOUNDS_BPM[rhythm]
     shift = {"SBRAD": 0.68, "STACH": 1.62, "AFIB": 1.15}.get(rhythm, 1.0)
     rate_bpm = subject.rate_bpm * shift * rng.lognormal(0.0, 0.06)
@@ -160,8 +159,8 @@ def draw_rate(subject: Subject, rhythm: str, rng: np.random.Generator) -> float:
     return float(np.clip(rate_bpm, low, high))
 
 
-def draw_noise(rng: np.random.Generator) -> Noise:
-    """Draws how clean a recording is: most are fair, some poor."""
+def sample_noise(rng: np.random.Generator) -> Noise:
+    """Samples the noise of a recording: most are fair, some poor."""
     is_humming, is_moving = rng.random(2) < (0.12, 0.12)
     return Noise(
         wander_mv=rng.lognormal(np.log(0.035), 0.6),
@@ -173,7 +172,7 @@ def draw_noise(rng: np.random.Generator) -> Noise:
 
 
 def vary(heart: Heart, rng: np.random.Generator) -> Heart:
-    """Returns the heart as another recording would find it: posture, electrodes placed anew."""
+    """Varies the heart between recordings: posture, electrodes placed anew."""
     return replace(
         heart,
         axis_deg=heart.axis_deg + rng.normal(0.0, 3.0),
@@ -208,7 +207,7 @@ def afflict(
     return heart
 
 
-def _draw_rhythm(tendency: str, rng: np.random.Generator) -> str:
+def _sample_rhythm(tendency: str, rng: np.random.Generator) -> str:
     shares = {
         "": {"SR": 0.93, "STACH": 0.035, "SBRAD": 0.035},
         "SBRAD": {"SBRAD": 0.75, "SR": 0.25},
@@ -216,10 +215,10 @@ def _draw_rhythm(tendency: str, rng: np.random.Generator) -> str:
         "AFIB": {"AFIB": 0.8, "SR": 0.2},
         "ectopy": {"PVC": 0.5, "BIGU": 0.32, "SR": 0.18},
     }
-    return _dealt(rng.random(), shares[tendency])
+    return _pick(rng.random(), shares[tendency])
 
 
-def _draw_findings(tendency: str, rng: np.random.Generator) -> tuple[str, ...]:
+def _sample_findings(tendency: str, rng: np.random.Generator) -> tuple[str, ...]:
     shares = {
         "": {"": 0.96, "INVT": 0.02, "STD": 0.02},
         "CLBBB": {"CLBBB": 0.9, "": 0.1},
@@ -227,7 +226,7 @@ def _draw_findings(tendency: str, rng: np.random.Generator) -> tuple[str, ...]:
         "LVH": {"LVH": 0.65, "LVH STD": 0.13, "LVH INVT": 0.15, "": 0.07},
         "ischaemia": {"STE": 0.32, "STD": 0.26, "INVT": 0.2, "STD INVT": 0.08, "": 0.14},
     }
-    return tuple(_dealt(rng.random(), shares[tendency]).split())
+    return tuple(_pick(rng.random(), shares[tendency]).split())
 
 
 def _read(findings: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
@@ -235,10 +234,10 @@ def _read(findings: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...
         return findings
     if findings:
         return findings[1:]
-    return (str(rng.choice(_DOUBTFUL)),)
+    return (str(rng.choice(_SUBTLE)),)
 
 
-def _dealt(position: float, shares: dict[str, float]) -> str:
+def _pick(position: float, shares: dict[str, float]) -> str:
     """Returns the key whose share of [0, 1) holds the position."""
     edges = np.cumsum(list(shares.values()))
     return list(shares)[min(int(np.searchsorted(edges, position, side="right")), len(shares) - 1)]

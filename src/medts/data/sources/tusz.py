@@ -1,4 +1,4 @@
-"""The TUH EEG Seizure corpus (TUSZ) in its official layouts, v2 and v1.5.2: seizures and types.
+"""TUSZ, the TUH EEG Seizure corpus, v2 and v1.5.2: seizure detection and seizure types.
 
 v2 is ``edf/{train,dev,eval}/PERSON/SESSION/MONTAGE/PERSON_SESSION_TOKEN.edf``, with seizure or
 background in ``.csv_bi`` and the type of each seizure, channel by channel, in ``.csv`` beside it.
@@ -10,19 +10,16 @@ seizures are used.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES, canonical_channel
 from medts.core.records import Annotation, Record
-from medts.data.sources.base import Entry, Source, SourceCard, refuse
-from medts.data.sources.physionet import hashed_fold, spell_out_sex
-from medts.data.sources.pieces import Bout, list_pieces, single, tile
-
-CORPUS = "TUSZ"
+from medts.data.sources.base import Entry, Labels, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces, tile
+from medts.data.sources.reading import hashed_fold, read_file, refused, spell_out_sex, wrong_folder
 
 PIECE_S = 60.0
 """Length of a record, seconds."""
@@ -68,17 +65,13 @@ _CSV_COLUMNS = ["channel", "start_time", "stop_time", "label", "confidence"]
 class Tusz(Source):
     """TUSZ v2 or v1.5.2 (on registration): long EEGs of some 640 persons, 250 Hz or more, µV.
 
-    Obtain it from Temple University's NEDC, which asks for registration. A record is a minute.
     Stream ``eeg``: the 19 electrodes of the 10-20 system, those that a file has, against the
-    average (``REF``) or linked ears (``LE``), as the fact ``reference`` says.
+    average (``REF``) or linked ears (``LE``), as the fact ``reference`` has it. Folds of v2 are its
+    directories train, dev (``validation``) and eval (``test``). v1.5.2 has no eval: dev is
+    ``test``, and a hash of the person splits train into ``train`` and ``validation`` (80, 20 %).
 
-    Folds of v2: directory train is ``train``, dev ``validation``, eval ``test``. v1.5.2 has no
-    eval: dev is ``test``, and a hash of the person puts those of train into ``train`` or
-    ``validation`` (80, 20 %).
-
-    Label sets: ``seizure``, one of two: seizure if one touches the minute, else background;
-    ``seizure-type``, one of four: focal, generalized, absence, tonic. A minute without a seizure,
-    with seizures of two groups or of none takes no part in the second.
+    A minute is a seizure if one touches it. A minute without one, or with seizures of two groups
+    or of none, takes no part in ``seizure-type``.
     """
 
     name: ClassVar[str] = "tusz"
@@ -142,15 +135,18 @@ class Tusz(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """Whether there is a seizure, and of which type."""
-        asked = "Whether somebody has an epileptic seizure during a minute of EEG."
-        which = "Which type an epileptic seizure is of, by a minute of EEG that it touches."
-        return (
-            single(f"{self.name}/seizure", SEIZURE, asked),
-            single(f"{self.name}/seizure-type", SEIZURE_TYPES, which),
-        )
+    label_sets = (
+        single(
+            "tusz/seizure",
+            SEIZURE,
+            "Whether somebody has an epileptic seizure during a minute of EEG.",
+        ),
+        single(
+            "tusz/seizure-type",
+            SEIZURE_TYPES,
+            "Which type an epileptic seizure is of, by a minute of EEG that it touches.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
         """Lists the minutes of every recording in turn; an unreadable recording is one entry.
@@ -166,30 +162,21 @@ class Tusz(Source):
             for file in sorted((base / directory).rglob("*.edf"))
         ]
         if not found:
-            raise ReadError(
-                f"holds no recording in {', '.join(_DIRECTORIES)}",
-                path=base,
-                remedy=f"Point to the folder of the official {CORPUS} distribution",
-            )
+            raise wrong_folder(f"holds no recording in {', '.join(_DIRECTORIES)}", base, "TUSZ")
         files = [_File.placed(file, base, directory) for directory, file in found]
         if len({each.is_v2 for each in files if each.subject}) > 1:
-            raise ReadError(
-                "holds two releases, in which persons have other names",
-                path=base,
-                remedy="Keep v2 and v1.5.2 in folders of their own",
-            )
+            problem = "holds two releases, in which persons have other names"
+            remedy = "Keep v2 and v1.5.2 in folders of their own"
+            raise ReadError(problem, path=base, remedy=remedy)
         home: dict[str, str] = {}
         for each in files:
             home.setdefault(each.subject, each.directory)
-        read_recording.cache_clear()  # the files may have changed since they were last read
         for each in files:
             if not each.subject:
-                error = ReadError(
-                    "lies or is called otherwise than in v2 and v1.5.2",
-                    path=each.path,
-                    remedy="Keep the folders and names of the distribution",
-                )
-                yield Entry(each.name, each.name, "", partial(refuse, error))
+                problem = "lies or is called otherwise than in v2 and v1.5.2"
+                remedy = "Keep the folders and names of the distribution"
+                error = ReadError(problem, path=each.path, remedy=remedy)
+                yield refused(each.name, each.name, "", error)
                 continue
             yield from list_pieces(
                 partial(read_recording, each, is_labelled=each.directory == home[each.subject]),
@@ -202,7 +189,7 @@ class Tusz(Source):
 
 @dataclass(frozen=True)
 class _File:
-    """A recording and what its place says; no subject where the place is not understood."""
+    """A recording and the meaning of its path; no subject where that is none of the layouts."""
 
     path: Path
     directory: str
@@ -214,7 +201,7 @@ class _File:
 
     @classmethod
     def placed(cls, path: Path, base: Path, directory: str) -> "_File":
-        """Understands a path below a directory."""
+        """Parses a path below a directory."""
         place = path.relative_to(base / directory).as_posix()
         for pattern in (_V2, _V1):
             if found := pattern.fullmatch(place):
@@ -230,14 +217,9 @@ def _fold(file: _File, home: str) -> str:
     return hashed_fold("tusz", file.subject, _TRAIN_SHARES) if home == "train" else "test"
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_recording(file: _File, *, is_labelled: bool) -> tuple[Bout, ...]:
-    """Reads one recording, a bout for every minute.
-
-    Raises:
-        ReadError: If it is damaged or holds no electrode, or lacks an annotation that can be
-            understood.
-    """
+    """Reads one recording, a bout for every minute."""
     record = _read_signal(file)
     pieces = tile(0.0, record.duration_s, PIECE_S)
     if not is_labelled:
@@ -253,8 +235,8 @@ def read_recording(file: _File, *, is_labelled: bool) -> tuple[Bout, ...]:
 
 def label_piece(
     seizures: Sequence[Annotation], typed: Sequence[Annotation], start_s: float, stop_s: float
-) -> dict[str, tuple[str, ...] | None]:
-    """Says whether a seizure touches a piece, and of which group, if all are of one."""
+) -> Labels:
+    """Returns whether a seizure touches a piece, and its group, if all are of one."""
     if not _touching(seizures, start_s, stop_s):
         return {"seizure": ("background",), "seizure-type": None}
     groups = {_GROUP_OF.get(each.label) for each in _touching(typed, start_s, stop_s)}
@@ -269,40 +251,25 @@ def read_seizures(file: Path, known: Sequence[str], duration_s: float) -> tuple[
         file: An annotation of v2 (``.csv``, ``.csv_bi``) or v1.5.2 (``.tse``, ``.tse_bi``).
         known: The labels that it may use.
         duration_s: Length of the recording, seconds.
-
-    Raises:
-        ReadError: If it is missing, empty or garbled, uses another label, or has a seizure that
-            ends before it begins or begins after the recording's end.
     """
     if not file.is_file():
-        raise ReadError(
-            "the annotation is missing",
-            path=file,
-            remedy="It lies beside the recording in the distribution; fetch it again",
-        )
+        remedy = "It lies beside the recording in the distribution; fetch it again"
+        raise ReadError("the annotation is missing", path=file, remedy=remedy)
     found = []
     for number, cells in _rows(file):
         where = f"line {number}"
         try:
             start_s, stop_s, label = float(cells[0]), float(cells[1]), cells[2].strip().lower()
         except (ValueError, IndexError) as error:
-            raise ReadError(
-                "not a start, a stop and a label", path=file, field=where, remedy="Fetch it again"
-            ) from error
+            problem = "not a start, a stop and a label"
+            raise ReadError(problem, path=file, field=where, remedy="Fetch it again") from error
         if label not in known:
-            raise ReadError(
-                f"unknown label {label!r}",
-                path=file,
-                field=where,
-                remedy=f"Known: {', '.join(known)}",
-            )
+            remedy = f"Known: {', '.join(known)}"
+            raise ReadError(f"unknown label {label!r}", path=file, field=where, remedy=remedy)
         if not 0 <= start_s <= stop_s or (label != _BACKGROUND and start_s >= duration_s):
-            raise ReadError(
-                f"from {start_s:g} to {stop_s:g} s in a recording of {duration_s:g} s",
-                path=file,
-                field=where,
-                remedy="Fetch the recording and its annotation again, from v2.0.1 or later",
-            )
+            problem = f"from {start_s:g} to {stop_s:g} s in a recording of {duration_s:g} s"
+            remedy = "Fetch the recording and its annotation again, from v2.0.1 or later"
+            raise ReadError(problem, path=file, field=where, remedy=remedy)
         found.append(Annotation(start_s, label, "seizure", duration_s=stop_s - start_s))
     if not found:
         raise ReadError("the annotation has no row", path=file, remedy="Fetch it again")
@@ -321,28 +288,26 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
         yield from ((number, line.split()) for number, line in lines)
         return
     if not lines or lines[0][1].split(",") != _CSV_COLUMNS:
-        raise ReadError(
-            "no header of an annotation",
-            path=file,
-            field="header",
-            remedy=f"Expected: {','.join(_CSV_COLUMNS)}",
-        )
+        remedy = f"Expected: {','.join(_CSV_COLUMNS)}"
+        raise ReadError("no header of an annotation", path=file, field="header", remedy=remedy)
     yield from ((number, line.split(",")[1:]) for number, line in lines[1:])
 
 
 def _touching(seizures: Sequence[Annotation], start_s: float, stop_s: float) -> list[Annotation]:
+    ends_s = [each.time_s + each.duration_s for each in seizures]
     return [
-        each
-        for each in seizures
-        if each.time_s < stop_s and each.time_s + each.duration_s > start_s
+        s
+        for s, end_s in zip(seizures, ends_s, strict=True)
+        if s.time_s < stop_s and end_s > start_s
     ]
 
 
 def _read_signal(file: _File) -> Record:
     """Reads the electrodes of a recording, under their names alone."""
-    from medts.formats import read  # its readers load slowly, and naming a source needs none
+    from medts.formats.edf import channel_labels
 
-    named = {label: match for label in _labels(file.path) if (match := _CHANNEL.fullmatch(label))}
+    labels = channel_labels(file.path)
+    named = {label: match for label in labels if (match := _CHANNEL.fullmatch(label))}
     electrode_of = {
         label: name
         for label, match in named.items()
@@ -351,13 +316,9 @@ def _read_signal(file: _File) -> Record:
     references = sorted({named[label]["reference"].upper() for label in electrode_of})
     if len(references) != 1:
         found = f"electrodes against {' and '.join(references)}" if references else "no electrode"
-        raise ReadError(
-            f"holds {found}",
-            path=file.path,
-            field="channels",
-            remedy="Expected are channels such as EEG FP1-REF or EEG FP1-LE, of one kind",
-        )
-    record = read(file.path, channels=tuple(electrode_of))
+        remedy = "Expected are channels such as EEG FP1-REF or EEG FP1-LE, of one kind"
+        raise ReadError(f"holds {found}", path=file.path, field="channels", remedy=remedy)
+    record = read_file(file.path, channels=tuple(electrode_of))
     if list(record.streams) != ["eeg"]:
         raise ReadError("electrodes at several rates", path=file.path, field="channels")
     facts = {
@@ -368,12 +329,3 @@ def _read_signal(file: _File) -> Record:
         "reference": references[0],
     }
     return replace(record, annotations=(), facts=facts)
-
-
-def _labels(file: Path) -> list[str]:
-    """Returns the names of the channels in the header of an EDF file."""
-    with file.open("rb") as content:
-        head = content.read(256)
-        count = head[252:256].strip()
-        labels = content.read(16 * int(count) if count.isdigit() else 0).decode("latin-1")
-    return [labels[at : at + 16].strip() for at in range(0, len(labels), 16)]

@@ -1,25 +1,25 @@
-"""WESAD in its official layout: stress and affect, by a chest strap and a wrist band.
+"""WESAD: wearable stress and affect detection, by a chest strap and a wrist band.
 
 ``SN/SN.pkl`` holds one subject: eight signals at their own rates and the condition at 700 Hz.
-The files are pickles, which may run anything when they are opened; here only arrays, dictionaries
-and text are let through, and a file that asks for anything else is refused.
+Pickles may run anything when they are opened, so only arrays, dictionaries and text are let
+through, and a file that refers to anything else is refused.
 
 Axes: C channels, T samples in time.
 """
 
 import pickle
 from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from medts.core.errors import ReadError
-from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard, require_file
-from medts.data.sources.pieces import Bout, list_pieces, numbered, runs, single
+from medts.data.sources.base import Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered, runs
+from medts.data.sources.reading import require_file
 
 PIECE_S = 10.0
 """Length of a record, seconds."""
@@ -50,17 +50,12 @@ _SIGNALS = {
 }
 """For each stream: place, key, Hz, modality, unit, channels, and the size of one step in unit."""
 
+_MAKERS = ("_reconstruct", "scalar")
 _HARMLESS = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
+    *((f"numpy.{core}.multiarray", each) for core in ("core", "_core") for each in _MAKERS),
+    *(("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")),
 }
 """All that an array needs to come out of a pickle of Python 2 or 3."""
-
 
 _NOT_A_PICKLE = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError),
@@ -70,16 +65,9 @@ _NOT_A_PICKLE = (
 
 
 class Wesad(Source):
-    """WESAD (CC BY 4.0): 15 subjects, chest at 700 Hz and wrist at 4 to 64 Hz.
-
-    Obtain it from the UCI repository. A record is ten seconds of one condition of one subject.
-    Streams of the chest: ``ecg`` (mV), ``emg`` (µV), ``eda`` (µS), ``resp`` (a.u.), ``temp`` (°C)
-    and ``acc`` (g), at 700 Hz; of the wrist: ``ppg`` (a.u., 64 Hz), ``wrist-acc`` (g, 32 Hz),
-    ``wrist-eda`` and ``wrist-temp`` (4 Hz).
+    """WESAD (CC BY 4.0): 15 subjects, chest at 700 Hz and wrist at 4 to 64 Hz; records of 10 s.
 
     Every subject is a fold, under its own number: ``2`` to ``17`` without ``12``.
-
-    Label set ``state``, one of four: baseline, stress, amusement, meditation.
     """
 
     name: ClassVar[str] = "wesad"
@@ -119,21 +107,18 @@ class Wesad(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """The conditions."""
-        asked = "Which condition somebody with sensors on chest and wrist is in during ten seconds."
-        return (single(f"{self.name}/state", STATES, asked),)
+    label_sets = (
+        single(
+            "wesad/state",
+            STATES,
+            "Which condition somebody with sensors on chest and wrist is in during ten seconds.",
+        ),
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists ten-second pieces of every subject in turn; an unreadable subject is one entry.
-
-        Raises:
-            ReadError: If ``path`` holds no subject.
-        """
+        """Lists ten-second pieces of every subject in turn; an unreadable subject is one entry."""
         path = Path(path)
         folders = [folder for folder in path.glob("S*") if folder.is_dir()]
-        read_subject.cache_clear()  # the files may have changed since they were last read
         for number, folder in numbered(folders, r"S(\d+)", folder=path, corpus="WESAD").items():
             yield from list_pieces(
                 partial(read_subject, folder / f"S{number}.pkl"),
@@ -144,13 +129,9 @@ class Wesad(Source):
             )
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_subject(file: Path) -> tuple[Bout, ...]:
-    """Reads one subject, a bout for every stretch of one condition.
-
-    Raises:
-        ReadError: If the file is missing, holds more than arrays, or lacks a signal.
-    """
+    """Reads one subject, a bout for every stretch of one condition."""
     content = load_arrays(require_file(file, corpus="WESAD"))
     signals = content.get("signal")
     label = np.asarray(content.get("label", ())).ravel()
@@ -166,43 +147,38 @@ def read_subject(file: Path) -> tuple[Bout, ...]:
 
 
 def load_arrays(file: Path) -> dict[str, Any]:
-    """Reads a pickled dictionary of arrays; nothing else in it is ever called.
-
-    Raises:
-        ReadError: If it asks for anything but arrays, or is cut short.
-    """
+    """Reads a pickled dictionary of arrays; nothing else in it is ever called."""
     try:
         with file.open("rb") as content:
             loaded = _ArraysOnly(content, encoding="latin1").load()
     except _NOT_A_PICKLE as error:
-        raise ReadError(
-            f"cannot be read as arrays: {error}", path=file, remedy="Fetch it again from its origin"
-        ) from error
+        problem, remedy = f"cannot be read as arrays: {error}", "Fetch it again from its origin"
+        raise ReadError(problem, path=file, remedy=remedy) from error
     if not isinstance(loaded, dict):
         raise ReadError(f"holds a {type(loaded).__name__}, not a dictionary", path=file)
     return loaded
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that knows how to make arrays and refuses to look up anything else."""
+    """Restricted unpickler: makes arrays and refuses to look up anything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Returns what a pickle of arrays may ask for."""
+        """Returns a global that a pickle of arrays may use."""
         if (module, name) not in _HARMLESS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no array")
+            raise pickle.UnpicklingError(f"it needs {module}.{name}, which is no array")
         return super().find_class(module, name)
 
 
 def _stream(signals: Mapping[str, Any], name: str, file: Path) -> Stream:
     place, key, rate, modality, unit, channels, step = _SIGNALS[name]
+    field = f"{place} {key}"
     try:
         values = np.asarray(signals[place][key], dtype=np.float32)
     except (KeyError, TypeError, ValueError) as error:
-        raise ReadError("no such signal", path=file, field=f"{place} {key}") from error
+        raise ReadError("no such signal", path=file, field=field) from error
     values = values.reshape(len(values), -1).T
     if len(values) != len(channels):
-        raise ReadError(
-            f"{len(values)} channels instead of {len(channels)}", path=file, field=f"{place} {key}"
-        )
+        problem = f"{len(values)} channels instead of {len(channels)}"
+        raise ReadError(problem, path=file, field=field)
     stream = Stream(values * np.float32(step), channels, rate, modality, unit)
     return stream.to_unit("µV") if modality == "emg" else stream

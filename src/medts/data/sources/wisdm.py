@@ -1,8 +1,8 @@
-"""WISDM 2019 in its official layout: 18 activities, accelerometer and gyroscope of watch and phone.
+"""WISDM 2019: 18 activities (HAR), accelerometer and gyroscope of watch and phone.
 
-``raw/DEVICE/SENSOR/data_NNNN_SENSOR_DEVICE.txt`` holds what one sensor of one subject gave, three
-minutes of every activity, each row with the device's own timestamp in nanoseconds. Rows of the
-two sensors do not pair up, clocks drift, packets come late and in bursts: values are brought to
+``raw/DEVICE/SENSOR/data_NNNN_SENSOR_DEVICE.txt`` holds the samples of one sensor of one subject,
+three minutes of every activity, each row with the device's own timestamp in nanoseconds. Rows of
+the two sensors do not pair up, clocks drift, packets come late and in bursts: values are brought to
 an even 20 Hz by their timestamps, and a longer step between them is a gap of NaN.
 
 Axes: C channels, T samples in time.
@@ -10,7 +10,7 @@ Axes: C channels, T samples in time.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar
@@ -18,11 +18,10 @@ from typing import ClassVar
 import numpy as np
 
 from medts.core.errors import ReadError, unknown_name
-from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
-from medts.data.sources.base import Entry, Source, SourceCard
-from medts.data.sources.number_tables import read_numbers
-from medts.data.sources.pieces import Bout, list_pieces, numbered, single
+from medts.data.sources.base import Entry, Source, SourceCard, single
+from medts.data.sources.pieces import Bout, keep_last, list_pieces, numbered
+from medts.data.sources.reading import read_numbers
 from medts.signal.timestamps import to_grid
 
 RATE = 20.0
@@ -69,14 +68,8 @@ ACTIVITIES = {
 class Wisdm(Source):
     """WISDM 2019 (CC BY 4.0): 51 subjects, watch and phone, acc in g and gyro in rad/s, 20 Hz.
 
-    Obtain it from the UCI repository. A record is ten seconds of one activity of one subject, so
-    a label is the label of ten seconds. Its streams are ``watch-acc``, ``watch-gyro``,
-    ``phone-acc`` and ``phone-gyro``, as far as the sensor gave anything in these seconds.
-
-    Every subject is a fold: ``1`` is subject 1600, ``51`` is 1650.
-
-    Label sets: ``activity``, one of 18; ``activity-odd`` and ``activity-even``, every other one of
-    these, so that half of the activities can be learnt after the other.
+    Every subject is a fold: ``1`` is subject 1600, ``51`` is 1650. The odd and even halves of the
+    activities are there so that one half can be learnt after the other.
     """
 
     name: ClassVar[str] = "wisdm"
@@ -119,30 +112,24 @@ class Wisdm(Source):
         is_public=True,
     )
 
-    @property
-    def label_sets(self) -> tuple[LabelSet, ...]:
-        """All activities, and two halves of them."""
-        asked = "What somebody with a watch and a phone is doing during ten seconds."
-        wordings = list(ACTIVITIES.values())
-        return tuple(
-            single(f"{self.name}/{name}", dict(part), asked)
-            for name, part in (
-                ("activity", wordings),
-                ("activity-odd", wordings[::2]),
-                ("activity-even", wordings[1::2]),
-            )
+    label_sets = tuple(
+        single(
+            f"wisdm/activity{half}",
+            dict(list(ACTIVITIES.values())[part]),
+            "What somebody with a watch and a phone is doing during ten seconds.",
         )
+        for half, part in (
+            ("", slice(None)),
+            ("-odd", slice(None, None, 2)),
+            ("-even", slice(1, None, 2)),
+        )
+    )
 
     def entries(self, path: Path) -> Iterator[Entry]:
-        """Lists ten-second pieces of every subject in turn.
-
-        Raises:
-            ReadError: If ``path`` holds no recording.
-        """
+        """Lists ten-second pieces of every subject in turn."""
         path = Path(path)
         files = list(path.glob("raw/*/*/data_*.txt"))
         subjects = numbered(files, r"data_(\d{4})_\w+\.txt", folder=path, corpus="WISDM")
-        read_subject.cache_clear()  # the files may have changed since they were last read
         for subject in subjects:
             yield from list_pieces(
                 partial(read_subject, path, subject),
@@ -153,13 +140,9 @@ class Wisdm(Source):
             )
 
 
-@lru_cache(maxsize=1)
+@keep_last
 def read_subject(path: Path, subject: int) -> tuple[Bout, ...]:
-    """Reads the bouts of all activities of a subject, as far as its devices have them.
-
-    Raises:
-        ReadError: If a file is damaged, names another subject or an unknown activity.
-    """
+    """Reads the bouts of all activities of a subject, as far as its devices have them."""
     files = {
         (device, sensor): file
         for device in DEVICES

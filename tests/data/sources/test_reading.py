@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medts.core.errors import ReadError
-from medts.data.sources.number_tables import read_numbers
+from medts.data.sources.reading import read_numbers
 
 
 def test_columns_are_named_by_the_first_row_or_by_the_caller(tmp_path):
