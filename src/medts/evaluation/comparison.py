@@ -15,7 +15,7 @@ from pydantic import Field
 from medts.core.config import Config
 from medts.core.errors import unknown_name
 from medts.core.files import write_whole
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimate, Estimates
 
 PRIMARY = "macro_auroc"
 """Measure that tables and figures lead with."""
@@ -50,10 +50,10 @@ class Cell(Config):
     thresholds: dict[str, float]
     """Operating points, chosen on validation; none for a ``single`` label set."""
 
-    metrics: Measures
+    metrics: Estimates
     """Measures on the test records."""
 
-    untrained: Measures = Field(default_factory=dict)
+    untrained: Estimates = Field(default_factory=dict)
     """Measures of a linear probe on the same encoder with random weights."""
 
     untrained_thresholds: dict[str, float] = Field(default_factory=dict)
@@ -97,13 +97,13 @@ class Row(Config):
     seeds: tuple[int, ...]
     """Seeds that are averaged."""
 
-    metrics: Measures
+    metrics: Estimates
     """Mean over seeds; the interval covers test subjects and seeds."""
 
-    by_seed: tuple[Measures, ...]
+    by_seed: tuple[Estimates, ...]
     """Measures of each seed, in the order of ``seeds``."""
 
-    controls: dict[str, Measures]
+    controls: dict[str, Estimates]
     """The same measures for what learnt nothing, or less."""
 
 
@@ -122,7 +122,7 @@ class Difference(Config):
     metric: str
     """Name of the measure."""
 
-    measure: Measure
+    measure: Estimate
     """Mean difference over seeds with its paired 95 % interval by subject."""
 
     p_value: float | None
@@ -237,7 +237,7 @@ class Comparison(Config):
                     for metric, measure in measures.items():
                         writer.writerow(self._csv_line(row, kind, metric, measure))
 
-    def _csv_line(self, row: Row, kind: str, metric: str, measure: Measure) -> list[object]:
+    def _csv_line(self, row: Row, kind: str, metric: str, measure: Estimate) -> list[object]:
         cells: list[object] = [row.recipe, kind, f"{row.label_fraction:g}", row.n_train_records]
         cells += [len(row.seeds), metric, *_ends(measure)]
         found = None
@@ -278,7 +278,7 @@ def fraction_name(fraction: float) -> str:
     return f"{fraction:.4g} labelled records" if fraction > 1 else f"{100 * fraction:g} % of labels"
 
 
-def _ends(measure: Measure) -> list[str]:
+def _ends(measure: Estimate) -> list[str]:
     return [_written(each) for each in (measure.value, measure.low, measure.high)]
 
 

@@ -1,4 +1,4 @@
-"""Transfer: predictions carried over to the classes of another label set by name.
+"""External validation: predictions mapped to the classes of another corpus's label set.
 
 Axes: R records, K target classes, S source classes.
 """
@@ -13,7 +13,7 @@ from medts.core.errors import MedtsError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.ontology import map_labels
 from medts.data.splits import Part
-from medts.evaluation.answers import NEVER, own_set, probabilities
+from medts.evaluation.head_predictions import NEVER, own_set, predict_own
 from medts.evaluation.protocols.transfer import TransferConfig
 from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
@@ -24,7 +24,7 @@ ClassMap = dict[str, tuple[str, ...]]
 
 
 def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Found:
-    """Scores a model on another corpus's label set.
+    """External validation of a model on another corpus's label set.
 
     Raises:
         UnknownNameError: If the mapping names a class that is not there.
@@ -43,7 +43,7 @@ def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Fo
         phrases={name: words for name, words in target.phrases.items() if name in mapping},
     )
     test, n_outside = _only_mapped(task.test, target, label_set)
-    answers = probabilities(model, replace(task, test=test), test.rows)
+    predicted = predict_own(model, task, test.rows, source)
     thresholds, notes = _thresholds(model, source, mapping, label_set)
     shares = model.prevalence(source)
     prevalence = np.array([[shares[name] for name in source.classes]])
@@ -51,7 +51,7 @@ def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Fo
         store=task.store,
         label_set=label_set,
         test=test,
-        probability=carry_over(answers, source, label_set, mapping),
+        probability=carry_over(predicted, source, label_set, mapping),
         thresholds=thresholds,
         prevalence=carry_over(prevalence, source, label_set, mapping)[0],
     )
@@ -81,13 +81,13 @@ def check_mapping(
     Raises:
         UnknownNameError: If one is not.
     """
-    for name, answers in mapping.items():
+    for name, sources in mapping.items():
         if name not in target.classes:
             raise unknown_name(f"class of {target.name}", name, target.classes)
-        for answer in answers:
-            if answer not in source.classes:
-                raise unknown_name(f"class of {source.name}", answer, source.classes)
-    return {name: tuple(answers) for name, answers in mapping.items() if answers}
+        for each in sources:
+            if each not in source.classes:
+                raise unknown_name(f"class of {source.name}", each, source.classes)
+    return {name: tuple(sources) for name, sources in mapping.items() if sources}
 
 
 def carry_over(
@@ -98,23 +98,23 @@ def carry_over(
 ) -> Float[np.ndarray, "R K"]:
     """Returns target probabilities: of each class the largest among its source classes."""
     place = {name: s for s, name in enumerate(source.classes)}
-    columns = [[place[answer] for answer in mapping[name]] for name in target.classes]
+    columns = [[place[each] for each in mapping[name]] for name in target.classes]
     return np.stack([probability[:, each].max(axis=1) for each in columns], axis=1)
 
 
 def describe_map(
     mapping: Mapping[str, Sequence[str]], source: LabelSet, target: LabelSet
 ) -> tuple[str, ...]:
-    """Says which classes answer for which, and which have no counterpart, by name."""
+    """Lists which source classes stand for which target class, and which have no counterpart."""
     pairs = "; ".join(f"{name} ← {' or '.join(each)}" for name, each in mapping.items())
-    used = {answer for each in mapping.values() for answer in each}
+    used = {name for each in mapping.values() for name in each}
     lost = [name for name in target.classes if name not in mapping]
     idle = [name for name in source.classes if name not in used]
     notes = [f"classes of {target.name} and of the model: {pairs}"]
     if lost:
         notes.append(f"without counterpart in {source.name}: {', '.join(lost)}")
     if idle:
-        notes.append(f"answers of the model that were not used: {', '.join(idle)}")
+        notes.append(f"classes of the model that were not used: {', '.join(idle)}")
     return tuple(notes)
 
 

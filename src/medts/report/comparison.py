@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from medts.evaluation.comparison import PRIMARY, Comparison, Row, fraction_name
-from medts.evaluation.result import Measure
+from medts.evaluation.result import Estimate
 from medts.report.chart import Axis, Series, chart, fitting_axis
 from medts.report.figures import PALETTE
 from medts.report.forest import ForestRow, forest_chart
@@ -137,7 +137,7 @@ def learning_figure(comparison: Comparison) -> Sheet | None:
 def _series(
     name: str,
     rows: Sequence[Row],
-    measures: Sequence[Measure | None],
+    measures: Sequence[Estimate | None],
     color: str,
     apart: float,
     kind: str = "",
@@ -168,7 +168,7 @@ def _by_fraction(comparison: Comparison) -> Iterable[tuple[float, list[Row]]]:
             yield fraction, rows
 
 
-def _axis(title: str, measures: Iterable[Measure | None], marked: float) -> Axis:
+def _axis(title: str, measures: Iterable[Estimate | None], marked: float) -> Axis:
     ends = [
         end
         for each in measures

@@ -19,7 +19,7 @@ from medts.core.errors import MedtsError
 from medts.core.records import Record
 from medts.evaluation.curves import best_epoch, reliability
 from medts.evaluation.details import Details, Example
-from medts.evaluation.result import Measure, Measures, Result
+from medts.evaluation.result import Estimate, Estimates, Result
 from medts.report.figures import (
     PALETTE,
     color_of,
@@ -53,7 +53,7 @@ class ClassRow:
 
     name: str
     n_positive: int
-    measures: Measures
+    measures: Estimates
     threshold: float | None
     flag: str
 
@@ -153,7 +153,7 @@ def evaluation_page(result: Result, details: Details, *, command: str = "") -> s
     )
 
 
-def axis_start(measures: Iterable[Measure | None]) -> float:
+def axis_start(measures: Iterable[Estimate | None]) -> float:
     """Returns where the axis of the drawn intervals starts: at 0.5, lower where one reaches."""
     lows = [
         end

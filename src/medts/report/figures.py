@@ -21,7 +21,7 @@ from medts.evaluation.curves import (
     roc,
     wilson,
 )
-from medts.evaluation.result import Condition, Measure
+from medts.evaluation.result import Condition, Estimate
 from medts.report.chart import GREY, Axis, Series, chart, fitting_axis, stack, unit_axis
 from medts.report.svg import Sheet
 from medts.report.wording import metric_name
@@ -158,7 +158,7 @@ def missing_figure(conditions: Sequence[Condition]) -> Sheet:
     series = []
     for index, regime in enumerate(dict.fromkeys(each.regime for each in means)):
         own = sorted((e for e in means if e.regime == regime), key=lambda e: e.n_missing or 0)
-        kept = [Measure(value=1.0), *(each.metrics["share_kept"] for each in own)]
+        kept = [Estimate(value=1.0), *(each.metrics["share_kept"] for each in own)]
         value = _numbers([each.value for each in kept])
         n_missing = np.array([0.0, *(float(each.n_missing or 0) for each in own)])
         series.append(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from markupsafe import Markup
 
-from medts.evaluation.result import Measure
+from medts.evaluation.result import Estimate
 from medts.report.chart import GREY, Axis
 from medts.report.svg import Sheet, element, label, line
 
@@ -26,9 +26,9 @@ class ForestRow:
     """
 
     name: str
-    measure: Measure | None = None
+    measure: Estimate | None = None
     color: str = "#0072b2"
-    controls: Mapping[str, Measure] = field(default_factory=dict)
+    controls: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 def forest_chart(
@@ -99,7 +99,7 @@ def _row(
 
 
 def _interval(
-    measure: Measure,
+    measure: Estimate,
     y: float,
     place: Callable[[float], float],
     ends: tuple[float, float],
@@ -115,7 +115,7 @@ def _interval(
 
 
 def _dot(
-    measure: Measure,
+    measure: Estimate,
     y: float,
     place: Callable[[float], float],
     ends: tuple[float, float],

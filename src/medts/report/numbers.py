@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from medts.evaluation.curves import best_epoch
 from medts.evaluation.details import Details
-from medts.evaluation.result import Measures, Result
+from medts.evaluation.result import Estimates, Result
 from medts.report.chart import Axis, Series, chart, fitting_axis
 from medts.report.evaluation import folds_in_words, splits_in_words
 from medts.report.figures import learning_figures, score_name
@@ -35,7 +35,7 @@ class NumberPanel:
 
     name: str
     unit: str
-    measures: Measures
+    measures: Estimates
     scatter: Sheet
     agreement: Sheet
 
@@ -100,7 +100,7 @@ def scatter_figure(
 
 
 def agreement_figure(
-    true: Float[np.ndarray, "n"], predicted: Float[np.ndarray, "n"], unit: str, measures: Measures
+    true: Float[np.ndarray, "n"], predicted: Float[np.ndarray, "n"], unit: str, measures: Estimates
 ) -> Sheet:
     """Draws a Bland-Altman plot: difference against mean, with bias and limits of agreement."""
     middle, difference = (true + predicted) / 2, predicted - true

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from medts.core.files import write_whole
-from medts.evaluation.result import Measure
+from medts.evaluation.result import Estimate
 from medts.report.svg import element, visible
 from medts.report.wording import control_definition, control_name, metric_name, words_of
 
@@ -66,7 +66,7 @@ def environment() -> Environment:
     return made
 
 
-def forest(measure: Measure | None, start: float, chance: float = 0.5) -> Markup:
+def forest(measure: Estimate | None, start: float, chance: float = 0.5) -> Markup:
     """Returns a forest plot of one measure: a point on its interval, on an axis from ``start``."""
     width, middle = 170.0, 10.0
 

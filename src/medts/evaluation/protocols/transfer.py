@@ -7,7 +7,7 @@ from medts.evaluation.protocols.base import Bundle, Found, Protocol, Task
 
 
 class TransferConfig(Config):
-    """Which class of the model answers for which class of the target corpus."""
+    """Which class of the model stands for which class of the target corpus."""
 
     mapping: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Target class to source classes; empty takes the ontology's."""
