@@ -19,10 +19,10 @@ from medts.evaluation.result import Condition, Estimate, Result, Splits
 from medts.report.comparison import comparison_page
 from medts.report.evaluation import evaluation_page
 from medts.report.explanation import explanation_page
-from medts.report.numbers import numbers_page
 from medts.report.page import environment
 from medts.report.paper import draw_record
 from medts.report.reconstructions import RestoredWindow, write_reconstructions
+from medts.report.regression import numbers_page
 from medts.report.sentences import sentence_page
 from medts.report.svg import visible
 

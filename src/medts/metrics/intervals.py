@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.stats import t
 
-Z = float(norm.ppf(0.975))
+Z = 1.959963984540054
 """Normal quantile of a two-sided 95 % interval, the nominal coverage of all of them."""
 
 PRIOR_SUBJECTS = 5.0
@@ -71,7 +71,7 @@ def wilson_interval(share: float, n: float, *, df: float = np.inf) -> Interval:
     """
     if np.isnan(share) or n <= 0:
         return no_interval(share)
-    q = t.ppf(0.975, df) ** 2 / n
+    q = (Z if df == np.inf else float(t.ppf(0.975, df))) ** 2 / n
     middle = (share + q / 2) / (1 + q)
     half = np.sqrt(q * (share * (1 - share) + q / 4)) / (1 + q)
     low, high = max(0.0, middle - half), min(1.0, middle + half)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 
 from medts.core.errors import MedtsError
 from medts.metrics.bootstrap import bootstrap_blocks
-from medts.metrics.intervals import Interval, percentile_interval
+from medts.metrics.intervals import Interval, Z, percentile_interval
 
 MEASURES = ("r2", "mae", "rmse", "pearson_r", "bias", "limit_low", "limit_high")
 """Names of the measures of one number, the most telling first."""
@@ -21,7 +21,6 @@ MEASURES = ("r2", "mae", "rmse", "pearson_r", "bias", "limit_low", "limit_high")
 WITHOUT_UNIT = ("r2", "pearson_r")
 """Measures that can be averaged over numbers of different units."""
 
-_TWO_SIDED_95 = 1.959963984540054
 _LEAST_SPREAD = 1e-10
 """Share of the largest squared deviation below which a variance is rounding error."""
 
@@ -65,8 +64,8 @@ def regression_measures(
             "rmse": np.sqrt(mse),
             "pearson_r": np.clip(covariance / np.sqrt(variance_y * variance_p), -1.0, 1.0),
             "bias": bias,
-            "limit_low": bias - _TWO_SIDED_95 * deviation,
-            "limit_high": bias + _TWO_SIDED_95 * deviation,
+            "limit_low": bias - Z * deviation,
+            "limit_high": bias + Z * deviation,
         }
 
 

@@ -1,4 +1,4 @@
-"""Page: the templates that every report is printed with, and the few parts that are computed.
+"""Jinja2 templates of every report, and the few parts that are computed.
 
 A page is one HTML file. Style, script and drawings are written into it, so that it opens on a
 machine without a network and still does in ten years. Every string that a template prints is
@@ -29,12 +29,6 @@ def render(template: str, **values: Any) -> str:
         values: What it shows.
     """
     return environment().get_template(f"{template}.html.j2").render(values | {"contents": []})
-
-
-def render_file(path: Path, **values: Any) -> str:
-    """Returns a page of a template that lies elsewhere; it may extend ``base.html.j2``."""
-    template = environment().from_string(path.read_text(encoding="utf-8"))
-    return template.render(values | {"contents": []})
 
 
 def write_page(path: str | Path, html: str) -> Path:
