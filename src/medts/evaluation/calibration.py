@@ -157,7 +157,8 @@ def _curve(name: str, scored: Scored, settings: CalibrationConfig) -> list[Condi
     decisions = judged_decisions(
         scored.test.target, scored.probability, scored.label_set.class_kind
     )
-    curve = reliability(*(each.ravel() for each in decisions), settings.n_bins)
+    is_true, probability = (each.ravel() for each in decisions)
+    curve = reliability(is_true, probability, settings.n_bins)
     bins = zip(curve.probability, curve.observed, curve.count, strict=True)
     return [
         Condition(

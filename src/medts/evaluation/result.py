@@ -127,7 +127,7 @@ class Condition(Config):
     """Modalities missing, where the metrics are a mean over all sets of so many."""
 
     notes: tuple[str, ...] = ()
-    """What a reader must know, such as classes without an example."""
+    """Caveats, such as classes without an example."""
 
 
 class Result(Config):
@@ -205,7 +205,7 @@ class Result(Config):
     """True where no person was recorded; such a result holds for no patient."""
 
     notes: tuple[str, ...] = ()
-    """What a reader must know besides, such as an allowed leak."""
+    """Caveats, such as an allowed leak."""
 
     def write(self, path: str | Path) -> None:
         """Writes ``metrics.json``, whole or not at all."""

@@ -34,7 +34,7 @@ class Retrieval:
 
     Args:
         rank: One for the nearest; of equals the wrong ones come first.
-        n_hits: Right answers of each query.
+        n_hits: Relevant items of each query.
         n_items: Items each query searches.
     """
 

@@ -12,11 +12,10 @@ from jaxtyping import Float
 from medts.core.errors import MedtsError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.ontology import map_labels
-from medts.data.splits import Part
 from medts.evaluation.head_predictions import NEVER, own_set, predict_own
 from medts.evaluation.protocols.transfer import TransferConfig
 from medts.evaluation.scoring import Found, Scored, score
-from medts.evaluation.task import Task
+from medts.evaluation.task import Task, only_classes
 from medts.inference.bundle import Bundle
 
 ClassMap = dict[str, tuple[str, ...]]
@@ -38,12 +37,11 @@ def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Fo
             field="label_set",
             remedy="Give a mapping from target class to source classes",
         )
-    label_set = target.but(
-        classes=tuple(name for name in target.classes if name in mapping),
-        phrases={name: words for name, words in target.phrases.items() if name in mapping},
-    )
-    test, n_outside = _only_mapped(task.test, target, label_set)
-    predicted = predict_own(model, task, test.rows, source)
+    own = only_classes(task, list(mapping))
+    label_set, test, n_outside = own.label_set, own.test, len(task.test) - len(own.test)
+    if not len(test):
+        raise MedtsError("no test record has a class with a counterpart", field="label_set")
+    predicted = predict_own(model, own, test.rows, source)
     thresholds, notes = _thresholds(model, source, mapping, label_set)
     shares = model.prevalence(source)
     prevalence = np.array([[shares[name] for name in source.classes]])
@@ -116,18 +114,6 @@ def describe_map(
     if idle:
         notes.append(f"classes of the model that were not used: {', '.join(idle)}")
     return tuple(notes)
-
-
-def _only_mapped(test: Part, target: LabelSet, kept: LabelSet) -> tuple[Part, int]:
-    """Drops the columns of lost classes, and of a ``single`` set the records that held one."""
-    columns = [target.classes.index(name) for name in kept.classes]
-    rest = replace(test, target=test.target[:, columns])
-    if kept.kind == "multi":
-        return rest, 0
-    inside = np.flatnonzero(rest.target.any(axis=1))
-    if not len(inside):
-        raise MedtsError("no test record has a class with a counterpart", field="label_set")
-    return rest.take(inside), len(test) - len(inside)
 
 
 def _thresholds(

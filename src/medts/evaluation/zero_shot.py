@@ -192,7 +192,7 @@ def class_words(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tupl
             raise MedtsError(
                 f"{first!r} and {name!r} of {label_set.name} have the same words",
                 field="prompts",
-                remedy="Nothing can tell them apart; give a prompt file, or leave out one of them",
+                remedy="Give a prompt file with other words, or leave out one of them",
             )
     return words
 

@@ -1,7 +1,7 @@
 """95 % confidence intervals of one score, from resamples or from counts.
 
 An undefined value has an undefined (NaN) interval, and a value at 0 or 1 still has one of some
-width wherever the method knows how many subjects stand behind it (`wilson_interval`,
+width wherever the method uses how many subjects stand behind it (`wilson_interval`,
 `proportion_interval`, `steadied_interval`; not the percentile one). AUROCs have their own
 in `medts.metrics.delong`; which interval a metric gets is decided in `medts.metrics.table`.
 

@@ -30,7 +30,7 @@ def regression_measures(
     predicted: Float[np.ndarray, "R K"],
     weights: Float[np.ndarray, "N R"],
 ) -> dict[str, Float[np.ndarray, "N K"]]:
-    """Returns every measure of each number, with each record counted as often as its weight says.
+    """Every regression metric of each number, under weights of the records.
 
     ``bias`` is the mean of predicted minus true. The limits of agreement (Bland and Altman 1986)
     are bias ± 1.96 standard deviations of that difference: 95 % of records lie between them where
@@ -114,14 +114,17 @@ def regression_intervals(
         regression_measures(target, predicted, weights)
         for weights in bootstrap_blocks(subjects, n_resamples, seed)
     ]
-    drawn = {name: np.concatenate([block[name] for block in blocks]) for name in MEASURES}
-    resamples = averaged(drawn)
+    sampled = {name: np.concatenate([block[name] for block in blocks]) for name in MEASURES}
+    resamples = averaged(sampled)
     overall = {
         name: percentile_interval(float(values[0]), resamples[name])
         for name, values in averaged(own).items()
     }
     by_number = [
-        {name: percentile_interval(float(own[name][0, k]), drawn[name][:, k]) for name in MEASURES}
+        {
+            name: percentile_interval(float(own[name][0, k]), sampled[name][:, k])
+            for name in MEASURES
+        }
         for k in range(target.shape[1])
     ]
     return overall, by_number

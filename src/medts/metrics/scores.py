@@ -98,7 +98,7 @@ class Scorer:
         return plan_ranks(self.is_positive, self.rank)
 
     def __call__(self, weights: Float[np.ndarray, "N R"]) -> Scores:
-        """Returns all metrics, with each record counted as often as its weight says."""
+        """Computes all metrics under weights of the records."""
         total = weights.sum(axis=1, keepdims=True)
         positive, negative = weights @ self.is_positive, weights @ ~self.is_positive
         hit = weights @ (self.is_positive & self.is_stated)

@@ -109,7 +109,7 @@ def draw_paper(
             moved = replace(place, left=left, baseline=baseline, height=high)
             parts.append(_piece(moved, layers, notes.get(place.channel, "")))
     words = f"25 mm/s · 10 mm/mV · {stream.sampling_rate:g} Hz"
-    parts.append(label(words, _EDGE, height - 3.2, **GREY_WORDS))
+    parts.append(label(words, _EDGE, height - 3.2, size=3.0, **GREY_WORDS))
     description = f"ECG of {shown_s:g} s: {', '.join(stream.channels)}; {words}"
     return Sheet(width, height, Markup("").join(parts), description)
 

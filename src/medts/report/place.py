@@ -17,7 +17,7 @@ from markupsafe import Markup
 from medts.core.records import Stream
 from medts.report.svg import element, label, line, rectangles, stretches, thin
 
-GREY_WORDS = {"fill": "#6f6f73", "class_": "grey"}
+GREY_WORDS: dict[str, str] = {"fill": "#6f6f73", "class_": "grey"}
 _GAP = {"class_": "gap", "fill": "#9a9aa0", "fill_opacity": 0.22}
 _N_LEVELS = 10
 

@@ -30,8 +30,9 @@ class Calibration(Protocol):
 
     Validation records have chosen the model's epoch before, so temperature and conformal limits may
     look slightly better than they are; the guarantee of conformal sets assumes that test records
-    are drawn like validation records, and both are counted once per subject here. The calibration
-    error itself is biased upwards on few records: compare it between conditions, not with zero.
+    are exchangeable with validation records, and both are counted once per subject here. The
+    calibration error itself is biased upwards on few records: compare it between conditions, not
+    with zero.
     """
 
     name = "calibration"

@@ -11,7 +11,7 @@ class HeldOutConfig(Config):
 
 
 class HeldOut(Protocol):
-    """Held-out evaluation: a finished model on test folds that it has never met.
+    """Held-out evaluation: a finished model on test folds that it was not trained on.
 
     Thresholds come from the bundle, which chose them on validation; test records are scored once.
     """

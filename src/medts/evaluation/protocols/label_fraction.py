@@ -40,7 +40,7 @@ class LabelFraction(Protocol):
     example is named. The subsample with seed s is the one that ``medts train --label-fraction …
     --draw s`` trains on, so probe and fine-tuning can be compared.
 
-    Validation keeps all its labels, as it does in the literature; say so beside the numbers.
+    Validation keeps all its labels, as it does in the literature.
     """
 
     name = "label_fraction"
