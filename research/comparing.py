@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimate, Estimates
 from medts.metrics.comparison import holm
 from medts.metrics.components import split_variance
 from research.ledger import Run
@@ -24,13 +24,13 @@ Block = tuple[str, float]
 class Cell:
     """A method's score over its label samples and seeds, on common resamples of test subjects."""
 
-    score: Measure
-    beside: Measure | None
+    score: Estimate
+    beside: Estimate | None
     n_runs: int
     is_control: bool
     resamples: np.ndarray
     spread: float
-    difference: Measure | None = None
+    difference: Estimate | None = None
     p_value: float | None = None
 
 
@@ -51,14 +51,14 @@ def table_of(suite: Suite, runs: Iterable[Run]) -> dict[Block, dict[str, Cell]]:
     return table
 
 
-def parts_of(suite: Suite, runs: Iterable[Run]) -> dict[Block, dict[tuple[str, str], Measures]]:
+def parts_of(suite: Suite, runs: Iterable[Run]) -> dict[Block, dict[tuple[str, str], Estimates]]:
     """Returns what runs measured beside their own scores, as means over label samples and seeds.
 
     By method and name: every control, and every condition of a protocol with its difference to the
     whole and the share of the score that it keeps, where these were measured.
     """
     shown = (suite.metric, suite.beside, f"{suite.metric}_difference", "share_kept")
-    groups: dict[Block, dict[tuple[str, str], dict[str, list[Measure]]]] = {}
+    groups: dict[Block, dict[tuple[str, str], dict[str, list[Estimate]]]] = {}
     for run in runs:
         block = groups.setdefault((run.label_set, run.label_fraction), {})
         for name, measures in (run.controls | run.conditions).items():
@@ -99,7 +99,7 @@ def _cell(runs: list[Run], suite: Suite) -> Cell:
         resamples = np.array(resampled, dtype=float).T
         parts = split_variance(values, [run.draw for run in runs], resamples)
         within = sum(run.spread for run in runs) / n_runs**2
-        of_runs = float(np.nansum([parts.seed / n_runs, parts.draw / n_draws, within]))
+        of_runs = float(np.nansum([parts.seed / n_runs, parts.subsample / n_draws, within]))
         reach = float(stats.norm.ppf(0.975) * np.sqrt(parts.subject + of_runs))
         score = score.but(low=score.value - reach, high=min(1.0, score.value + reach))
     return Cell(
@@ -112,13 +112,13 @@ def _cell(runs: list[Run], suite: Suite) -> Cell:
     )
 
 
-def _mean(measures: Sequence[Measure | None]) -> Measure | None:
+def _mean(measures: Sequence[Estimate | None]) -> Estimate | None:
     """Returns the mean of values and of the ends of their intervals, which are of subjects."""
     columns = [(each.value, each.low, each.high) for each in measures if each is not None]
     if not columns:
         return None
     value, low, high = np.array(columns, dtype=float).mean(axis=0).tolist()
-    return Measure(value=value, low=low, high=high)
+    return Estimate(value=value, low=low, high=high)
 
 
 def _majority(groups: dict[str, list[Run]], suite: Suite) -> Cell | None:
@@ -150,9 +150,9 @@ def _compared(cells: dict[str, Cell], reference: str) -> dict[str, Cell]:
     return compared
 
 
-def _difference(cell: Cell, reference: Cell) -> tuple[Measure, float]:
+def _difference(cell: Cell, reference: Cell) -> tuple[Estimate, float]:
     differences = cell.resamples - reference.resamples
     error = float(np.sqrt(np.nanvar(differences, ddof=1) + cell.spread + reference.spread))
     value = _value(cell) - _value(reference)
     p_value = 2 * float(stats.norm.sf(abs(value) / error)) if error > 0 else 1.0
-    return Measure(value=value, low=value - 1.96 * error, high=value + 1.96 * error), p_value
+    return Estimate(value=value, low=value - 1.96 * error, high=value + 1.96 * error), p_value

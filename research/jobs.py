@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from medts.data.store import Store
-from medts.evaluation.cross_validation import merged_measures, pool
+from medts.evaluation.cross_validation import merged_estimates, pool
 from medts.evaluation.files import PREDICTIONS
 from medts.evaluation.missing_curve import missing_conditions, share_kept
 from medts.evaluation.missing_modalities import TUNED_ON_ALL, judge
 from medts.evaluation.protocols.base import Protocol
 from medts.evaluation.protocols.missing_modalities import MissingModalitiesConfig
-from medts.evaluation.result import Condition, Measures
+from medts.evaluation.result import Condition, Estimates
 from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task
@@ -80,7 +80,7 @@ def _measured(job: Job, found: list[Found]) -> dict[str, Any]:
         conditions, kept = _kept(ranked, found)
         resamples |= kept
     return {
-        "metrics": merged_measures(ranked, stated),
+        "metrics": merged_estimates(ranked, stated),
         "controls": {} if job.rate_factor is not None else controls(stated) | first.controls,
         "conditions": conditions,
         "resamples": resamples,
@@ -93,12 +93,12 @@ def _measured(job: Job, found: list[Found]) -> dict[str, Any]:
     }
 
 
-def _by_name(conditions: tuple[Condition, ...]) -> dict[str, Measures]:
+def _by_name(conditions: tuple[Condition, ...]) -> dict[str, Estimates]:
     """Returns what each condition gave; single repetitions are in their mean."""
     return {each.name: each.metrics for each in conditions if each.draw is None}
 
 
-def _kept(full: Scored, found: list[Found]) -> tuple[dict[str, Measures], _Resamples]:
+def _kept(full: Scored, found: list[Found]) -> tuple[dict[str, Estimates], _Resamples]:
     """Returns what is left without each set of modalities, over all rounds."""
     judged = judge(full, MissingModalitiesConfig(n_resamples=N_RESAMPLES), 0)
     scores = {}

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from medts.core.config import Config
 from medts.core.files import write_whole
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimate, Estimates
 from research.suites import Key
 
 LEDGERS = Path(__file__).parent / "ledgers"
@@ -86,13 +86,13 @@ class Run(Config):
     notes: str = ""
     """Remarks of the protocol: classes left out, leaks allowed."""
 
-    metrics: Measures
+    metrics: Estimates
     """Measures over all classes, with intervals over test subjects."""
 
-    controls: dict[str, Measures] = Field(default_factory=dict)
+    controls: dict[str, Estimates] = Field(default_factory=dict)
     """Measures of trivial predictions, on the same records."""
 
-    conditions: dict[str, Measures] = Field(default_factory=dict)
+    conditions: dict[str, Estimates] = Field(default_factory=dict)
     """What the protocol varied, by name."""
 
     resamples: dict[tuple[str, str], tuple[float | None, ...]] = Field(default_factory=dict)
@@ -205,10 +205,10 @@ def _packed(values: tuple[float | None, ...] | None) -> list[int | None] | None:
 
 
 def _run(rows: list[dict[str, Any]]) -> Run:
-    parts: dict[str, dict[str, Measures]] = {"": {}, "control": {}, "condition": {}}
+    parts: dict[str, dict[str, Estimates]] = {"": {}, "control": {}, "condition": {}}
     resamples = {}
     for row in rows:
-        measure = Measure(value=row["value"], low=row["low"], high=row["high"])
+        measure = Estimate(value=row["value"], low=row["low"], high=row["high"])
         parts[row["part"]].setdefault(row["name"], {})[row["metric"]] = measure
         if (packed := row["resamples"]) is not None:
             values = np.array(packed, dtype=float) / _SCALE

@@ -19,14 +19,14 @@ from jaxtyping import Float
 from medts.core.records import Record
 from medts.data.splits import Part, labelled_part, sample_shots, take_part
 from medts.data.store import Store
-from medts.evaluation.answers import thresholds_of
 from medts.evaluation.embeddings import embed
+from medts.evaluation.head_predictions import thresholds_of
 from medts.evaluation.late_fusion import fuse
 from medts.evaluation.leaks import refuse_leaks
 from medts.evaluation.missing_curve import Missing
-from medts.evaluation.missing_modalities import answers_without, missing_sets
+from medts.evaluation.missing_modalities import missing_sets, predict_without
 from medts.evaluation.protocols.base import Protocol
-from medts.evaluation.result import Condition, Measures
+from medts.evaluation.result import Condition, Estimates
 from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Scored, controls
 from medts.evaluation.task import Task, make_task
@@ -53,7 +53,7 @@ class Found:
     n_labelled: int
     latency_ms: float | None = None
     conditions: tuple[Condition, ...] = ()
-    controls: dict[str, Measures] = field(default_factory=dict)
+    controls: dict[str, Estimates] = field(default_factory=dict)
     without: dict[Missing, Scored] = field(default_factory=dict)
 
 
@@ -98,7 +98,7 @@ def _finetuned(job: Job, question: Question, store: Store, out: Path, factor: fl
         )
         if job.method.protocol == "missing_modalities":
             names = missing_sets(tuple(model.preprocessing.streams))
-            return replace(found, without=answers_without(model, task, scored, names))
+            return replace(found, without=predict_without(model, task, scored, names))
         if job.method.protocol:
             name = job.method.protocol
             settings = Protocol.find(name).Config.model_validate(job.method.settings)

@@ -18,7 +18,7 @@ from medts.data.splits import Split
 from medts.evaluation import scoring
 from medts.evaluation.comparison import CSV_COLUMNS, Comparison, Difference
 from medts.evaluation.controls import label_shuffle
-from medts.evaluation.result import Measure
+from medts.evaluation.result import Estimate
 from medts.metrics.comparison import holm, paired_bootstrap
 from medts.metrics.scores import make_scorer
 from medts.recipes import find_recipe
@@ -200,7 +200,7 @@ def test_equal_recipes_have_identical_rows(found):
     assert row.but(recipe=TWIN) == twin
     difference = found.difference(TWIN, FRACTION)
     assert difference is not None
-    assert difference.measure == Measure(value=0.0, low=0.0, high=0.0)
+    assert difference.measure == Estimate(value=0.0, low=0.0, high=0.0)
     assert (difference.p_value, difference.verdict) == (1.0, "not shown")
 
 
@@ -251,7 +251,7 @@ def test_better_needs_an_interval_that_excludes_zero(metric, low, high, p_holm, 
         reference="a",
         label_fraction=1.0,
         metric=metric,
-        measure=Measure(value=0.0, low=low, high=high),
+        measure=Estimate(value=0.0, low=low, high=high),
         p_value=p_holm,
         p_holm=p_holm,
         seeds=(0,),

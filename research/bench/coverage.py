@@ -19,10 +19,10 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import norm
 
-from medts.metrics.bootstrap import bootstrap_scores, jackknife_scores
+from medts.metrics.bootstrap import bootstrap_scores
 from medts.metrics.comparison import paired_bootstrap
-from medts.metrics.delong import auroc_interval, delong_variance, logit_delong_interval
-from medts.metrics.intervals import bca_interval, percentile_interval
+from medts.metrics.delong import auroc_interval, delong_variance
+from medts.metrics.intervals import logit_interval, percentile_interval
 from medts.metrics.scores import Scorer, make_scorer
 from medts.metrics.table import interval_table
 
@@ -53,14 +53,12 @@ def one_class(rng: np.random.Generator, n_positive: int, per_subject: int = 1) -
     score = noise + shift(TRUE_AUROC) * is_positive
     seen = delong_variance(is_positive, score, subject)
     scorer = scorer_of(is_positive[:, None].astype(float), score[:, None])
-    drawn = bootstrap_scores(scorer, subject, N_RESAMPLES, int(rng.integers(2**31)))
-    left_out = jackknife_scores(scorer, subject).per_class["auroc"][:, 0]
-    resamples = drawn.per_class["auroc"][:, 0]
+    resampled = bootstrap_scores(scorer, subject, N_RESAMPLES, int(rng.integers(2**31)))
+    resamples = resampled.per_class["auroc"][:, 0]
     found = {
         "default": auroc_interval(seen),
-        "logit DeLong": logit_delong_interval(seen),
+        "logit DeLong": logit_interval(seen.value, np.sqrt(seen.total)),
         "percentile": percentile_interval(seen.value, resamples),
-        "BCa": bca_interval(seen.value, resamples, left_out),
     }
     return {name: (i.low, TRUE_AUROC, i.high) for name, i in found.items()}
 
@@ -71,22 +69,17 @@ def five_classes(rng: np.random.Generator, prevalence: tuple[float, ...]) -> Bou
     target = (rng.random((N_RECORDS, len(share))) < share).astype(float)
     common, own = rng.normal(size=(N_RECORDS, 1)), rng.normal(size=target.shape)
     score = np.sqrt(0.3) * common + np.sqrt(0.7) * own + shift(TRUE_AUROC) * target
+    probability, thresholds = expit(score), np.full(len(share), expit(0.7))
+    arguments = (target, probability, thresholds, "multi")
+    every, seed = np.arange(N_RECORDS), int(rng.integers(2**31))
+    table = interval_table(*arguments, every, n_resamples=N_RESAMPLES, seed=seed)
+    resamples = bootstrap_scores(make_scorer(*arguments), every, N_RESAMPLES, seed).overall
     found = {}
-    for method in ("default", "percentile"):
-        table = interval_table(
-            target,
-            expit(score),
-            np.full(len(share), expit(0.7)),
-            "multi",
-            np.arange(N_RECORDS),
-            n_resamples=N_RESAMPLES,
-            seed=int(rng.integers(2**31)),
-            method=method,
-        )
-        for metric in MACROS:
-            interval = table.metrics[metric]
-            bounds = (interval.low, true_macro(prevalence, metric), interval.high)
-            found[f"{metric} {method}"] = bounds
+    for metric in MACROS:
+        default, truth = table.metrics[metric], true_macro(prevalence, metric)
+        plain = percentile_interval(default.value, resamples[metric])
+        for method, interval in (("default", default), ("percentile", plain)):
+            found[f"{metric} {method}"] = (interval.low, truth, interval.high)
     return found
 
 

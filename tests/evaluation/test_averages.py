@@ -6,12 +6,12 @@ from scipy.stats import norm, t
 
 from medts.core.errors import MedtsError
 from medts.evaluation.averages import average, mean_interval
-from medts.evaluation.scoring import Scored, measure
+from medts.evaluation.scoring import Scored
 from medts.metrics.intervals import Interval
 
 
 def parts(values, half=0.04):
-    return [Interval(value, value - half, value + half, "made") for value in values]
+    return [Interval(value, value - half, value + half) for value in values]
 
 
 def resamples(n_draws, correlation, seed=0):
@@ -57,9 +57,9 @@ def test_no_interval_leaves_the_range_of_its_measure():
 
 
 def test_what_is_undefined_stays_so():
-    nothing = Interval(np.nan, np.nan, np.nan, "none")
+    nothing = Interval(np.nan, np.nan, np.nan)
     assert np.isnan(mean_interval([nothing, nothing], resamples(2, 0.5)).value)
-    alone = [Interval(0.6, np.nan, np.nan, "none"), Interval(0.8, np.nan, np.nan, "none")]
+    alone = [Interval(0.6, np.nan, np.nan), Interval(0.8, np.nan, np.nan)]
     found = mean_interval(alone, resamples(2, 0.5))
     assert found.value == pytest.approx(0.7)
     assert np.isnan(found.low)
@@ -78,7 +78,7 @@ def scored(task, seed):
 def test_the_average_is_of_values_and_not_of_probabilities(task):
     draws = [scored(task, seed) for seed in range(4)]
     overall, per_class = average(draws)
-    tables = [measure(each, each.probability, each.thresholds) for each in draws]
+    tables = [each.table() for each in draws]
     for name, found in overall.items():
         values = [table.metrics[name].value for table in tables]
         assert found.value == pytest.approx(np.mean(values))
@@ -90,5 +90,6 @@ def test_the_average_is_of_values_and_not_of_probabilities(task):
 def test_draws_on_different_records_are_not_averaged(task):
     first, second = scored(task, 0), scored(task, 1)
     other = task.test.take(np.arange(len(task.test))[::-1].copy())
-    with pytest.raises(MedtsError, match="different records"):
+    with pytest.raises(MedtsError, match="different records") as refused:
         average([first, replace(second, test=other)])
+    assert refused.value.field == "test"

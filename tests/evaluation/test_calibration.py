@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medts.core.errors import ConfigError, LeakError
-from medts.evaluation.calibration import logits_of, rescale, statements, weighted_error
+from medts.evaluation.calibration import logits_of, rescale
 from medts.evaluation.protocols.calibration import CalibrationConfig
 from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
@@ -44,17 +44,12 @@ def draw(kind, n=400, n_classes=3, seed=0):
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
-@pytest.mark.parametrize("binning", ["width", "mass"])
-def test_weighted_error_is_the_metric_and_a_weight_is_a_repetition(kind, binning):
+def test_a_weight_of_the_calibration_error_is_a_repetition(kind):
     target, p = draw(kind)
-    made = statements(target, p, kind)
-    plain = weighted_error(made, np.ones((1, len(p))), 10, binning)[0]
-    assert plain == pytest.approx(calibration_error(target, p, kind, 10, binning), abs=1e-12)
-    if binning == "width":
-        weights = np.random.default_rng(1).integers(0, 3, size=(1, len(p))).astype(float)
-        rows = np.repeat(np.arange(len(p)), weights[0].astype(int))
-        expected = calibration_error(target[rows], p[rows], kind, 10)
-        assert weighted_error(made, weights, 10, "width")[0] == pytest.approx(expected)
+    weights = np.random.default_rng(1).integers(0, 3, size=(1, len(p))).astype(float)
+    rows = np.repeat(np.arange(len(p)), weights[0].astype(int))
+    expected = calibration_error(target[rows], p[rows], kind, 10)
+    assert calibration_error(target, p, kind, 10, weights) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
@@ -86,7 +81,7 @@ def test_before_and_after_stand_beside_each_other_with_intervals(result, model, 
     before = condition(result, "as the model gives them").metrics
     after = condition(result, "temperature from validation").metrics
     p = predict_store(model, task.store, task.test.rows.tolist()).astype(float)
-    expected = calibration_error(task.test.target, p, "multi", 5)
+    expected = calibration_error(task.test.target, p, "multi", 5)[0]
     assert before["calibration_error"].value == pytest.approx(expected)
     assert result.metrics["calibration_error"] == before["calibration_error"]
     for control in result.controls.values():

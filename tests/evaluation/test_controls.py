@@ -59,4 +59,4 @@ def test_simple_features_are_a_table_in_the_order_of_the_rows(model, synthetic_s
 def test_every_control_has_a_sentence_for_the_page(model, synthetic_store, tmp_path):
     for name, represent in CONTROLS.items():
         assert control_definition(name)
-        assert represent(model, synthetic_store, np.array([0, 3]), tmp_path, 0).shape[0] == 2
+        assert represent(model, synthetic_store, np.array([0, 3]), tmp_path, 0, None).shape[0] == 2

@@ -7,9 +7,7 @@ from medts.evaluation.curves import (
     has_both,
     precision_recall,
     rates_at,
-    reliability,
     roc,
-    wilson,
 )
 
 
@@ -51,33 +49,6 @@ def test_a_class_of_one_kind_has_no_curve():
     assert has_both(np.array([True, False]))
     assert not has_both(np.array([True, True]))
     assert not has_both(np.array([False]))
-
-
-def test_wilson_intervals_are_the_roots_of_the_score_test():
-    share, count = np.array([0.0, 0.2, 1.0]), np.array([5.0, 40.0, 9.0])
-    low, high = wilson(share, count)
-    for end in (low, high):
-        inside = np.flatnonzero((end > 1e-9) & (end < 1 - 1e-9))
-        deviation = np.sqrt(end[inside] * (1 - end[inside]) / count[inside])
-        z = (share[inside] - end[inside]) / deviation
-        np.testing.assert_allclose(np.abs(z), 1.959964, atol=1e-5)
-    assert (low <= share).all()
-    assert (high >= share).all()
-
-
-def test_reliability_agrees_with_a_loop_over_bins():
-    target, probability = scores(400, 1)
-    truth, score = target[:, 0], probability[:, 0]
-    bins = reliability(truth, score)
-    gap, n_bins = 0.0, 0
-    for i in range(10):
-        is_in = (np.floor(score * 10) == i) | ((i == 9) & (score == 1.0))
-        if is_in.any():
-            gap += is_in.mean() * abs(truth[is_in].mean() - score[is_in].mean())
-            n_bins += 1
-    assert bins.error == pytest.approx(gap)
-    assert len(bins.count) == n_bins
-    assert bins.count.sum() == 400
 
 
 def test_the_best_epoch_is_judged_by_the_score_and_else_by_the_loss():

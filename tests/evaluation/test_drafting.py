@@ -3,14 +3,18 @@ import pytest
 
 from medts.core.errors import ConfigError, LeakError, MedtsError
 from medts.evaluation import drafting
-from medts.evaluation.drafting import Scorer
+from medts.evaluation.drafting import compare_texts
 from medts.evaluation.protocols.drafting import DraftingConfig
 from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
+from medts.evaluation.text import reports_with_words
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.manifest import Labels, ModelConfig, Provenance
 from medts.models.melp import Melp
 from medts.recipes import find_recipe
+
+pytest.importorskip("sacrebleu")
+pytest.importorskip("rouge_score")
 
 FEW = DraftingConfig(n_resamples=20, n_exchanges=3)
 
@@ -51,7 +55,7 @@ def test_who_writes_what_was_written_scores_one_and_exchanged_drafts_do_not(
 ):
     store = task.store
     report = {store.record_ids[row]: store.column("report")[row] for row in task.test.rows}
-    read = drafting._told(writer, task, task.test.rows)[1]
+    read = reports_with_words(writer, store, task.test.rows)[1]
     place = dict(zip(report, read, strict=True))
     _writes(monkeypatch, place.__getitem__)
     result = run_protocol("drafting", writer, task, FEW)
@@ -80,11 +84,12 @@ def test_an_untrained_decoder_writes_something_for_every_record(writer, task):
     assert result.metrics["rouge_l"].value < 0.5
 
 
-def test_findings_of_a_text_are_looked_up_once_and_rows_may_repeat():
-    scorer = Scorer(["atrial fibrillation.", "sinus rhythm."])
-    whole = scorer(["atrial fibrillation.", "atrial fibrillation."])
+def test_findings_are_compared_and_records_may_repeat():
+    drafted, written = ["atrial fibrillation."] * 2, ["atrial fibrillation.", "sinus rhythm."]
+    (whole,) = compare_texts(drafted, written)
     assert whole["finding_precision"] == 0.5
-    assert scorer(["atrial fibrillation."] * 2, np.array([0, 0]))["finding_f1"] == 1.0
+    (twice,) = compare_texts(drafted, written, np.array([[2.0, 0.0]]))
+    assert twice["finding_f1"] == 1.0
 
 
 def test_who_cannot_write_or_has_met_the_people_is_refused(writer, bundle, task, synthetic_store):
@@ -107,17 +112,19 @@ def test_training_records_without_reports_leave_out_their_control(
     task = make_task(
         synthetic_store, "synthetic/findings", train_folds=["1"], test_folds=["9", "10"]
     )
-    told = drafting._told
 
-    def told_in_tests_only(model, task, rows):
-        return told(model, task, rows) if rows is task.test.rows else (np.array([], int), [])
+    def in_tests_only(model, store, rows):
+        if rows is task.test.rows:
+            return reports_with_words(model, store, rows)
+        return np.array([], int), []
 
-    monkeypatch.setattr(drafting, "_told", told_in_tests_only)
+    monkeypatch.setattr(drafting, "reports_with_words", in_tests_only)
     _writes(monkeypatch, lambda _: "sinus rhythm.")
     assert run_protocol("drafting", writer, task, FEW).controls.keys() == {"exchanged"}
 
 
 def test_a_test_part_without_reports_is_refused(writer, task, monkeypatch):
-    monkeypatch.setattr(drafting, "_told", lambda *_: (np.array([], dtype=int), []))
-    with pytest.raises(MedtsError, match="no test record has a report"):
+    monkeypatch.setattr(drafting, "reports_with_words", lambda *_: (np.array([], dtype=int), []))
+    with pytest.raises(MedtsError, match="no test record has a report") as refused:
         run_protocol("drafting", writer, task, FEW)
+    assert refused.value.field == "report"

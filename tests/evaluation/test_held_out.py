@@ -11,7 +11,7 @@ from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.in_memory import RecordsInMemory
 from medts.evaluation.protocols.retrieval import RetrievalConfig
 from medts.evaluation.protocols.subgroups import SubgroupsConfig
-from medts.evaluation.result import Measure, read_result
+from medts.evaluation.result import Estimate, read_result
 
 SHAPE = {
     "schema", "metrics", "per_class", "controls", "n_records", "n_subjects", "excluded_classes",
@@ -172,6 +172,6 @@ def test_records_in_memory_are_evaluated_like_a_store(
 
 
 def test_a_measure_shows_its_interval_or_a_dash():
-    assert str(Measure(value=0.5, low=0.25, high=0.75)) == "0.500 [0.250, 0.750]"
-    assert str(Measure(value=float("nan"))) == "–"
-    assert Measure(value=float("nan")).model_dump()["value"] is None
+    assert str(Estimate(value=0.5, low=0.25, high=0.75)) == "0.500 [0.250, 0.750]"
+    assert str(Estimate(value=float("nan"))) == "–"
+    assert Estimate(value=float("nan")).model_dump()["value"] is None

@@ -1,15 +1,15 @@
 """Mistakes of published evaluations, planted on purpose: what they would do, and that they cannot.
 
-Permuted columns are in test_legacy, subjects in two parts and models that met test subjects in
-test_task.
+Subjects in two parts and models that met test subjects are in test_task.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from medts.core.errors import LeakError
-from medts.evaluation.answers import answer
-from medts.evaluation.scoring import measure
+from medts.evaluation.head_predictions import predict_test
 from medts.evaluation.task import Task, make_task
 from medts.metrics.bootstrap import bootstrap_scores
 from medts.metrics.scores import make_scorer
@@ -34,10 +34,10 @@ def test_a_half_for_undefined_classes_moves_the_interval_off_its_own_estimate():
 
 
 def test_thresholds_chosen_on_test_would_flatter_and_are_not_what_is_reported(model, task):
-    scored = answer(model, task)
+    scored = predict_test(model, task)
     cheated = choose_thresholds(task.test.target, scored.probability).values
-    honest = measure(scored, scored.probability, scored.thresholds).metrics["macro_f1"].value
-    flattered = measure(scored, scored.probability, cheated).metrics["macro_f1"].value
+    honest = scored.table().metrics["macro_f1"].value
+    flattered = replace(scored, thresholds=cheated).table().metrics["macro_f1"].value
     assert flattered > honest
     assert scored.thresholds.tolist() == [
         model.labels.operating_points[name].threshold for name in task.label_set.classes
@@ -52,13 +52,13 @@ def test_no_part_can_be_the_test_part(task, part):
 
 
 def test_columns_of_a_model_in_another_order_are_matched_by_name(model, task):
-    plain = answer(model, task)
+    plain = predict_test(model, task)
     order = np.arange(len(task.label_set))[::-1]
     turned = Task(
         task.store,
         task.label_set.but(classes=tuple(np.array(task.label_set.classes)[order].tolist())),
         make_task(task.store, "synthetic/findings", test_folds=["9", "10"]).test,
     )
-    found = answer(model, turned)
+    found = predict_test(model, turned)
     np.testing.assert_array_equal(found.probability, plain.probability[:, order])
     np.testing.assert_array_equal(found.thresholds, plain.thresholds[order])

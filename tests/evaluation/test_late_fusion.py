@@ -5,7 +5,7 @@ import pytest
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
-from medts.evaluation.late_fusion import fit_fusion, measure_fusion
+from medts.evaluation.late_fusion import fit_fusion, fuse
 from medts.inference.bundle import load_bundle
 from medts.training.probe import macro_auroc
 
@@ -52,16 +52,14 @@ def test_single_label_answers_stay_probabilities():
 
 def test_one_model_cannot_be_fused():
     found, target, subjects = answers()
-    with pytest.raises(ConfigError, match="1 model"):
+    with pytest.raises(ConfigError, match="1 model") as refused:
         fit_fusion(found[:1], target, subjects, LETTERS)
+    assert refused.value.field == "models"
 
 
 def test_finished_models_are_fused_and_scored(medualtime_run, tiny_run, task):
     models = [load_bundle(tiny_run), load_bundle(medualtime_run)]
-    result = measure_fusion(models, task)
-    assert result.recipe == "xresnet1d_test + medualtime_test"
-    assert result.protocol == "late_fusion"
-    assert result.settings["chosen"] in ("mean", "regression")
-    assert set(result.settings["validation"]) >= {"mean"}
-    assert 0 <= result.metrics["macro_auroc"].value <= 1
-    assert set(result.thresholds) == set(task.label_set.classes)
+    scored, fusion = fuse(models, task)
+    assert fusion.kind in ("mean", "regression")
+    assert 0 <= scored.metrics()["macro_auroc"].value <= 1
+    assert len(scored.thresholds) == len(task.label_set)

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medts.core.errors import ConfigError
-from medts.evaluation import draws
+from medts.evaluation import probing
 from medts.evaluation.protocols.linear_probe import LinearProbeConfig
 from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
@@ -110,7 +110,7 @@ def test_the_encoder_is_asked_once_for_all_parts(model, task, plain, monkeypatch
         asked.append(rows)
         return np.random.default_rng(0).normal(size=(len(rows), 3))
 
-    monkeypatch.setattr(draws, "embed", counting)
+    monkeypatch.setattr(probing, "embed", counting)
     run_protocol("linear_probe", model, task, plain)
     (rows,) = asked
     assert (

@@ -12,7 +12,7 @@ from medts.evaluation.controls import CONTROLS
 from medts.evaluation.protocols.base import Protocol
 from medts.evaluation.protocols.linear_probe import LinearProbeConfig
 from medts.evaluation.protocols.probed import ENCODER_CONTROLS
-from medts.evaluation.result import Condition, Measure
+from medts.evaluation.result import Condition, Estimate
 from medts.evaluation.run import run_protocol
 from medts.evaluation.scoring import Found
 from medts.inference import stored
@@ -39,7 +39,7 @@ def counting():
             return Found(
                 test=task.test,
                 label_set=task.label_set,
-                metrics={"n": Measure(value=config.by * len(task.test))},
+                metrics={"n": Estimate(value=config.by * len(task.test))},
                 notes=("counted",),
                 settings={"chosen": "all"},
             )
@@ -128,7 +128,7 @@ def test_two_protocols_of_one_name_are_refused(counting):
 
 def test_a_condition_survives_json():
     condition = Condition(
-        name="5 shots, episode 1", metrics={"macro_auroc": Measure(value=0.5)}, n_records=3,
+        name="5 shots, episode 1", metrics={"macro_auroc": Estimate(value=0.5)}, n_records=3,
         shots=5, draw=0, seed=1,
     )  # fmt: skip
     assert Condition.model_validate_json(condition.model_dump_json()) == condition

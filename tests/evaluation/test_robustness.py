@@ -154,7 +154,7 @@ def test_noise_repeats_with_the_seed(model, task):
     settings = NOTHING.but(noise=("white",), snr_db=(0.0,))
     (noise,) = perturbations(model, task.store, task.test.rows, settings)
     scored = [
-        robustness._predict(model, task.store, task.test.rows[:2], noise, seed)[1]
+        robustness.predict_changed(model, task.store, task.test.rows[:2], noise, seed)[1]
         for seed in (3, 3, 4)
     ]
     np.testing.assert_array_equal(scored[0], scored[1])
@@ -167,9 +167,9 @@ def test_a_model_that_has_met_the_records_is_refused(model, synthetic_store):
         run_protocol("robustness", model, task, NOTHING)
 
 
-def test_fewer_records_can_be_drawn_for_the_conditions(model, task):
+def test_fewer_records_can_be_sampled_for_the_conditions(model, task):
     settings = NOTHING.but(gains=(1.0,), n_records=8)
     found = run_protocol("robustness", model, task, settings)
     assert found.conditions[0].n_records == 8
     assert found.n_records == len(task.test)
-    assert any("8 records drawn" in note for note in found.notes)
+    assert any("on 8 records" in note for note in found.notes)

@@ -5,7 +5,7 @@ import pytest
 
 from medts.core.errors import ConfigError, LeakError, StoreError
 from medts.data.splits import take_part
-from medts.evaluation.answers import head_origin
+from medts.evaluation.head_predictions import head_origin
 from medts.evaluation.protocols.linear_probe import LinearProbeConfig
 from medts.evaluation.run import run_protocol
 from medts.evaluation.task import Task, make_task, origin_of
@@ -76,4 +76,4 @@ def test_a_class_that_training_never_showed_is_named(synthetic_store, tiny_run):
     shares = {first: 0.0, **dict.fromkeys(others, 0.5)}
     bundle.provenance = bundle.provenance.but(prevalence=shares)
     (note,) = head_origin(bundle, task, "held_out", seed=0).notes
-    assert note == f"no training record holds {first}: the model cannot know them"
+    assert first in note

@@ -7,7 +7,7 @@ import torch
 from medts.core.labels import LabelSet
 from medts.data.report_grades import GRADES
 from medts.data.reports import as_read
-from medts.evaluation.answers import answer
+from medts.evaluation.head_predictions import predict_test
 from medts.evaluation.protocols.text_controls import TextControlsConfig
 from medts.evaluation.run import run_protocol
 from medts.evaluation.task import make_task
@@ -57,13 +57,13 @@ def test_hidden_and_empty_reports_are_one_and_the_same(result):
 
 
 def test_a_change_reaches_the_encoder_and_leaves_the_model_alone(model, task):
-    before = answer(model, task).probability
+    before = predict_test(model, task).probability
     rows, store = task.test.rows, task.store
     for control in TextControlsConfig().controls:
         change = make_change(control, store, rows, task.label_set, seed=1)
         changed = predict_store(with_change(model, change), store, rows.tolist())
         assert not np.allclose(changed, before)
-    assert np.array_equal(answer(model, task).probability, before)
+    assert np.array_equal(predict_test(model, task).probability, before)
 
 
 def test_signals_and_reports_are_what_the_controls_say(model, task):

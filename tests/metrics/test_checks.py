@@ -4,7 +4,6 @@ import pytest
 from medts.core.errors import MedtsError
 from medts.metrics.checks import (
     check_scores,
-    constant_classes,
     few_positives,
     match_records,
     subject_index,
@@ -25,14 +24,6 @@ TARGET = np.array([[1, 0], [0, 0], [0, 1], [1, 0]])
 def test_unusable_arrays_are_refused(target, score, message):
     with pytest.raises(MedtsError, match=message):
         check_scores(target, score)
-
-
-def test_constant_scores_are_listed_and_refused_only_on_demand():
-    score = np.array([[0.1, 0.5], [0.2, 0.5], [0.3, 0.5], [0.4, 0.5]])
-    assert constant_classes(score, ["a", "b"]) == ["b"]
-    check_scores(TARGET, score, classes=["a", "b"])
-    with pytest.raises(MedtsError, match="same for all 4 records in b"):
-        check_scores(TARGET, score, classes=["a", "b"], refuse_constant=True)
 
 
 def test_records_are_matched_by_id_and_never_by_position():

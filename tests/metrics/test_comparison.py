@@ -1,18 +1,10 @@
-from itertools import product
-
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from medts.core.errors import MedtsError
-from medts.metrics.comparison import (
-    benjamini_hochberg,
-    holm,
-    paired_bootstrap,
-    paired_bootstrap_over_seeds,
-    paired_permutation,
-)
+from medts.metrics.comparison import holm, paired_bootstrap
 from medts.metrics.scores import make_scorer
 
 
@@ -35,25 +27,20 @@ def pair(seed=0, n_records=120, better=1.0):
 def test_a_model_does_not_differ_from_itself():
     first, _ = pair()
     subjects = np.arange(120)
-    for found in (
-        paired_bootstrap(first, first, subjects, n_resamples=50)["macro_auroc"],
-        paired_permutation(first, first, subjects, n_exchanges=50)["macro_auroc"],
-    ):
-        assert found.difference == 0
-        assert found.p_value == 1
+    found = paired_bootstrap(first, first, subjects, n_resamples=50)["macro_auroc"]
+    assert found.difference == 0
+    assert found.p_value == 1
 
 
 def test_a_clear_difference_is_found_and_is_symmetric():
     first, second = pair(better=1.5)
     subjects = np.arange(120) // 2
-    for test in (paired_bootstrap, paired_permutation):
-        there = test(first, second, subjects)["macro_auroc"]
-        back = test(second, first, subjects)["macro_auroc"]
-        assert there.difference == pytest.approx(-back.difference)
-        assert there.difference > 0.1
-        assert there.p_value < 0.01
-        assert back.p_value == pytest.approx(there.p_value, abs=0.005)
-        assert there.n_subjects == 60
+    there = paired_bootstrap(first, second, subjects)["macro_auroc"]
+    back = paired_bootstrap(second, first, subjects)["macro_auroc"]
+    assert there.difference == pytest.approx(-back.difference)
+    assert there.difference > 0.1
+    assert there.p_value < 0.01
+    assert back.p_value == pytest.approx(there.p_value, abs=0.005)
 
 
 def test_the_bootstrap_error_of_a_difference_matches_a_loop_over_resampled_subjects():
@@ -86,8 +73,8 @@ def test_equal_seeds_give_the_interval_of_one():
     first, second = pair()
     subject = np.arange(120) // 3
     one = paired_bootstrap(first, second, subject, n_resamples=200)
-    assert paired_bootstrap_over_seeds([first], [second], subject, n_resamples=200) == one
-    three = paired_bootstrap_over_seeds([first] * 3, [second] * 3, subject, n_resamples=200)
+    assert paired_bootstrap([first], [second], subject, n_resamples=200) == one
+    three = paired_bootstrap([first] * 3, [second] * 3, subject, n_resamples=200)
     assert three["macro_auroc"].low == pytest.approx(one["macro_auroc"].low)
     assert three["macro_auroc"].p_value == pytest.approx(one["macro_auroc"].p_value)
 
@@ -95,7 +82,7 @@ def test_equal_seeds_give_the_interval_of_one():
 def test_the_error_over_seeds_adds_their_variance_to_that_of_subjects():
     firsts, seconds = runs()
     subject = np.arange(120) // 3
-    found = paired_bootstrap_over_seeds(firsts, seconds, subject, n_resamples=1000)["macro_auroc"]
+    found = paired_bootstrap(firsts, seconds, subject, n_resamples=1000)["macro_auroc"]
 
     def differences(rows):
         y = firsts[0].is_positive[rows]
@@ -124,57 +111,33 @@ def test_the_error_over_seeds_adds_their_variance_to_that_of_subjects():
 def test_runs_of_other_targets_are_refused_for_every_seed():
     firsts, seconds = runs()
     other, _ = pair(seed=5)
-    with pytest.raises(MedtsError, match="different targets"):
-        paired_bootstrap_over_seeds([firsts[0], other], seconds[:2], np.arange(120))
-
-
-def test_the_exact_permutation_test_is_the_enumeration_of_all_exchanges():
-    first, second = pair(seed=3, n_records=16)
-    subject = np.arange(16) // 2
-    found = paired_permutation(first, second, subject, n_exchanges=256)["macro_auroc"]
-    assert found.method == "exact permutation"
-    seen = []
-    for exchanged in product([False, True], repeat=8):
-        is_exchanged = np.array(exchanged)[subject][:, None]
-        one = np.where(is_exchanged, second.rank, first.rank)
-        other = np.where(is_exchanged, first.rank, second.rank)
-        y = first.is_positive
-        seen.append(roc_auc_score(y, one) - roc_auc_score(y, other))
-    seen = np.array(seen)
-    assert found.difference == pytest.approx(seen[0])
-    assert found.p_value == pytest.approx(np.mean(np.abs(seen) >= abs(seen[0]) - 1e-12))
-    drawn = paired_permutation(first, second, subject, n_exchanges=255)["macro_auroc"]
-    assert drawn.method == "permutation"
-    assert drawn.p_value == pytest.approx(found.p_value, abs=0.1)
+    with pytest.raises(MedtsError) as refused:
+        paired_bootstrap([firsts[0], other], seconds[:2], np.arange(120))
+    assert refused.value.field == "target"
 
 
 def test_equal_models_are_called_different_about_as_often_as_the_level_says():
-    n_claims = {"bootstrap": 0, "permutation": 0}
+    n_claims = 0
     for seed in range(150):
         first, second = pair(seed, n_records=50, better=0.0)
-        subjects = np.arange(50)
-        found = paired_bootstrap(first, second, subjects, n_resamples=100, seed=seed)
-        n_claims["bootstrap"] += found["macro_auroc"].p_value < 0.05
-        found = paired_permutation(first, second, subjects, n_exchanges=100, seed=seed)
-        n_claims["permutation"] += found["macro_auroc"].p_value < 0.05
+        found = paired_bootstrap(first, second, np.arange(50), n_resamples=100, seed=seed)
+        n_claims += found["macro_auroc"].p_value < 0.05
     # 7.5 of 150 are expected; 17 or more happen once in 700 times.
-    assert 1 <= n_claims["bootstrap"] <= 17
-    assert 1 <= n_claims["permutation"] <= 17
+    assert 1 <= n_claims <= 17
 
 
-def test_corrections_are_the_known_ones_and_pass_nan_through():
+def test_holms_correction_is_the_known_one_and_passes_nan_through():
     p = np.array([0.01, 0.04, np.nan, 0.03, 0.005])
     np.testing.assert_allclose(holm(p), [0.03, 0.06, np.nan, 0.06, 0.02])
-    expected = stats.false_discovery_control(p[np.isfinite(p)])
-    np.testing.assert_allclose(benjamini_hochberg(p)[np.isfinite(p)], expected)
-    assert np.isnan(benjamini_hochberg(p)[2])
     assert holm(np.array([0.9, 0.8])).max() == 1.0
 
 
 def test_models_tested_on_other_targets_or_on_one_subject_are_refused():
     first, second = pair()
     other, _ = pair(seed=1)
-    with pytest.raises(MedtsError, match="different targets"):
+    with pytest.raises(MedtsError) as refused:
         paired_bootstrap(first, other, np.arange(120))
-    with pytest.raises(MedtsError, match="one subject"):
-        paired_permutation(first, second, np.zeros(120, dtype=int))
+    assert refused.value.field == "target"
+    with pytest.raises(MedtsError) as refused:
+        paired_bootstrap(first, second, np.zeros(120, dtype=int))
+    assert refused.value.field == "subjects"

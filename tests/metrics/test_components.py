@@ -14,7 +14,7 @@ def test_planted_components_are_recovered_also_with_unequal_numbers_of_seeds():
         found.append(split_variance(0.8 + effect[draws] + 0.01 * rng.normal(size=23), draws))
     assert np.mean([f.seed for f in found]) == pytest.approx(0.01**2, rel=0.05)
     # Components below zero are cut off, so the mean is slightly high.
-    assert np.mean([f.draw for f in found]) == pytest.approx(0.02**2, rel=0.08)
+    assert np.mean([f.subsample for f in found]) == pytest.approx(0.02**2, rel=0.08)
 
 
 def test_a_balanced_design_is_the_textbook_analysis_of_variance():
@@ -25,9 +25,8 @@ def test_a_balanced_design_is_the_textbook_analysis_of_variance():
     between = 2 * means.var(ddof=1)
     found = split_variance(values, draws)
     assert found.seed == pytest.approx(within)
-    assert found.draw == pytest.approx((between - within) / 2)
+    assert found.subsample == pytest.approx((between - within) / 2)
     assert np.isnan(found.subject)
-    assert found.total == pytest.approx(found.seed + found.draw)
 
 
 def test_the_test_subjects_share_is_what_all_runs_have_in_common():
@@ -37,14 +36,15 @@ def test_the_test_subjects_share_is_what_all_runs_have_in_common():
     found = split_variance(np.full(6, 0.8), [0, 0, 0, 1, 1, 1], resamples)
     assert found.subject == pytest.approx(0.03**2, rel=0.1)
     assert found.seed == pytest.approx(0, abs=1e-20)
-    assert found.draw == pytest.approx(0, abs=1e-20)
+    assert found.subsample == pytest.approx(0, abs=1e-20)
 
 
 def test_what_the_runs_cannot_tell_is_nan():
-    one_draw = split_variance(np.array([0.8, 0.9]), [0, 0])
-    assert np.isnan(one_draw.draw)
-    assert one_draw.seed == pytest.approx(0.005)
+    one_subsample = split_variance(np.array([0.8, 0.9]), [0, 0])
+    assert np.isnan(one_subsample.subsample)
+    assert one_subsample.seed == pytest.approx(0.005)
     one_seed_each = split_variance(np.array([0.8, 0.9]), [0, 1])
     assert np.isnan(one_seed_each.seed)
-    with pytest.raises(MedtsError, match="1 of 2 runs"):
+    with pytest.raises(MedtsError, match="1 of 2 runs") as refused:
         split_variance(np.array([0.8, np.nan]), [0, 1])
+    assert refused.value.field == "values"

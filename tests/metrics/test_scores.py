@@ -6,7 +6,8 @@ from jaxtyping import config as jaxtyping_config
 from sklearn import metrics as sk
 
 from medts.core.errors import MedtsError
-from medts.metrics.scores import auroc, average_precision, make_scorer, score_table
+from medts.metrics.scores import auroc, make_scorer, plan_ranks, rank_scores
+from medts.metrics.table import interval_table
 
 N_RECORDS, N_CLASSES = 120, 4
 
@@ -17,6 +18,14 @@ def multi_example(seed=0, n_records=N_RECORDS, decimals=1):
     target = (rng.random((n_records, N_CLASSES)) < [0.5, 0.3, 0.1, 0.7]).astype(np.float32)
     probability = np.round(np.clip(rng.random(target.shape) * 0.7 + 0.3 * target, 0, 1), decimals)
     return target, probability, np.array([0.5, 0.45, 0.6, 0.3])
+
+
+def average_precision(target, score):
+    return rank_scores(plan_ranks(target > 0, score), np.ones((1, len(target))))[1][0]
+
+
+def plain_scores(target, probability, thresholds, kind):
+    return make_scorer(target, probability, thresholds, kind)(np.ones((1, len(target))))
 
 
 def single_example(seed=0):
@@ -68,7 +77,7 @@ def test_multi_label_scores_are_those_of_scikit_learn(is_weighted):
 
 def test_single_label_scores_are_those_of_scikit_learn():
     target, probability = single_example()
-    table = score_table(target, probability, None, "single")
+    scores = plain_scores(target, probability, None, "single")
     y, decided = target.argmax(axis=1), probability.argmax(axis=1)
     expected = {
         "macro_auroc": sk.roc_auc_score(target, probability, average="macro"),
@@ -78,32 +87,31 @@ def test_single_label_scores_are_those_of_scikit_learn():
         "accuracy": sk.accuracy_score(y, decided),
         "brier": ((probability - target) ** 2).sum(axis=1).mean(),
     }
-    assert table.overall == pytest.approx(expected, abs=1e-12)
-    assert "exact_match" not in table.overall
+    overall = {name: value[0] for name, value in scores.overall.items()}
+    assert overall == pytest.approx(expected, abs=1e-12)
 
 
 def test_classes_without_positives_or_negatives_are_undefined_and_in_no_macro():
     target, probability, thresholds = multi_example()
     target[:, 1], target[:, 3] = 0, 1
-    table = score_table(target, probability, thresholds, "multi", list("abcd"))
-    assert table.excluded_classes == ["b", "d"]
+    scores = plain_scores(target, probability, thresholds, "multi")
     for metric in ("auroc", "auprc", "f1"):
-        assert np.isnan(table.per_class["b"][metric])
-        assert np.isnan(table.per_class["d"][metric])
-        defined = [table.per_class[name][metric] for name in "ac"]
-        assert table.overall[f"macro_{metric}"] == pytest.approx(np.mean(defined))
-    assert np.isnan(table.per_class["b"]["sensitivity"])
-    assert np.isnan(table.per_class["d"]["specificity"])
-    assert table.per_class["b"]["n_positive"] == 0
-    assert table.per_class["d"]["n_records"] == N_RECORDS
+        found = scores.per_class[metric][0]
+        assert np.isnan(found).tolist() == [False, True, False, True]
+        assert scores.overall[f"macro_{metric}"][0] == pytest.approx(found[[0, 2]].mean())
+    assert np.isnan(scores.per_class["sensitivity"][0, 1])
+    assert np.isnan(scores.per_class["specificity"][0, 3])
+    table = interval_table(target, probability, thresholds, "multi", np.arange(N_RECORDS))
+    assert table.excluded_classes == ["class 1", "class 3"]
+    assert table.n_positive["class 1"] == 0
 
 
 def test_a_macro_without_any_defined_class_is_nan_and_not_a_half():
     target, probability, thresholds = multi_example()
-    table = score_table(np.zeros_like(target), probability, thresholds, "multi")
-    assert np.isnan(table.overall["macro_auroc"])
-    assert np.isnan(table.overall["balanced_accuracy"])
-    assert table.overall["accuracy"] == pytest.approx((probability < thresholds).mean())
+    scores = plain_scores(np.zeros_like(target), probability, thresholds, "multi")
+    assert np.isnan(scores.overall["macro_auroc"][0])
+    assert np.isnan(scores.overall["balanced_accuracy"][0])
+    assert scores.overall["accuracy"][0] == pytest.approx((probability < thresholds).mean())
 
 
 def test_a_class_missing_from_a_resample_is_left_out_of_that_macro_only():
@@ -144,23 +152,23 @@ def test_doubling_a_weight_is_duplicating_the_record(seed):
     weights = np.random.default_rng(seed).integers(0, 3, size=40)
     weighted = make_scorer(target, probability, thresholds, "multi")(weights[None].astype(float))
     rows = np.repeat(np.arange(40), weights)
-    copied = score_table(target[rows], probability[rows], thresholds, "multi")
+    copied = plain_scores(target[rows], probability[rows], thresholds, "multi")
     for name, value in copied.overall.items():
-        np.testing.assert_allclose(weighted.overall[name][0], value, atol=1e-12)
+        np.testing.assert_allclose(weighted.overall[name][0], value[0], atol=1e-12)
 
 
 def test_bad_thresholds_and_logits_are_refused_with_a_remedy():
     target, probability, thresholds = multi_example()
     with pytest.raises(MedtsError, match="threshold"):
-        score_table(target, probability, None, "multi")
+        make_scorer(target, probability, None, "multi")
     with pytest.raises(MedtsError, match="not logits"):
-        score_table(target, probability * 3, thresholds, "multi")
+        make_scorer(target, probability * 3, thresholds, "multi")
     with pytest.raises(MedtsError, match="exactly one class"):
-        score_table(target, probability, None, "single")
+        make_scorer(target, probability, None, "single")
     bad = probability.copy()
     bad[3:5, 2] = np.nan
     with pytest.raises(MedtsError, match=r"NaN or infinite for c \(2 records\)"):
-        score_table(target, bad, thresholds, "multi", list("abcd"))
+        make_scorer(target, bad, thresholds, "multi", list("abcd"))
 
 
 def test_mismatched_shapes_are_refused_in_words_when_the_shape_hook_is_off():
@@ -168,6 +176,6 @@ def test_mismatched_shapes_are_refused_in_words_when_the_shape_hook_is_off():
     jaxtyping_config.update("jaxtyping_disable", True)
     try:
         with pytest.raises(MedtsError, match="one row per record"):
-            score_table(target[:-1], probability, thresholds, "multi")
+            make_scorer(target[:-1], probability, thresholds, "multi")
     finally:
         jaxtyping_config.update("jaxtyping_disable", False)

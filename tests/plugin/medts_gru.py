@@ -96,10 +96,10 @@ class Counting(Protocol):
     Config = CountingConfig
 
     def measure(self, bundle, task, config, *, seed):
-        from medts.evaluation.result import Measure
+        from medts.evaluation.result import Estimate
         from medts.evaluation.scoring import Found
 
-        n_records = Measure(value=config.by * len(task.test))
+        n_records = Estimate(value=config.by * len(task.test))
         return Found(test=task.test, label_set=task.label_set, metrics={"n": n_records})
 
 

@@ -87,7 +87,7 @@ def test_a_tuned_bundle_is_measured_with_every_set_of_groups_missing(tuned, synt
         each for each in robustness.perturbations(bundle, synthetic_store, rows, settings)
         if each.name == "streams: without limb"
     )  # fmt: skip
-    scored = robustness._predict(bundle, synthetic_store, rows, gone, seed=0)[1]
+    scored = robustness.predict_changed(bundle, synthetic_store, rows, gone, seed=0)[1]
     target = task.test.target
     kept = [k for k in range(target.shape[1]) if 0 < target[:, k].sum() < len(target)]
     areas = roc_auc_score(target[:, kept], scored[:, kept], average="macro")

@@ -8,16 +8,16 @@ from medts.core.errors import MedtsError
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
 from medts.evaluation.details import Details, Example
-from medts.evaluation.result import Measure, Result, Splits
+from medts.evaluation.result import Estimate, Result, Splits
 from medts.report.evaluation import evaluation_page
 
 
 def result(classes, **changes) -> Result:
     rng = np.random.default_rng(1)
 
-    def measure() -> Measure:
+    def measure() -> Estimate:
         value = float(rng.uniform(0.6, 0.9))
-        return Measure(value=value, low=value - 0.05, high=value + 0.05)
+        return Estimate(value=value, low=value - 0.05, high=value + 0.05)
 
     overall = ("macro_auroc", "macro_auprc", "macro_f1", "balanced_accuracy", "accuracy")
     single = ("auroc", "auprc", "f1", "sensitivity", "specificity")
@@ -25,7 +25,7 @@ def result(classes, **changes) -> Result:
         "metrics": {name: measure() for name in (*overall, "exact_match")},
         "per_class": {c: {name: measure() for name in single} for c in classes},
         "controls": {
-            "majority": {"macro_auroc": Measure(value=0.5), "accuracy": Measure(value=None)},
+            "majority": {"macro_auroc": Estimate(value=0.5), "accuracy": Estimate(value=None)},
             "label_shuffle": {name: measure() for name in overall},
         },
         "n_records": 1219,
@@ -142,7 +142,7 @@ def test_excluded_and_rare_classes_are_flagged_and_undefined_values_are_dashes(w
     classes = ("class0", "class1", "class2")
     target, _ = scores(3)
     target[:, 0] = 0
-    per_class = result(classes).per_class | {"class0": {"auroc": Measure(value=None)}}
+    per_class = result(classes).per_class | {"class0": {"auroc": Estimate(value=None)}}
     flags = {"excluded_classes": ("class0",), "few_positives": ("class2",), "per_class": per_class}
     page, html, _ = written(target=target, changes=flags)
     rows = {row[0].split()[0]: row for row in page.rows if row and row[0].split()}

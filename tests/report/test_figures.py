@@ -3,7 +3,7 @@ import pytest
 from drawn import Drawn, points, read_svg
 from sklearn.metrics import roc_auc_score
 
-from medts.evaluation.result import Condition, Measure
+from medts.evaluation.result import Condition, Estimate
 from medts.report.chart import Axis, Series, chart, fitting_axis, unit_axis
 from medts.report.figures import (
     ALL_CLASSES,
@@ -106,7 +106,7 @@ def test_the_missing_curve_starts_where_nothing_is_missing():
     conditions = [
         Condition(
             name=str(n),
-            metrics={"share_kept": Measure(value=1 - 0.2 * n, low=0.1, high=0.9)},
+            metrics={"share_kept": Estimate(value=1 - 0.2 * n, low=0.1, high=0.9)},
             n_records=9,
             regime="r<1>",
             n_missing=n,

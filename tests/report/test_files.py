@@ -1,13 +1,13 @@
 import numpy as np
 
 from medts.evaluation.details import Details
-from medts.evaluation.result import Measure, Result, Splits, read_result
+from medts.evaluation.result import Estimate, Result, Splits, read_result
 from medts.report.files import write_result
 
 
 def result() -> Result:
     return Result(
-        metrics={"macro_auroc": Measure(value=0.7)},
+        metrics={"macro_auroc": Estimate(value=0.7)},
         per_class={},
         controls={},
         n_records=4,

@@ -15,14 +15,14 @@ from medts.core.records import Record, Stream
 from medts.evaluation.comparison import PRIMARY, Comparison, Difference, Failure, Row
 from medts.evaluation.details import Details, Example
 from medts.evaluation.explained import Curves, Explained, StreamRelevance
-from medts.evaluation.result import Condition, Measure, Result, Splits
+from medts.evaluation.result import Condition, Estimate, Result, Splits
 from medts.report.comparison import comparison_page
 from medts.report.evaluation import evaluation_page
 from medts.report.explanation import explanation_page
-from medts.report.numbers import numbers_page
 from medts.report.page import environment
 from medts.report.paper import draw_record
 from medts.report.reconstructions import RestoredWindow, write_reconstructions
+from medts.report.regression import numbers_page
 from medts.report.sentences import sentence_page
 from medts.report.svg import visible
 
@@ -30,8 +30,8 @@ BIDI = "\u202e\u2066evil\x01\u200f"
 STRINGS = [HOSTILE, f"{BIDI}<script>alert(1)</script>", "{{ 7 * 7 }}{% raw %}", "<b>" * 3_334]
 
 
-def measures(name: str) -> dict[str, Measure]:
-    return {name: Measure(value=0.5, low=0.1, high=0.9), "share_kept": Measure(value=0.5)}
+def measures(name: str) -> dict[str, Estimate]:
+    return {name: Estimate(value=0.5, low=0.1, high=0.9), "share_kept": Estimate(value=0.5)}
 
 
 def record(bad: str) -> Record:
@@ -77,7 +77,7 @@ def evaluation(bad: str) -> str:
 
 def numbers(bad: str) -> str:
     split = {"folds": [bad], bad: {bad: bad}}
-    each = {**measures(bad), **measures("bias"), "n_records": Measure(value=2)}
+    each = {**measures(bad), **measures("bias"), "n_records": Estimate(value=2)}
     result = Result(
         metrics=measures(bad), per_class={bad: each}, controls={bad: measures(bad)}, n_records=2,
         n_subjects=2, splits=Splits(train=split, test=split), label_set=bad, protocol=bad,
@@ -118,7 +118,7 @@ def comparison(bad: str) -> str:
         reference="a",
         label_fraction=1.0,
         metric=PRIMARY,
-        measure=Measure(value=0.1, low=0.05, high=0.2),
+        measure=Estimate(value=0.1, low=0.05, high=0.2),
         p_value=0.01,
         p_holm=0.01,
         seeds=(0,),

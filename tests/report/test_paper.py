@@ -7,8 +7,8 @@ from drawn import Drawn, boxes, points, read_svg
 from medts.core.errors import MedtsError, UnknownNameError
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
-from medts.report.layers import Heat, Overlay, Spans
 from medts.report.paper import draw_record
+from medts.report.place import Heat, Overlay, Spans
 
 
 def ecg(seconds=10.0, rate=500.0, channels=STANDARD_12_LEADS, unit="mV", missing=()):

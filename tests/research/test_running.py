@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from medts.core.errors import MedtsError, UnknownNameError
-from medts.evaluation.result import Measure
+from medts.evaluation.result import Estimate
 from research.__main__ import run as run_command
 from research.comparing import parts_of, table_of
 from research.ledger import COLUMNS, LEDGERS, read_ledger, write_ledger
@@ -219,7 +219,7 @@ def test_a_spread_of_seeds_widens_the_interval(finished):
 
 
 def test_controls_and_conditions_are_means_over_runs(finished):
-    parts = [{"alone": {"share_kept": Measure(value=value)}} for value in (0.2, 0.4)]
+    parts = [{"alone": {"share_kept": Estimate(value=value)}} for value in (0.2, 0.4)]
     runs = [made_up(finished, "first", 0.0, seed=seed) for seed in (0, 1)]
     runs = [run.but(conditions=own) for run, own in zip(runs, parts, strict=True)]
     found = parts_of(TINY, runs)[BLOCK]
@@ -261,7 +261,7 @@ def test_a_misspelt_suite_gets_the_nearest_name():
 
 
 def test_a_score_without_resamples_keeps_its_own_interval_and_is_not_compared(finished):
-    recall = {"report_recall@1": Measure(value=0.1, low=0.0, high=0.2)}
+    recall = {"report_recall@1": Estimate(value=0.1, low=0.0, high=0.2)}
     runs = [
         made_up(finished, name, 0.0).but(metrics=recall, resamples={}) for name in ("first", "b")
     ]

@@ -1,4 +1,4 @@
-"""Comparison: what a side-by-side comparison of recipes found, as values that need no torch.
+"""Side-by-side comparison of recipes, as plain values that need no torch.
 
 Every recipe was trained on the same sample of records with the same seeds and measured on the same
 test records, so differences to the reference recipe are paired. How they are computed is in
@@ -15,7 +15,7 @@ from pydantic import Field
 from medts.core.config import Config
 from medts.core.errors import unknown_name
 from medts.core.files import write_whole
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimate, Estimates
 
 PRIMARY = "macro_auroc"
 """Measure that tables and figures lead with."""
@@ -50,10 +50,10 @@ class Cell(Config):
     thresholds: dict[str, float]
     """Operating points, chosen on validation; none for a ``single`` label set."""
 
-    metrics: Measures
+    metrics: Estimates
     """Measures on the test records."""
 
-    untrained: Measures = Field(default_factory=dict)
+    untrained: Estimates = Field(default_factory=dict)
     """Measures of a linear probe on the same encoder with random weights."""
 
     untrained_thresholds: dict[str, float] = Field(default_factory=dict)
@@ -63,7 +63,7 @@ class Cell(Config):
     """Time of training and measuring."""
 
     notes: tuple[str, ...] = ()
-    """What a reader must know, such as a control that could not be measured."""
+    """Caveats, such as a control that could not be measured."""
 
 
 class Failure(Config):
@@ -97,13 +97,13 @@ class Row(Config):
     seeds: tuple[int, ...]
     """Seeds that are averaged."""
 
-    metrics: Measures
+    metrics: Estimates
     """Mean over seeds; the interval covers test subjects and seeds."""
 
-    by_seed: tuple[Measures, ...]
+    by_seed: tuple[Estimates, ...]
     """Measures of each seed, in the order of ``seeds``."""
 
-    controls: dict[str, Measures]
+    controls: dict[str, Estimates]
     """The same measures for what learnt nothing, or less."""
 
 
@@ -122,7 +122,7 @@ class Difference(Config):
     metric: str
     """Name of the measure."""
 
-    measure: Measure
+    measure: Estimate
     """Mean difference over seeds with its paired 95 % interval by subject."""
 
     p_value: float | None
@@ -176,7 +176,7 @@ class Comparison(Config):
     """Persons they belong to."""
 
     few_positives: tuple[str, ...] = ()
-    """Classes with fewer than ten test positives; their share in an average says little."""
+    """Classes with fewer than ten test positives; their intervals are wide."""
 
     data_digest: str
     """SHA-256 over ids, signals and labels of all records."""
@@ -188,7 +188,7 @@ class Comparison(Config):
     """True where no person was recorded."""
 
     notes: tuple[str, ...] = ()
-    """What a reader must know besides."""
+    """Caveats for the reader."""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -211,13 +211,11 @@ class Comparison(Config):
         self, recipe: str, label_fraction: float = 1.0, metric: str = PRIMARY
     ) -> Difference | None:
         """Returns a recipe's difference to the reference; None for the reference itself."""
-        asked = (recipe, label_fraction, metric)
-        found = (
-            each
-            for each in self.differences
-            if (each.recipe, each.label_fraction, each.metric) == asked
-        )
-        return next(found, None)
+        wanted = (recipe, label_fraction, metric)
+        for each in self.differences:
+            if (each.recipe, each.label_fraction, each.metric) == wanted:
+                return each
+        return None
 
     def write(self, path: str | Path) -> None:
         """Writes the comparison as JSON, whole or not at all."""
@@ -237,35 +235,23 @@ class Comparison(Config):
                     for metric, measure in measures.items():
                         writer.writerow(self._csv_line(row, kind, metric, measure))
 
-    def _csv_line(self, row: Row, kind: str, metric: str, measure: Measure) -> list[object]:
+    def _csv_line(self, row: Row, kind: str, metric: str, own: Estimate) -> list[object]:
         cells: list[object] = [row.recipe, kind, f"{row.label_fraction:g}", row.n_train_records]
-        cells += [len(row.seeds), metric, *_ends(measure)]
+        cells += [len(row.seeds), metric, *_written(own.value, own.low, own.high)]
         found = None
         if kind == "recipe":
             found = self.difference(row.recipe, row.label_fraction, metric)
         if found is None:
             return cells + [""] * (len(CSV_COLUMNS) - len(cells))
-        p_values = [_written(found.p_value), _written(found.p_holm)]
-        return [*cells, *_ends(found.measure), *p_values, found.verdict]
+        between = found.measure
+        numbers = (between.value, between.low, between.high, found.p_value, found.p_holm)
+        return [*cells, *_written(*numbers), found.verdict]
 
 
 CSV_COLUMNS = (
-    "recipe",
-    "kind",
-    "label_fraction",
-    "n_train_records",
-    "n_seeds",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p_value",
-    "p_holm",
-    "verdict",
-)
+    "recipe", "kind", "label_fraction", "n_train_records", "n_seeds", "metric", "value", "low",
+    "high", "difference", "difference_low", "difference_high", "p_value", "p_holm", "verdict",
+)  # fmt: skip
 """Columns of ``compare.csv``; ``kind`` is ``recipe`` or the name of a control."""
 
 
@@ -278,9 +264,5 @@ def fraction_name(fraction: float) -> str:
     return f"{fraction:.4g} labelled records" if fraction > 1 else f"{100 * fraction:g} % of labels"
 
 
-def _ends(measure: Measure) -> list[str]:
-    return [_written(each) for each in (measure.value, measure.low, measure.high)]
-
-
-def _written(number: float | None) -> str:
-    return "" if number is None or not math.isfinite(number) else f"{number:.6g}"
+def _written(*numbers: float | None) -> list[str]:
+    return ["" if x is None or not math.isfinite(x) else f"{x:.6g}" for x in numbers]

@@ -1,6 +1,4 @@
-"""Cross-validation over subjects: folds, a probe per fold, and pooling of their predictions.
-
-`run` measures a frozen encoder with a linear probe; `cross_validate` takes anything that predicts.
+"""Cross-validation over subjects: stratified folds, a linear probe per fold, pooled predictions.
 
 Axes: R records, K classes, D embedding width.
 """
@@ -16,59 +14,51 @@ from medts.data.recordings import Recordings
 from medts.data.splits import Part, stratified_order
 from medts.evaluation.controls import CONTROLS
 from medts.evaluation.embeddings import embed
+from medts.evaluation.probing import choose_operating_points, probe_of, represent
 from medts.evaluation.protocols.cross_validation import CrossValidationConfig
-from medts.evaluation.result import Condition, Measures
-from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
+from medts.evaluation.result import Condition, Estimates, estimates_of
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import subject_index
-from medts.metrics.thresholds import choose_thresholds
-from medts.training.probe import Labelled, fit_probe, fit_scaling
-
-Answer = Callable[[Task], Scored]
-"""Trains on a task's training part, chooses on its validation part, answers its test part."""
+from medts.training.probe import Labelled
 
 _OF_RANKS = ("macro_auroc", "macro_auprc", "brier", "auroc", "auprc")
 
 
 def run(model: Bundle, task: Task, settings: CrossValidationConfig, *, seed: int) -> Found:
-    """Measures a linear probe on every record of the task's test part, each tested once.
-
-    Args:
-        model: Whose encoder is measured; its head is not used.
-        task: Its test part is dealt into folds; other parts are not looked at.
-        settings: Number of folds, and how probes are trained.
-        seed: Of the folds, of mini-batches and of the random encoder.
+    """Cross-validates a linear probe over the subjects of the task's test part.
 
     Raises:
         ConfigError: If there are more folds than subjects.
     """
     store, rows = task.store, task.test.rows
     tasks = subject_tasks(task, settings.n_folds, seed=seed)
+    place = {row: i for i, row in enumerate(rows.tolist())}
 
     def probed(values: Float[np.ndarray, "R D"]) -> list[Scored]:
-        place = {row: i for i, row in enumerate(rows.tolist())}
+        return [
+            _probe(fold, lambda own: values[[place[row] for row in own.tolist()]], settings, seed)
+            for fold in tasks
+        ]
 
-        def answer(fold: Task) -> Scored:
-            parts = (fold.training(), fold.choosing(), fold.test)
-            vectors = [values[[place[row] for row in part.rows.tolist()]] for part in parts]
-            return _probe(fold, vectors, settings, seed)
-
-        return [answer(fold) for fold in tasks]
-
-    answered = probed(embed(model, store, rows, settings.cache, compute=task.compute))
-    ranked, stated = pool(answered)
-    found = _merge(score(stated), ranked)
+    folds = probed(embed(model, store, rows, settings.cache, compute=task.compute))
+    ranked, stated = pool(folds)
+    plain, found = score(ranked), score(stated)
     controls = {
-        name: merged_measures(
+        name: merged_estimates(
             *pool(probed(CONTROLS[name](model, store, rows, settings.cache, seed, task.compute)))
         )
         for name in settings.controls
     }
     return replace(
         found,
+        metrics=_merged(plain.metrics, found.metrics),
+        per_class={
+            name: _merged(plain.per_class[name], each) for name, each in found.per_class.items()
+        },
         controls=found.controls | controls,
-        conditions=tuple(_condition(i, each) for i, each in enumerate(answered, start=1)),
+        conditions=tuple(_condition(i, each) for i, each in enumerate(folds, start=1)),
         thresholds={},
         notes=(f"{len(tasks)} folds by subject; everyone was tested once",),
         predictions=(("all folds", 0, ranked),),
@@ -106,7 +96,7 @@ def subject_tasks(task: Task, n_folds: int, *, seed: int = 0) -> list[Task]:
 def subject_folds(
     store: Recordings, part: Part, n_folds: int, *, seed: int = 0
 ) -> list[Int[np.ndarray, "n"]]:
-    """Deals the records of a part into folds, whole subjects at a time, stratified by class.
+    """Stratified group k-fold: folds of whole subjects that hold the classes in equal shares.
 
     Raises:
         ConfigError: If there are fewer subjects than folds.
@@ -117,7 +107,7 @@ def subject_folds(
         raise ConfigError(
             f"{n_folds} folds of {n_subjects} subjects",
             field="n_folds",
-            remedy=f"Ask for at most {n_subjects}",
+            remedy=f"Give at most {n_subjects}",
         )
     target = np.zeros((n_subjects, part.target.shape[1]), dtype=part.target.dtype)
     np.maximum.at(target, subject, part.target)
@@ -125,17 +115,12 @@ def subject_folds(
     return [np.flatnonzero(np.isin(subject, piece)) for piece in pieces]
 
 
-def cross_validate(tasks: Sequence[Task], answer: Answer) -> tuple[Scored, Scored]:
-    """Asks for every fold and pools the answers; see `pool`."""
-    return pool([answer(task) for task in tasks])
-
-
 def pool(folds: Sequence[Scored]) -> tuple[Scored, Scored]:
-    """Puts the answers of all folds together.
+    """Concatenates the predictions of all folds.
 
     Returns:
-        The probabilities as given, for rankings; and bent so that every fold's thresholds lie at
-        one half, for statements. Both come in the order of the folds.
+        The probabilities as given, for rankings; and rescaled so that every fold's thresholds lie
+        at one half, for decisions. Both come in the order of the folds.
 
     Raises:
         ConfigError: If a record is in two folds.
@@ -161,11 +146,10 @@ def pool(folds: Sequence[Scored]) -> tuple[Scored, Scored]:
     )
     if first.thresholds is None:
         return ranked, ranked
-    bent = [_bend(each) for each in folds]
-    return ranked, replace(ranked, probability=np.concatenate(bent))
+    return ranked, replace(ranked, probability=np.concatenate([_rescaled(each) for each in folds]))
 
 
-def _bend(scored: Scored) -> Float[np.ndarray, "R K"]:
+def _rescaled(scored: Scored) -> Float[np.ndarray, "R K"]:
     """Maps [0, t) onto [0, ½) and [t, 1] onto [½, 1], by straight lines."""
     assert scored.thresholds is not None
     cut, likely = np.clip(scored.thresholds, 1e-9, 1.0), scored.probability
@@ -176,60 +160,40 @@ def _bend(scored: Scored) -> Float[np.ndarray, "R K"]:
 
 def _probe(
     fold: Task,
-    vectors: Sequence[Float[np.ndarray, "_ D"]],
+    vectors_of: Callable[[Int[np.ndarray, "n"]], Float[np.ndarray, "n D"]],
     settings: CrossValidationConfig,
     seed: int,
 ) -> Scored:
-    train, choosing = fold.training(), fold.choosing()
-    scale = fit_scaling(vectors[0])
-    known, chosen = (
-        Labelled(scale(values), part.target)
-        for values, part in zip(vectors[:2], (train, choosing), strict=True)
-    )
-    kind = fold.label_set.class_kind
-    probe = fit_probe(known, chosen, kind, settings, seed=seed)
-    thresholds = None
-    if kind == "multi":
-        thresholds = choose_thresholds(choosing.target, probe(chosen.embedding)).values
+    train, choosing, kind = fold.training(), fold.choosing(), fold.label_set.class_kind
+    vectors = represent(fold, vectors_of)
+    assert vectors.validation is not None
+    validation = Labelled(vectors.validation, choosing.target)
+    probe = probe_of(kind, settings)(Labelled(vectors.train, train.target), validation, seed)
     return Scored(
         store=fold.store,
         label_set=fold.label_set,
         test=fold.test,
-        probability=probe(scale(vectors[2])),
-        thresholds=thresholds,
+        probability=probe(vectors.test),
+        thresholds=choose_operating_points(probe, validation, kind),
         prevalence=train.target.mean(axis=0, dtype=np.float64),
     )
 
 
-def _merge(stated: Found, ranked: Scored) -> Found:
-    """Takes the measures of rankings from the probabilities as they were given."""
-    plain = score(ranked)
-
-    def merged(found: Measures, of_ranks: Measures) -> Measures:
-        return found | {name: of_ranks[name] for name in found if name in _OF_RANKS}
-
-    return replace(
-        stated,
-        metrics=merged(stated.metrics, plain.metrics),
-        per_class={
-            name: merged(each, plain.per_class[name]) for name, each in stated.per_class.items()
-        },
-    )
+def merged_estimates(ranked: Scored, stated: Scored) -> Estimates:
+    """Metrics of pooled predictions: rankings as they were given, decisions as rescaled."""
+    return _merged(ranked.metrics(), stated.metrics())
 
 
-def merged_measures(ranked: Scored, stated: Scored) -> Measures:
-    """Measures pooled answers: rankings as they were given, statements as they were bent."""
-    found = measures_of(measure(stated, stated.probability, stated.thresholds))
-    of_ranks = measures_of(measure(ranked, ranked.probability, ranked.thresholds))
-    return found | {name: of_ranks[name] for name in found if name in _OF_RANKS}
+def _merged(ranked: Estimates, stated: Estimates) -> Estimates:
+    return stated | {name: ranked[name] for name in stated if name in _OF_RANKS}
 
 
 def _condition(number: int, scored: Scored) -> Condition:
-    table = measure(scored, scored.probability, scored.thresholds)
+    table = scored.table()
     left_out = table.excluded_classes
     return Condition(
         name=f"fold {number}",
-        metrics=measures_of(table),
+        metrics=estimates_of(table.metrics),
         n_records=table.n_records,
         notes=(f"not judged: {', '.join(left_out)}",) if left_out else (),
     )

@@ -1,6 +1,4 @@
-"""Curves as numbers: ROC, precision against recall, reliability, and the best epoch.
-
-How they are drawn is left to `medts.report.figures`.
+"""ROC and precision-recall curves as numbers, and the best epoch of a training history.
 
 Axes: R records, Q points of a curve.
 """
@@ -11,9 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-
-N_BINS = 10
-"""Bins of equal width of a reliability curve."""
 
 
 @dataclass(frozen=True)
@@ -33,34 +28,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Rates:
-    """Sensitivity, false-alarm rate and precision at one threshold.
-
-    Args:
-        sensitivity: Share of positives that are found.
-        false_alarms: Share of negatives that are called positive.
-        precision: Share of calls that are right; None where nothing is called.
-    """
+    """Confusion-matrix rates at one threshold; precision is None where nothing is stated."""
 
     sensitivity: float
     false_alarms: float
     precision: float | None
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Predicted probability against observed frequency, in bins of equal width.
-
-    Args:
-        predicted: Mean probability of each bin that is not empty.
-        observed: Share of positives there.
-        count: How many decisions fell there.
-        error: Mean gap between the two, each bin counting as often as it was hit.
-    """
-
-    predicted: Float[np.ndarray, "Q"]
-    observed: Float[np.ndarray, "Q"]
-    count: Float[np.ndarray, "Q"]
-    error: float
 
 
 def has_both(is_positive: Bool[np.ndarray, "R"]) -> bool:
@@ -92,37 +64,13 @@ def precision_recall(
 def rates_at(
     is_positive: Bool[np.ndarray, "R"], probability: Float[np.ndarray, "R"], threshold: float
 ) -> Rates:
-    """Confusion-matrix rates at an operating point."""
+    """Sensitivity, false-alarm rate and precision at an operating point."""
     is_stated = probability >= threshold
     return Rates(
         sensitivity=float(is_stated[is_positive].mean()),
         false_alarms=float(is_stated[~is_positive].mean()),
         precision=float(is_positive[is_stated].mean()) if is_stated.any() else None,
     )
-
-
-def reliability(
-    is_positive: Bool[np.ndarray, "Q"], probability: Float[np.ndarray, "Q"]
-) -> Reliability:
-    """Expected calibration error and reliability diagram, in ten bins of equal width."""
-    place = np.minimum((probability * N_BINS).astype(int), N_BINS - 1)
-    count = np.bincount(place, minlength=N_BINS).astype(float)
-    is_hit = count > 0
-    total = np.bincount(place, weights=probability, minlength=N_BINS)[is_hit]
-    positive = np.bincount(place, weights=is_positive, minlength=N_BINS)[is_hit]
-    count = count[is_hit]
-    gap = np.abs(total - positive).sum() / max(count.sum(), 1.0)
-    return Reliability(total / count, positive / count, count, float(gap))
-
-
-def wilson(
-    share: Float[np.ndarray, "Q"], count: Float[np.ndarray, "Q"]
-) -> tuple[Float[np.ndarray, "Q"], Float[np.ndarray, "Q"]]:
-    """Wilson 95 % intervals of shares."""
-    z2 = 1.959963984540054**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
 
 
 def best_epoch(history: Sequence[dict[str, float]]) -> tuple[int, str] | None:

@@ -1,26 +1,28 @@
-"""Drafting: reports written by a model, compared with the written ones.
+"""Report generation: BLEU, ROUGE-L and F1 of findings of drafted against written reports.
 
 Axes: R records.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.data.ontology import mentions
-from medts.data.reports import as_read
 from medts.evaluation.protocols.drafting import DraftingConfig
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimate, estimates_of_samples
 from medts.evaluation.scoring import Found
 from medts.evaluation.task import Task
+from medts.evaluation.text import reports_with_words
 from medts.inference.bundle import Bundle
 from medts.inference.stored import map_windows
-from medts.metrics.bootstrap import derangement, draw_weights
+from medts.metrics.bootstrap import derangement, resample_weights
 from medts.metrics.checks import subject_index
-from medts.metrics.text import bleu, finding_scores, meteor, rouge_l
+from medts.metrics.text import text_scores
 from medts.models.melp import Melp
+from medts.tensors.batch import Batch
 
 
 def run(model: Bundle, task: Task, settings: DraftingConfig, *, seed: int) -> Found:
@@ -31,73 +33,60 @@ def run(model: Bundle, task: Task, settings: DraftingConfig, *, seed: int) -> Fo
         MedtsError: If no test record has a report with words.
     """
     writer, store = writer_of(model), task.store
-    rows, written = _told(model, task, task.test.rows)
+    rows, written = reports_with_words(model, store, task.test.rows)
     if not len(rows):
-        raise MedtsError("no test record has a report", remedy="Test on a corpus with reports")
-    drafted = list(_drafts(model, writer, task, rows, settings.max_tokens))
-    subject = subject_index(store.subject_ids[rows].tolist(), len(rows))
+        raise MedtsError(
+            "no test record has a report", field="report", remedy="Test on a corpus with reports"
+        )
+    drafted = _drafts(model, writer, task, rows, settings.max_tokens)
     rng = np.random.default_rng(seed)
-    weights = draw_weights(subject, settings.n_resamples, rng)
-    resamples = [np.repeat(np.arange(len(rows)), each.astype(int)) for each in weights]
-    exchanged = [derangement(len(rows), rng) for _ in range(settings.n_exchanges)]
-    scorer = Scorer(written)
-    value = scorer(drafted)
-    controls = {"exchanged": _spread([scorer([drafted[i] for i in each]) for each in exchanged])}
+    subject = subject_index(store.subject_ids[rows].tolist(), len(rows))
+    weights = resample_weights(subject, settings.n_resamples, rng)
+    plain = compare_texts(drafted, written)[0]
+    exchanged = [
+        compare_texts([drafted[i] for i in derangement(len(rows), rng)], written)[0]
+        for _ in range(settings.n_exchanges)
+    ]
+    controls = {"exchanged": estimates_of_samples(exchanged)}
     if task.train is not None:
-        _, of_training = _told(model, task, task.train.rows)
+        _, of_training = reports_with_words(model, store, task.train.rows)
         for commonest, _ in Counter(of_training).most_common(1):
-            common = [commonest] * len(rows)
-            controls["commonest_report"] = {k: Measure(value=v) for k, v in scorer(common).items()}
-    intervals = _spread([scorer(drafted, each) for each in resamples])
-    note = (
-        f"{len(set(drafted))} different drafts for {len(set(written))} different reports "
-        f"of {len(rows)} records"
-    )
+            found = compare_texts([commonest] * len(rows), written)[0]
+            controls["commonest_report"] = {k: Estimate(value=v) for k, v in found.items()}
+    intervals = estimates_of_samples(compare_texts(drafted, written, weights))
     return Found(
         test=task.test,
         label_set=task.label_set,
-        metrics={name: intervals[name].but(value=value[name]) for name in value},
+        metrics={name: intervals[name].but(value=value) for name, value in plain.items()},
         controls=controls,
-        notes=(note,),
+        notes=(
+            f"{len(set(drafted))} different drafts for {len(set(written))} different reports "
+            f"of {len(rows)} records",
+        ),
         rows=rows,
         has_labels=False,
     )
 
 
-class Scorer:
-    """Compares drafts with the written reports, whose findings are looked up once.
-
-    Args:
-        written: What was written, record by record.
-    """
-
-    def __init__(self, written: Sequence[str]) -> None:
-        self.written = list(written)
-        self.findings = {text: mentions(text) for text in set(written)}
-
-    def __call__(
-        self, drafted: Sequence[str], rows: Sequence[int] | np.ndarray | None = None
-    ) -> dict[str, float]:
-        """Returns every score; of some rows, which may repeat, or of all."""
-        rows = range(len(self.written)) if rows is None else rows
-        drafts, truth = [drafted[i] for i in rows], [self.written[i] for i in rows]
-        for text in {*drafts} - self.findings.keys():
-            self.findings[text] = mentions(text)
-        stated = [[self.findings[text] for text in texts] for texts in (drafts, truth)]
-        return {
-            "bleu_1": bleu(drafts, truth, n=1),
-            "bleu_4": bleu(drafts, truth),
-            "meteor": meteor(drafts, truth),
-            "rouge_l": rouge_l(drafts, truth),
-            **finding_scores(*stated),
-        }
+def compare_texts(
+    drafted: Sequence[str],
+    written: Sequence[str],
+    weights: Float[np.ndarray, "N R"] | None = None,
+) -> list[dict[str, float]]:
+    """Returns the scores of drafts under each row of weights; findings come from the ontology."""
+    known = {text: mentions(text) for text in {*drafted, *written}}
+    findings = ([known[text] for text in drafted], [known[text] for text in written])
+    columns = text_scores(drafted, written, findings, weights)
+    return [
+        dict(zip(columns, row, strict=True)) for row in np.stack(list(columns.values())).T.tolist()
+    ]
 
 
 def writer_of(model: Bundle) -> Melp:
-    """Returns the encoder as one that writes.
+    """Returns the encoder with its report decoder.
 
     Raises:
-        ConfigError: If it does not.
+        ConfigError: If it has none.
     """
     if not isinstance(model.encoder, Melp) or model.encoder.decoder is None:
         raise ConfigError(
@@ -108,42 +97,16 @@ def writer_of(model: Bundle) -> Melp:
     return model.encoder
 
 
-def _told(model: Bundle, task: Task, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Returns the records whose report has words, and these reports as the model reads them."""
-    column = task.store.column("report")
-    reports = as_read([column[row] for row in rows.tolist()], model.preprocessing.reports)
-    has_words = [any(map(str.isalnum, text or "")) for text in reports]
-    texts = [text for text, has in zip(reports, has_words, strict=True) if text and has]
-    return rows[np.array(has_words, dtype=bool)], texts
-
-
 def _drafts(
-    model: Bundle, writer: Melp, task: Task, rows: np.ndarray, max_tokens: int
-) -> Iterator[str]:
-    """Drafts from the first window of every record, in order."""
-    batches = map_windows(
-        model,
-        task.store,
-        rows.tolist(),
-        lambda batch: writer.draft(batch, max_tokens=max_tokens),
-        task.compute,
-    )
+    model: Bundle, writer: Melp, task: Task, rows: Int[np.ndarray, "R"], max_tokens: int
+) -> list[str]:
+    """Generates a report from the first window of every record, in order."""
+
+    def draft(batch: Batch) -> list[str]:
+        return writer.draft(batch, max_tokens=max_tokens)
+
     found: dict[str, str] = {}
-    for record_ids, drafts in batches:
+    for record_ids, drafts in map_windows(model, task.store, rows.tolist(), draft, task.compute):
         for name, text in zip(record_ids, drafts, strict=True):
             found.setdefault(name, text)
-    yield from (found[name] for name in task.store.record_ids[rows])
-
-
-def _spread(drawn: Sequence[dict[str, float]]) -> Measures:
-    """Returns the mean of each score over several draws, and where 95 % of them lie."""
-    measures: Measures = {}
-    for name in drawn[0]:
-        values = np.array([each[name] for each in drawn])
-        values = values[np.isfinite(values)]
-        if not len(values):
-            measures[name] = Measure(value=None)
-            continue
-        low, high = np.quantile(values, [0.025, 0.975])
-        measures[name] = Measure(value=float(values.mean()), low=float(low), high=float(high))
-    return measures
+    return [found[name] for name in task.store.record_ids[rows]]

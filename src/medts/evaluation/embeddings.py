@@ -1,4 +1,4 @@
-"""Embeddings of stored records: the encoder runs once per record, ever.
+"""Embeddings of stored records, cached on disk: the encoder runs once per record.
 
 What was computed is kept in a folder, one sub-folder per encoder, named by a digest of weights,
 preprocessing and windows. Inside, every record is found by a digest of its signals and of its
@@ -91,7 +91,7 @@ def remember(
     folder: Path | None,
     reports: ReportSettings | None = None,
 ) -> Float[np.ndarray, "n D"]:
-    """Returns a vector per row, asking ``compute`` only for what ``folder`` does not hold.
+    """Returns a vector per row from the cache; ``compute`` makes what ``folder`` does not hold.
 
     Args:
         compute: Makes the vectors of some rows.

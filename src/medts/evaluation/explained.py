@@ -1,4 +1,4 @@
-"""Explained: an explanation as plain values, to be drawn where there is no torch.
+"""Attributions of a prediction and their faithfulness, as plain values without torch.
 
 Axes: C channels, n bins in time, S steps of a faithfulness curve.
 """
@@ -53,7 +53,7 @@ class StreamRelevance:
 
 @dataclass(frozen=True)
 class Explained:
-    """Why a record was answered as it was, and how far that can be believed.
+    """Attribution of a class's probability to samples, with its faithfulness curves.
 
     Args:
         record: As it was recorded, with the streams that the model reads.

@@ -1,4 +1,4 @@
-"""From windows back to the record: relevance of samples on the axis of time, for drawing.
+"""Attributions of windows on the time axis of the record, for drawing.
 
 Where windows overlap, their relevance is averaged. The result is the plain `Explained` that
 `medts.report.explanation` draws over the recording.

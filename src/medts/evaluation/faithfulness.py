@@ -1,4 +1,4 @@
-"""Faithfulness: whether the samples that an explanation points at are those the model uses.
+"""Faithfulness of attributions: deletion and insertion curves.
 
 Deletion and insertion (Petsiuk, Das and Saenko, BMVC 2018, arXiv:1806.07421). Short pieces of
 single channels are taken away, the most relevant first, and the probability of the explained
@@ -32,12 +32,12 @@ from medts.core.errors import ConfigError
 from medts.evaluation.explained import Curves
 from medts.tensors.batch import Batch, StreamBatch
 
-Answer = Callable[[Batch], Float[Tensor, "W"]]
+Predict = Callable[[Batch], Float[Tensor, "W"]]
 """Probability of the explained class in every window."""
 
 
 def compare_orders(
-    answer: Answer,
+    predict: Predict,
     batch: Batch,
     relevances: dict[str, dict[str, Float[Tensor, "W C T"]]],
     *,
@@ -46,10 +46,10 @@ def compare_orders(
     piece_s: float = 0.1,
     seed: int = 0,
 ) -> dict[str, list[Curves]]:
-    """Measures each explanation, and as many random orders as asked for under ``random``.
+    """Measures each explanation, and random orders under ``random``.
 
     Args:
-        answer: The model.
+        predict: The model.
         batch: Windows of one record.
         relevances: By name of the method, then by stream.
         n_steps: Steps from nothing to everything.
@@ -64,7 +64,7 @@ def compare_orders(
         raise ConfigError(f"{n_steps} steps of pieces of {piece_s} s change nothing", field="steps")
     if n_random < 1:
         raise ConfigError(
-            "a score says something only beside random orders",
+            "a score means something only beside random orders",
             field="random",
             remedy="Compare with at least one",
         )
@@ -72,13 +72,13 @@ def compare_orders(
     orders = {name: [relevance] for name, relevance in relevances.items()}
     orders["random"] = [random_order(batch, piece_s, generator) for _ in range(n_random)]
     return {
-        name: [measure_order(answer, batch, one, n_steps=n_steps, piece_s=piece_s) for one in each]
+        name: [measure_order(predict, batch, one, n_steps=n_steps, piece_s=piece_s) for one in each]
         for name, each in orders.items()
     }
 
 
 def measure_order(
-    answer: Answer,
+    predict: Predict,
     batch: Batch,
     relevance: dict[str, Float[Tensor, "W C T"]],
     *,
@@ -90,22 +90,26 @@ def measure_order(
     shares = np.linspace(0.0, 1.0, n_steps + 1)
     deletion, insertion = [], []
     for share in shares.tolist():
-        deletion.append(float(answer(keep(batch, {n: r >= share for n, r in rank.items()})).mean()))
-        insertion.append(float(answer(keep(batch, {n: r < share for n, r in rank.items()})).mean()))
+        deletion.append(
+            float(predict(keep(batch, {n: r >= share for n, r in rank.items()})).mean())
+        )
+        insertion.append(
+            float(predict(keep(batch, {n: r < share for n, r in rank.items()})).mean())
+        )
     return Curves(shares, np.array(deletion), np.array(insertion))
 
 
 def random_order(
     batch: Batch, piece_s: float, generator: torch.Generator
 ) -> dict[str, Float[Tensor, "W C T"]]:
-    """Draws a relevance that is the same within a piece and says nothing."""
-    drawn = {}
+    """Samples a relevance that is the same within a piece: the random baseline."""
+    sampled = {}
     for name, stream in batch.streams.items():
         run = max(1, round(piece_s * stream.sampling_rate))
         w, c, t = stream.signal.shape
         pieces = torch.rand(w, c, -(-t // run), generator=generator)
-        drawn[name] = pieces.repeat_interleave(run, dim=2)[..., :t]
-    return drawn
+        sampled[name] = pieces.repeat_interleave(run, dim=2)[..., :t]
+    return sampled
 
 
 def rank_pieces(
@@ -145,7 +149,7 @@ def sum_runs(values: Float[Tensor, "W C T"], run: int) -> Float[Tensor, "W C n"]
 def keep(batch: Batch, is_kept: dict[str, Bool[Tensor, "W C T"]]) -> Batch:
     """Sets everything else to the mean of its channel in the window.
 
-    Masks stay, so that the model cannot tell a hole by them; what was not recorded stays zero.
+    Masks stay, so that they do not mark a hole; what was not recorded stays zero.
     """
     streams = {
         name: replace(stream, signal=stream.signal.where(is_kept[name], flat(stream)))

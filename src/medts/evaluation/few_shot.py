@@ -1,4 +1,4 @@
-"""Few-shot probes: which examples each episode has, and the two classifiers.
+"""Few-shot probing: k examples per class in many episodes, by logistic regression or centroids.
 
 Axes: n records, D embedding width, K classes.
 """
@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from medts.data.label_texts import in_words
 from medts.data.splits import sample_shots
-from medts.evaluation.draws import Draw, measure_draws
+from medts.evaluation.probing import LabelSubset, measure_probes
 from medts.evaluation.protocols.few_shot import FewShotConfig
 from medts.evaluation.scoring import Found
 from medts.evaluation.task import Task
@@ -16,20 +16,14 @@ from medts.evaluation.text import without_words_of
 from medts.inference.bundle import Bundle
 from medts.metrics.scores import Kind
 from medts.models.matching_head import MatchingHead
-from medts.training.probe import Labelled, Probe, fit_probe
+from medts.training.probe import Labelled, Probe
 
 
 def run(model: Bundle, task: Task, settings: FewShotConfig, *, seed: int) -> Found:
-    """Measures a bundle's embeddings with k examples per class.
+    """Few-shot probing of a frozen encoder; its head is not used (MedSpaformer, arXiv:2503.15578).
 
-    Args:
-        model: Whose encoder is measured, frozen; its head is not used, as in MedSpaformer
-            (arXiv:2503.15578). One that reads redacted reports is not told the task's classes
-            either. An encoder that reads a description of the recordings is given
-            that of the task's.
-        task: With train and test records, and validation records if they are to choose.
-        settings: Shots, episodes and classifier.
-        seed: Of the first episode; the others follow.
+    Redacted reports lose the words of the task's classes too. An encoder that reads a description
+    of the recordings reads that of the task's.
 
     Raises:
         ConfigError: If the task lacks a part.
@@ -37,42 +31,41 @@ def run(model: Bundle, task: Task, settings: FewShotConfig, *, seed: int) -> Fou
     model, described = without_words_of(model, task.label_set), None
     if isinstance(model.head, MatchingHead) and model.encoder.takes_prior:
         described = in_words(task.store, task.label_set.name)
-    kind, classes = task.label_set.class_kind, np.array(task.label_set.classes)
+    kind, classes = task.label_set.class_kind, task.label_set.classes
     train = task.training()
-    chooses = task.choosing() if settings.validation == "k-shot" else None
-    draws = []
+    choosing = task.choosing() if settings.validation == "k-shot" else None
+    n_available = train.target.sum(axis=0)
+    subsets = []
     for shots in settings.shots:
-        n_available = train.target.sum(axis=0)
         short = [
-            f"{classes[k]} ({n_available[k]:.0f})" for k in np.flatnonzero(n_available < shots)
+            f"{name} ({n:.0f})" for name, n in zip(classes, n_available, strict=True) if n < shots
         ]
         notes = (f"fewer than {shots} training examples: {', '.join(short)}",) if short else ()
-        draws += [
-            Draw(
+        subsets += [
+            LabelSubset(
                 name=f"{shots} shots, episode {number + 1}",
                 train=sample_shots(task.store, train, shots, [seed + number, 0]),
-                validation=sample_shots(task.store, chooses, shots, [seed + number, 1])
-                if chooses
+                validation=sample_shots(task.store, choosing, shots, [seed + number, 1])
+                if choosing
                 else None,
                 group=f"{shots} shots",
                 seed=seed + number,
-                draw=number,
+                number=number,
                 shots=shots,
                 notes=notes,
             )
             for number in range(settings.episodes)
         ]
 
-    def fit(train: Labelled, validation: Labelled | None, draw: Draw) -> Probe:
-        if settings.classifier == "centroid":
-            return nearest_centroid(train, kind)
-        return fit_probe(train, validation, kind, settings, seed=draw.seed)
+    def centroid(train: Labelled, validation: Labelled | None, seed: int) -> Probe:
+        return nearest_centroid(train, kind)
 
-    return measure_draws(model, task, draws, settings, seed=seed, fit=fit, label_set=described)
+    fit = centroid if settings.classifier == "centroid" else None
+    return measure_probes(model, task, subsets, settings, seed=seed, fit=fit, label_set=described)
 
 
 def nearest_centroid(train: Labelled, kind: Kind) -> Probe:
-    """Returns the probe that asks which mean is nearest, in closed form.
+    """Nearest-centroid classifier (prototypes) in closed form.
 
     The log-odds are half the difference of the squared distances, per dimension: to the class's
     mean and the others' mean for a ``multi`` set, to each class's mean for a ``single`` one.

@@ -25,21 +25,19 @@ from medts.inference.folder import find_bundle
 PREDICTIONS = "predictions.parquet"
 
 
-def write_predictions(
-    out: Path, protocol: str, answered: Sequence[tuple[str, int, Scored]]
-) -> None:
-    """Writes what every record was given, once per draw.
+def write_predictions(out: Path, protocol: str, repeats: Sequence[tuple[str, int, Scored]]) -> None:
+    """Writes the predictions of every record, once per repeat.
 
     Args:
         out: Folder.
         protocol: Name of the protocol, kept in the file's metadata.
-        answered: Name and number of each draw with its scores; with several draws the table has
-            the columns ``condition`` and ``draw``.
+        repeats: Name and number of each repeat with its scores; with several the table has the
+            columns ``condition`` and ``draw``.
     """
     tables = []
-    for name, number, scored in answered:
+    for name, number, scored in repeats:
         table = predictions(scored)
-        if len(answered) > 1:
+        if len(repeats) > 1:
             table = table.append_column("condition", pa.array([name] * len(table)))
             table = table.append_column("draw", pa.array([number] * len(table)))
         tables.append(table)
@@ -64,7 +62,7 @@ def predictions(scored: Scored) -> pa.Table:
 
 
 def details_of(task: Task, result: Result, *, model: str | Path | None = None) -> Details | None:
-    """Collects what a page shows beside the numbers; None unless every record has one answer.
+    """Collects what a page shows beside the numbers; None unless every record has one prediction.
 
     Args:
         task: What was measured; its ``out`` holds the predictions.
@@ -72,11 +70,11 @@ def details_of(task: Task, result: Result, *, model: str | Path | None = None) -
         model: Bundle or run folder, for the history of its training; none where there is none.
     """
     assert task.out is not None, "a task without a folder has no files"
-    answers = _single_answers(task.out / PREDICTIONS, result, column_of(task.label_set))
-    if answers is None:
+    predicted = _single_predictions(task.out / PREDICTIONS, result, column_of(task.label_set))
+    if predicted is None:
         return None
-    task = only_classes(task, list(answers))  # a protocol may have left out rare ones
-    probability = np.stack(list(answers.values()), axis=1)
+    task = only_classes(task, list(predicted))  # a protocol may have left out rare ones
+    probability = np.stack(list(predicted.values()), axis=1)
     history = None if model is None else find_bundle(model).parent / "history.json"
     shown = [] if task.label_set.has_numbers else _chosen(task.test.target)
     return Details(
@@ -89,10 +87,10 @@ def details_of(task: Task, result: Result, *, model: str | Path | None = None) -
     )
 
 
-def _single_answers(
+def _single_predictions(
     path: Path, result: Result, column: str
 ) -> dict[str, Float[np.ndarray, "R"]] | None:
-    """Reads what this protocol gave each record, by class; None if several answers or none."""
+    """Reads the predictions of this protocol by class; None if each record has several or none."""
     if not path.is_file():
         return None
     table = pq.read_table(path)

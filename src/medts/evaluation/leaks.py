@@ -2,8 +2,8 @@
 
 A bundle remembers the folds and subjects that it has seen, those of the bundle it started from
 included, so a renamed store or a changed fold does not hide them. Subjects of private data are kept
-under the key of a site: without that key nobody can tell whether they are among the test subjects,
-and going on has to be allowed.
+under the key of a site: without that key they cannot be compared with the test subjects, and
+going on has to be allowed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -80,7 +80,7 @@ def refuse_leaks(
         raise LeakError(
             "; ".join(problems),
             field="folds",
-            remedy="Test on folds that the model has never met",
+            remedy="Test on folds that the model was not trained or selected on",
         )
     unchecked = ", ".join(find_unchecked(provenance, store, rows))
     if unchecked and not allow_unchecked:

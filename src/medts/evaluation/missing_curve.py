@@ -1,11 +1,8 @@
-"""Missing curve: what is left of a score when modalities are gone, as numbers.
+"""Share of a score kept when modalities are missing, for every set and on average by set size.
 
-Every set of missing modalities has a score; sets of one size are averaged. The share kept is
-(score - chance) / (full score - chance), where chance is what the majority control scores on the
-same records: 1 loses nothing, 0 is guessing. Intervals resample subjects, the same ones for the
+The share kept is (score − chance) / (full score − chance), where chance is the majority control on
+the same records: 1 loses nothing, 0 is guessing. Intervals resample subjects, the same ones for the
 score, the full score and chance, so what they share cancels.
-
-Who answered, and how, is left to `medts.evaluation.missing_modalities`.
 
 Axes: R records, K classes, N resamples.
 """
@@ -16,18 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from medts.evaluation.controls import majority
-from medts.evaluation.result import Condition, Measure, Measures
+from medts.evaluation.result import Condition, Estimate
 from medts.metrics.bootstrap import bootstrap_blocks
 from medts.metrics.scores import Kind, make_scorer
 
 Missing = tuple[str, ...]
-"""Names of the modalities that are gone."""
+"""Names of the modalities that are missing."""
+
+Samples = Float[np.ndarray, "N_and_1"]
+"""A metric on the records as they are, then on every resample of the subjects."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Test records, what they are labelled, and how answers to them are scored.
+    """Test records, their labels, and the metric by which predictions are compared.
 
     Args:
         target: Zeros and ones.
@@ -49,8 +48,8 @@ class Judged:
 
     def scores(
         self, probability: Float[np.ndarray, "R K"], thresholds: Float[np.ndarray, "K"] | None
-    ) -> Float[np.ndarray, "N_and_1"]:
-        """Returns the score on the records as they are, then on every resample."""
+    ) -> Samples:
+        """Computes the metric on the records as they are, then on every resample."""
         scorer = make_scorer(self.target, probability, thresholds, self.kind)
         weights = [
             np.ones((1, len(self.target))),
@@ -58,16 +57,17 @@ class Judged:
         ]
         return np.concatenate([scorer(each).overall[self.metric] for each in weights])
 
-    def chance(self) -> Float[np.ndarray, "N_and_1"]:
-        """Returns what the majority control scores."""
-        constant, half = majority(self.prevalence, len(self.target))
+    def chance(self) -> Samples:
+        """Computes the metric of the majority control."""
+        constant = np.tile(self.prevalence, (len(self.target), 1))
+        half = np.full(len(self.prevalence), 0.5)
         return self.scores(constant, None if self.kind == "single" else half)
 
 
 def missing_conditions(
     judged: Judged,
-    full: Float[np.ndarray, "N_and_1"],
-    scores: Mapping[Missing, Float[np.ndarray, "N_and_1"]],
+    full: Samples,
+    scores: Mapping[Missing, Samples],
     *,
     regime: str,
     n_modalities: int,
@@ -78,7 +78,7 @@ def missing_conditions(
         judged: What was scored.
         full: `Judged.scores` with nothing missing.
         scores: The same for each set of missing modalities.
-        regime: How the answers came about, in words.
+        regime: On which records the readout was trained, in words.
         n_modalities: How many there are.
     """
     chance = judged.chance()
@@ -90,7 +90,10 @@ def missing_conditions(
         conditions += [
             Condition(
                 name=f"{regime}: {words}",
-                metrics=_measures(judged.metric, each, full, chance),
+                metrics={
+                    judged.metric: _estimate(each),
+                    "share_kept": _estimate(_share(each, full, chance)),
+                },
                 n_records=len(judged.target),
                 regime=regime,
                 n_missing=n_missing if position == 0 else None,
@@ -102,11 +105,9 @@ def missing_conditions(
 
 
 def share_kept(
-    judged: Judged,
-    full: Float[np.ndarray, "N_and_1"],
-    scores: Mapping[Missing, Float[np.ndarray, "N_and_1"]],
-) -> dict[int, Float[np.ndarray, "N_and_1"]]:
-    """Returns the share kept, on the records and on every resample, by the number missing."""
+    judged: Judged, full: Samples, scores: Mapping[Missing, Samples]
+) -> dict[int, Samples]:
+    """Returns the share kept by the number of missing modalities."""
     chance = judged.chance()
     return {
         n: _share(np.mean([v for k, v in scores.items() if len(k) == n], axis=0), full, chance)
@@ -114,26 +115,13 @@ def share_kept(
     }
 
 
-def _share(
-    score: Float[np.ndarray, "N_and_1"],
-    full: Float[np.ndarray, "N_and_1"],
-    chance: Float[np.ndarray, "N_and_1"],
-) -> Float[np.ndarray, "N_and_1"]:
+def _share(score: Samples, full: Samples, chance: Samples) -> Samples:
     room = full - chance
     return np.divide(score - chance, room, out=np.full_like(room, np.nan), where=room > 0)
 
 
-def _measures(
-    metric: str,
-    score: Float[np.ndarray, "N_and_1"],
-    full: Float[np.ndarray, "N_and_1"],
-    chance: Float[np.ndarray, "N_and_1"],
-) -> Measures:
-    return {metric: _measure(score), "share_kept": _measure(_share(score, full, chance))}
-
-
-def _measure(drawn: Float[np.ndarray, "N_and_1"]) -> Measure:
-    """Returns the first value with the 95 % interval of the others, where these are defined."""
-    defined = drawn[1:][np.isfinite(drawn[1:])]
-    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) > 1 else (np.nan, np.nan)
-    return Measure(value=float(drawn[0]), low=float(low), high=float(high))
+def _estimate(samples: Samples) -> Estimate:
+    """Returns the first value with the percentile interval of the others."""
+    if np.isfinite(samples[1:]).sum() < 2:
+        return Estimate(value=float(samples[0]))
+    return Estimate.of_samples(samples[1:]).but(value=float(samples[0]))

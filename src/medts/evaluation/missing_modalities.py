@@ -1,4 +1,4 @@
-"""Missing modalities: predictions without each set of streams, by the head or by probes.
+"""Missing modalities (sensor dropout) at test: predictions without each set of streams.
 
 Axes: R records, K classes, D embedding width, B windows in the batch.
 """
@@ -14,15 +14,15 @@ from torch import Tensor
 
 from medts.core.errors import ConfigError
 from medts.data.recordings import Recordings
-from medts.evaluation.answers import answer, own_set
+from medts.evaluation.head_predictions import columns_of, own_set, predict_test
 from medts.evaluation.missing_curve import Judged, Missing, missing_conditions
+from medts.evaluation.probing import choose_operating_points
 from medts.evaluation.protocols.missing_modalities import MissingModalitiesConfig
 from medts.evaluation.result import Condition
 from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.inference.stored import Compute, map_windows
-from medts.metrics.thresholds import choose_thresholds
 from medts.models.crossl import Crossl
 from medts.tensors.batch import Batch, Prediction, mean_by_record
 from medts.training.probe import Labelled, fit_probe, fit_scaling
@@ -36,15 +36,9 @@ Readout = Callable[[Float[np.ndarray, "R D"]], Float[np.ndarray, "R K"]]
 def run(model: Bundle, task: Task, settings: MissingModalitiesConfig, *, seed: int) -> Found:
     """Measures a model on its test records with every set of its streams missing.
 
-    Args:
-        model: Reads two streams or more.
-        task: With train and validation records where the readout is a probe.
-        settings: Readout and metric.
-        seed: Of the probe and of the resamples.
-
     Raises:
-        ConfigError: If the model reads one stream only, or a probe lacks records to learn from.
-        MedtsError: If the model's head answers other classes than the task asks.
+        ConfigError: If the model reads one stream only, or a probe lacks training records.
+        MedtsError: If the model's head predicts other classes than the task's.
     """
     notes: tuple[str, ...] = ()
     names = tuple(model.preprocessing.streams)
@@ -57,8 +51,8 @@ def run(model: Bundle, task: Task, settings: MissingModalitiesConfig, *, seed: i
             "were not measured",
         )
     if settings.readout == "head":
-        scored, found = _by_head(model, task, sets)
-        regimes = {TUNED_ON_ALL: found}
+        scored = predict_test(model, task)
+        regimes = {TUNED_ON_ALL: predict_without(model, task, scored, sets)}
     else:
         scored, regimes = _by_probe(model, task, sets, settings, seed)
     judged = judge(scored, settings, seed)
@@ -78,7 +72,7 @@ def run(model: Bundle, task: Task, settings: MissingModalitiesConfig, *, seed: i
 
 
 def judge(scored: Scored, settings: MissingModalitiesConfig, seed: int) -> Judged:
-    """Returns how the answers to some test records are scored."""
+    """Returns by which metric and resamples predictions of some test records are compared."""
     return Judged(
         target=scored.test.target,
         subjects=np.array(scored.subjects),
@@ -109,21 +103,22 @@ def missing_sets(names: tuple[str, ...]) -> list[Missing]:
 
 
 def never_trained(model: Bundle) -> tuple[str, ...]:
-    """Names the streams whose encoders met no training window, though others did."""
+    """Lists the streams whose encoders saw no training window, though others did."""
     encoder = model.encoder
     if not isinstance(encoder, Crossl) or not encoder.is_trained.any():
         return ()
-    met = zip(encoder.modalities, encoder.is_trained.tolist(), strict=True)
-    return tuple(name for name, was_met in met if not was_met)
+    seen = zip(encoder.modalities, encoder.is_trained.tolist(), strict=True)
+    return tuple(name for name, was_seen in seen if not was_seen)
 
 
 def without(batch: Batch, names: Sequence[str]) -> Batch:
     """Returns the batch as if some streams had never been recorded."""
-    streams = {
-        name: stream.keep(torch.zeros_like(stream.is_recorded)) if name in names else stream
+    absent = {
+        name: stream.keep(torch.zeros_like(stream.is_recorded))
         for name, stream in batch.streams.items()
+        if name in names
     }
-    return replace(batch, streams=streams)
+    return replace(batch, streams=batch.streams | absent)
 
 
 def over_sets(
@@ -152,37 +147,29 @@ def over_sets(
     batches = map_windows(model, store, rows.tolist(), of_sets, compute)
     record_ids = [name for names, _ in batches for name in names]
     values = [torch.cat(each) for each in zip(*(found for _, found in batches), strict=True)]
-    wanted = store.record_ids[rows]
-    answers = []
+    wanted, averaged = store.record_ids[rows], []
     for each in values:
         order, mean = mean_by_record(record_ids, each)
         position = {record: row for row, record in enumerate(order)}
         mean = mean[[position[record] for record in wanted]].numpy()
         share = mean[:, -1:]
-        answers.append((mean[:, :-1] / np.where(share > 0, share, 1.0), share[:, 0] > 0))
-    return answers
+        averaged.append((mean[:, :-1] / np.where(share > 0, share, 1.0), share[:, 0] > 0))
+    return averaged
 
 
-def _by_head(
-    model: Bundle, task: Task, sets: Sequence[Missing]
-) -> tuple[Scored, dict[Missing, Scored]]:
-    scored = answer(model, task)
-    return scored, answers_without(model, task, scored, sets)
-
-
-def answers_without(
+def predict_without(
     model: Bundle, task: Task, scored: Scored, sets: Sequence[Missing]
 ) -> dict[Missing, Scored]:
-    """Returns what a model with a head answers without each set of its streams.
+    """Predicts the test records by the model's head without each set of its streams.
 
     Args:
         model: Reads two streams or more.
-        task: Whose test records are answered.
-        scored: What it answers with nothing missing.
-        sets: Names of streams that are taken away together.
+        task: Test records.
+        scored: Predictions with nothing missing.
+        sets: Names of streams that are removed together.
     """
     own = own_set(model, task)
-    columns = [own.classes.index(name) for name in scored.label_set.classes]
+    columns = columns_of(own, scored.label_set)
 
     def probability(batch: Batch) -> Float[Tensor, "B K"]:
         return Prediction(model.logits(batch, own).float(), own).probability[:, columns]
@@ -223,18 +210,10 @@ def _by_probe(
     def fit(place: int) -> tuple[Readout, Float[np.ndarray, "K"] | None]:
         (known, is_known), (chosen, is_chosen) = parts[0][place], parts[1][place]
         scale, kind = fit_scaling(known[is_known]), task.label_set.class_kind
+        labelled = Labelled(scale(known[is_known]), train.target[is_known])
         validation = Labelled(scale(chosen[is_chosen]), choosing.target[is_chosen])
-        probe = fit_probe(
-            Labelled(scale(known[is_known]), train.target[is_known]),
-            validation,
-            kind,
-            settings,
-            seed=seed,
-        )
-        thresholds = None
-        if kind == "multi":
-            found = choose_thresholds(validation.target, probe(validation.embedding))
-            thresholds = found.values
+        probe = fit_probe(labelled, validation, kind, settings, seed=seed)
+        thresholds = choose_operating_points(probe, validation, kind)
         return lambda values: probe(scale(values)), thresholds
 
     def read(readout: Readout, thresholds: np.ndarray | None, place: int) -> Scored:
@@ -253,5 +232,5 @@ def _with_shares(
     is_left: Bool[np.ndarray, "R"],
     prevalence: Float[np.ndarray, "K"],
 ) -> Float[np.ndarray, "R K"]:
-    """Answers records of which nothing is left with the class shares of training."""
+    """Records of which nothing is left get the class shares of training."""
     return np.where(is_left[:, None], probability, prevalence).astype(np.float64)

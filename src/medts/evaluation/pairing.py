@@ -1,25 +1,23 @@
-"""Pairing: from the predictions of several recipes on the same test records to a `Comparison`.
+"""Paired comparison of recipes on the same test records, with Holm's correction.
 
 A row is the mean over seeds with the interval of `medts.evaluation.averages`. A difference is
-paired: seed by seed, for both recipes saw the same training records, and subject by subject within
-each resample of the test set. Holm's step-down correction runs over the recipes within a label
-fraction.
+paired seed by seed (both recipes saw the same training records) and subject by subject (paired
+bootstrap). Holm's step-down correction runs over the recipes within a label fraction.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medts.evaluation.averages import average
 from medts.evaluation.comparison import Cell, Difference, Row
 from medts.evaluation.controls import majority
-from medts.evaluation.result import Measure, Measures
-from medts.evaluation.scoring import Scored, measure, measures_of
+from medts.evaluation.result import Estimate
+from medts.evaluation.scoring import Scored
 from medts.metrics.comparison import Comparison as Paired
-from medts.metrics.comparison import holm, paired_bootstrap_over_seeds
-from medts.metrics.scores import Scorer, make_scorer
+from medts.metrics.comparison import holm, paired_bootstrap
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,11 @@ class Group:
 
 
 def row_of(group: Group) -> Row:
-    """Returns the mean over the seeds of a group, beside its controls."""
+    """Returns the mean metrics over the seeds of a group, beside its controls."""
     scored = [each.scored for each in group.trained]
-    controls = {"majority": _majority(scored)}
+    # Seeds sample different training records, so the shares are averaged.
+    shares = np.mean([each.prevalence for each in scored], axis=0)
+    controls = {"majority": majority(replace(scored[0], prevalence=shares)).metrics()}
     untrained = [each.untrained for each in group.trained if each.untrained is not None]
     if untrained:
         controls["random_encoder"] = average(untrained)[0]
@@ -82,7 +82,7 @@ def row_of(group: Group) -> Row:
 
 
 def differences_of(groups: Sequence[Group], reference: str) -> list[Difference]:
-    """Returns paired differences to a reference, with Holm's correction over the recipes.
+    """Paired differences to a reference, with Holm's correction over the recipes.
 
     Args:
         groups: Recipes at one label fraction.
@@ -110,7 +110,7 @@ def differences_of(groups: Sequence[Group], reference: str) -> list[Difference]:
                     reference=reference,
                     label_fraction=base.label_fraction,
                     metric=metric,
-                    measure=_measure(one),
+                    measure=Estimate(value=one.difference, low=one.low, high=one.high),
                     p_value=_finite(one.p_value),
                     p_holm=_finite(p_holm),
                     seeds=seeds,
@@ -121,32 +121,11 @@ def differences_of(groups: Sequence[Group], reference: str) -> list[Difference]:
 
 def _paired(group: Group, base: Group, seeds: Sequence[int]) -> dict[str, Paired]:
     own, other = group.by_seed, base.by_seed
-    return paired_bootstrap_over_seeds(
-        [scorer_of(own[seed].scored) for seed in seeds],
-        [scorer_of(other[seed].scored) for seed in seeds],
+    return paired_bootstrap(
+        [own[seed].scored.scorer() for seed in seeds],
+        [other[seed].scored.scorer() for seed in seeds],
         base.trained[0].scored.subjects,
     )
-
-
-def scorer_of(scored: Scored) -> Scorer:
-    """Returns what scores some predictions under any weighting of their records."""
-    return make_scorer(
-        scored.test.target, scored.probability, scored.thresholds, scored.label_set.class_kind
-    )
-
-
-def _majority(scored: Sequence[Scored]) -> Measures:
-    """Measures the class frequencies of the training records, averaged over the seeds' samples."""
-    first = scored[0]
-    shares = np.mean([each.prevalence for each in scored], axis=0)
-    constant, half = majority(shares, len(first.test))
-    thresholds = None if first.label_set.kind == "single" else half
-    return measures_of(measure(first, constant, thresholds))
-
-
-def _measure(found: Paired) -> Measure:
-    low, high = _finite(found.low), _finite(found.high)
-    return Measure(value=_finite(found.difference), low=low, high=high)
 
 
 def _finite(value: float) -> float | None:

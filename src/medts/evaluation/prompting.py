@@ -1,4 +1,4 @@
-"""Own words to a recording: how well it fits each of them, by a model that reads texts.
+"""Zero-shot scores of one recording for free prompts, by a model with a text tower.
 
 The same arithmetic as protocol `zero_shot`, for one recording and phrases that somebody typed: the
 templates around a phrase are embedded and averaged, and the score is the cosine with the mean over
@@ -49,7 +49,7 @@ def score_prompts(
 
     Args:
         model: A bundle that reads texts.
-        record: What is asked about.
+        record: What is scored.
         prompts: Wordings of each prompt by its name, in any language that the model's reports may
             have; they are averaged.
         settings: Templates around the wordings.

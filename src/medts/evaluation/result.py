@@ -1,21 +1,30 @@
-"""Result: what an evaluation found, in the one shape that every ``metrics.json`` has.
+"""Result: the content of ``metrics.json``, the same for every protocol.
 
-Every number stands with its 95 % interval, beside controls that know nothing. Whoever reads a
-result can tell which records, seeds, thresholds and versions it came from.
+Every number stands with its 95 % interval, beside controls that do not use the signal, and with the
+records, seeds, thresholds and versions that it came from.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+from jaxtyping import Float
 from pydantic import ConfigDict, Field, field_serializer
 
 from medts.core.config import Config
 from medts.core.files import write_whole
 
+if TYPE_CHECKING:
+    import medts.metrics.intervals
 
-class Measure(Config):
-    """A value with its 95 % interval; None where it is not defined."""
+Interval: TypeAlias = "medts.metrics.intervals.Interval"
+# By name, because that module imports scipy.stats, which the command line need not wait for.
+
+
+class Estimate(Config):
+    """Point estimate of a metric with its 95 % confidence interval; None where undefined."""
 
     value: float | None
     """The value on the test records themselves."""
@@ -25,6 +34,21 @@ class Measure(Config):
 
     high: float | None = None
     """Upper end of the interval."""
+
+    @classmethod
+    def of(cls, interval: Interval) -> "Estimate":
+        """Returns an interval of `medts.metrics` as an estimate."""
+        return cls(value=interval.value, low=interval.low, high=interval.high)
+
+    @classmethod
+    def of_samples(cls, samples: Sequence[float] | Float[np.ndarray, "N"]) -> "Estimate":
+        """Returns the mean of repeated measurements with their 2.5 and 97.5 % quantiles."""
+        finite = np.asarray(samples, dtype=float)
+        finite = finite[np.isfinite(finite)]
+        if not len(finite):
+            return cls(value=None)
+        low, high = np.quantile(finite, [0.025, 0.975]).tolist()
+        return cls(value=float(finite.mean()), low=low, high=high)
 
     @field_serializer("value", "low", "high")
     def _finite_or_null(self, number: float | None) -> float | None:
@@ -38,7 +62,18 @@ class Measure(Config):
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-Measures = dict[str, Measure]
+Estimates = dict[str, Estimate]
+"""Estimates by the name of the metric."""
+
+
+def estimates_of(intervals: Mapping[str, Interval]) -> Estimates:
+    """Returns intervals of `medts.metrics` as estimates, by name."""
+    return {name: Estimate.of(each) for name, each in intervals.items()}
+
+
+def estimates_of_samples(repeats: Sequence[Mapping[str, float]]) -> Estimates:
+    """Returns each metric's mean over repeated measurements, with 95 % of them."""
+    return {name: Estimate.of_samples([each[name] for each in repeats]) for name in repeats[0]}
 
 
 class Splits(Config):
@@ -57,15 +92,15 @@ class Splits(Config):
 class Condition(Config):
     """One of several circumstances under which a protocol measured the same model.
 
-    A draw of training labels, an episode, a missing lead, a subgroup: whatever a protocol varies,
-    it reports each and not only the mean.
+    A subsample of training labels, an episode, a missing lead, a subgroup: whatever a protocol
+    varies, it reports each and not only the mean.
     """
 
     name: str
     """What was varied, in words that are unique within the result, such as ``10 %, draw 2``."""
 
-    metrics: Measures
-    """Measures over all classes under this condition."""
+    metrics: Estimates
+    """Metrics over all classes under this condition."""
 
     n_records: int
     """Test records that were scored."""
@@ -80,19 +115,19 @@ class Condition(Config):
     """Labelled examples per class."""
 
     draw: int | None = None
-    """Which draw or episode; none where the measures are a mean over draws."""
+    """Number of the subsample or episode; none where the metrics are a mean over them."""
 
     seed: int | None = None
-    """Seed of the draw."""
+    """Seed of the subsample."""
 
     regime: str | None = None
     """What the readout was tuned on, where modalities are missing at test."""
 
     n_missing: int | None = None
-    """Modalities missing, where the measures are a mean over all sets of so many."""
+    """Modalities missing, where the metrics are a mean over all sets of so many."""
 
     notes: tuple[str, ...] = ()
-    """What a reader must know, such as classes without an example."""
+    """Caveats, such as classes without an example."""
 
 
 class Result(Config):
@@ -103,17 +138,17 @@ class Result(Config):
     format: Literal[1] = Field(default=1, serialization_alias="schema", validation_alias="schema")
     """Version of this shape; written as ``schema``."""
 
-    metrics: Measures
-    """Measures over all classes."""
+    metrics: Estimates
+    """Metrics over all classes."""
 
-    per_class: dict[str, Measures]
-    """Measures of each class."""
+    per_class: dict[str, Estimates]
+    """Metrics of each class."""
 
-    controls: dict[str, Measures]
-    """The same measures for scores that know nothing about the signal."""
+    controls: dict[str, Estimates]
+    """The same metrics for predictions that do not use the signal."""
 
     conditions: tuple[Condition, ...] = ()
-    """Measures under each condition; where there are draws, ``metrics`` is their mean."""
+    """Metrics under each condition; ``metrics`` is the mean over those that are subsamples."""
 
     n_records: int
     """Test records that count."""
@@ -125,7 +160,7 @@ class Result(Config):
     """Classes without a positive or without a negative in the test split; in no macro."""
 
     few_positives: tuple[str, ...] = ()
-    """Classes with fewer than ten test positives; their intervals say little."""
+    """Classes with fewer than ten test positives; their intervals are wide."""
 
     excluded_records: int = 0
     """Records of the test folds that carry no label of the set."""
@@ -167,10 +202,10 @@ class Result(Config):
     """Time the evaluation took."""
 
     synthetic: bool = False
-    """True where no person was recorded; such a result says nothing about patients."""
+    """True where no person was recorded; such a result holds for no patient."""
 
     notes: tuple[str, ...] = ()
-    """What a reader must know besides, such as an allowed leak."""
+    """Caveats, such as an allowed leak."""
 
     def write(self, path: str | Path) -> None:
         """Writes ``metrics.json``, whole or not at all."""

@@ -1,4 +1,4 @@
-"""Retrieval: ranks of the first hit, recall@k, and what chance would give.
+"""Retrieval (recall@k) of subjects and reports by cosine similarity, beside chance.
 
 Axes: Q queries, R items to find, D embedding width.
 """
@@ -11,13 +11,18 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import gammaln
 
 from medts.core.errors import MedtsError
-from medts.data.reports import as_read
 from medts.evaluation.embeddings import embed
 from medts.evaluation.protocols.retrieval import RetrievalConfig
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimate, Estimates
 from medts.evaluation.scoring import Found
 from medts.evaluation.task import Task
-from medts.evaluation.text import embed_records, embed_texts, text_side, unit_length
+from medts.evaluation.text import (
+    embed_records,
+    embed_texts,
+    reports_with_words,
+    text_side,
+    unit_length,
+)
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import subject_index
 from medts.metrics.intervals import proportion_interval, subject_counts
@@ -29,7 +34,7 @@ class Retrieval:
 
     Args:
         rank: One for the nearest; of equals the wrong ones come first.
-        n_hits: Right answers of each query.
+        n_hits: Relevant items of each query.
         n_items: Items each query searches.
     """
 
@@ -73,7 +78,7 @@ def retrieve(similarity: Float[np.ndarray, "Q R"], is_hit: Bool[np.ndarray, "Q R
 def match_reports(
     records: Float[np.ndarray, "R D"], texts: Float[np.ndarray, "R D"], reports: Sequence[str]
 ) -> tuple[Retrieval, Retrieval]:
-    """Looks from each record for its report and from each report for its record.
+    """Ranks reports for each record and records for each report (cross-modal retrieval).
 
     Args:
         records: Embeddings of the records, of unit length.
@@ -97,7 +102,7 @@ def match_reports(
 def match_subjects(
     embedding: Float[np.ndarray, "R D"], subjects: Sequence[str]
 ) -> tuple[Retrieval, Int[np.ndarray, "Q"]]:
-    """Looks from each record for another record of the same subject among all the others.
+    """Ranks all other records for each record whose subject has several (re-identification).
 
     Returns:
         The ranks, and which records were queries: those of subjects with several.
@@ -121,21 +126,21 @@ def match_subjects(
 
 
 def run(model: Bundle, task: Task, settings: RetrievalConfig, *, seed: int) -> Found:
-    """Measures identification of subjects and, where the model reads texts, of reports.
+    """Retrieval of subjects and, where the model reads texts, of reports.
 
     Raises:
-        MedtsError: If nothing can be looked for.
+        MedtsError: If there is nothing to retrieve.
     """
     notes: tuple[str, ...] = ()
     store, rows = task.store, task.test.rows
     subjects = store.subject_ids[rows]
-    metrics: Measures = {}
-    chance: Measures = {}
+    metrics: Estimates = {}
+    chance: Estimates = {}
 
     def add(name: str, found: Retrieval, of: Sequence[str]) -> None:
         for k in settings.ks:
             metrics[f"{name}_recall@{k}"] = _recall(found, k, of)
-            chance[f"{name}_recall@{k}"] = Measure(value=found.chance(k))
+            chance[f"{name}_recall@{k}"] = Estimate(value=found.chance(k))
 
     if len(set(subjects)) < len(subjects):
         found, queries = match_subjects(
@@ -144,23 +149,19 @@ def run(model: Bundle, task: Task, settings: RetrievalConfig, *, seed: int) -> F
         add("subject", found, subjects[queries].tolist())
         notes += (
             f"{len(queries)} records of {len(set(subjects[queries]))} subjects with several "
-            f"records looked for each other among {found.n_items}",
+            f"records were matched among {found.n_items}",
         )
     else:
-        notes += ("no subject has two test records: subjects were not looked for",)
+        notes += ("no subject has two test records: subjects were not retrieved",)
     if (aligned := text_side(model)) is not None:
-        column = store.column("report")
-        reports = as_read([column[row] for row in rows.tolist()], model.preprocessing.reports)
-        has_words = [any(map(str.isalnum, text or "")) for text in reports]
-        told = rows[np.array(has_words, dtype=bool)]
-        texts = [text for text, has in zip(reports, has_words, strict=True) if text and has]
+        reported, texts = reports_with_words(model, store, rows)
         pairs = match_reports(
-            embed_records(model, store, told.tolist(), compute=task.compute),
+            embed_records(model, store, reported.tolist(), compute=task.compute),
             embed_texts(aligned, texts),
             texts,
         )
         for name, found in zip(("report", "record"), pairs, strict=True):
-            add(name, found, store.subject_ids[told].tolist())
+            add(name, found, store.subject_ids[reported].tolist())
         notes += (f"{len(set(texts))} different reports among {len(texts)}",)
     if not metrics:
         raise MedtsError(
@@ -179,13 +180,12 @@ def run(model: Bundle, task: Task, settings: RetrievalConfig, *, seed: int) -> F
     )
 
 
-def _recall(found: Retrieval, k: int, subjects: Sequence[str]) -> Measure:
+def _recall(found: Retrieval, k: int, subjects: Sequence[str]) -> Estimate:
     """Returns recall@k with Wilson's interval over the subjects of the queries."""
     subject = subject_index(list(subjects), len(found.rank))
     right = subject_counts((found.rank <= k)[:, None], subject)[:, 0]
     cases = subject_counts(np.ones((len(subject), 1)), subject)[:, 0]
-    interval = proportion_interval(right, cases)
-    return Measure(value=found.recall(k), low=interval.low, high=interval.high)
+    return Estimate.of(proportion_interval(right, cases)).but(value=found.recall(k))
 
 
 def _log_choose(n: Int[np.ndarray, "..."], k: int) -> Float[np.ndarray, "..."]:

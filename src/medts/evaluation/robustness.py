@@ -1,6 +1,6 @@
-"""Robustness: which perturbations are tried, and how each one is scored.
+"""Robustness to perturbed recordings: noise, missing channels, other recorders, swapped electrodes.
 
-What is done to a recording is in `medts.signal.perturb`.
+The perturbations themselves are in `medts.signal.perturb`.
 
 Axes: R records, K classes.
 """
@@ -12,30 +12,26 @@ from functools import partial
 from itertools import chain, combinations
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
-from medts.core.arithmetic import arithmetic
 from medts.core.errors import MedtsError
 from medts.core.labels import LabelSet
 from medts.core.montage import MONTAGES
 from medts.core.records import Record
 from medts.data.recordings import Recordings
 from medts.data.windowing import Example, windows_of
-from medts.data.windows import collate
-from medts.evaluation.answers import answer, differences
+from medts.evaluation.head_predictions import columns_of, own_set, paired_differences, predict_test
 from medts.evaluation.protocols.robustness import RobustnessConfig
 from medts.evaluation.result import Condition
-from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
+from medts.inference.calibrate import record_probability
 from medts.inference.stored import Compute
-from medts.metrics.comparison import paired_bootstrap
-from medts.metrics.scores import make_scorer
+from medts.inference.torch_backend import TorchBackend
 from medts.signal import perturb
 from medts.signal.perturb import NoiseKind, change_streams
 from medts.signal.preprocess import Preprocessing, regroup
-from medts.tensors.batch import Prediction, mean_by_record
 
 _VOLTAGES = ("ecg", "eeg", "eog", "emg")
 _MOST_FOR_ALL = 6
@@ -46,12 +42,12 @@ _BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One circumstance.
+    """A corruption of recordings.
 
     Args:
-        name: What was done, in words.
-        change: Does it to a record; the generator is the record's own.
-        draw: Which of several random choices this is.
+        name: What is changed, in words.
+        change: Changes a record; the generator is the record's own.
+        draw: Number of the random choice, where there are several.
     """
 
     name: str
@@ -63,18 +59,18 @@ def run(model: Bundle, task: Task, settings: RobustnessConfig, *, seed: int) -> 
     """Scores the test records clean and under every condition.
 
     Raises:
-        MedtsError: If the model answers other classes than the task asks.
+        MedtsError: If the model predicts other classes than the task's.
     """
     notes: tuple[str, ...] = ()
-    scored = answer(model, task)
+    scored = predict_test(model, task)
     chosen = np.arange(len(task.test))
     if settings.n_records is not None and settings.n_records < len(chosen):
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.choice(len(chosen), settings.n_records, replace=False))
-        notes += (f"conditions were measured on {len(chosen)} records drawn at random",)
+        notes += (f"conditions were measured on {len(chosen)} records sampled at random",)
     conditions = []
     for perturbation in perturbations(model, task.store, task.test.rows, settings, seed=seed):
-        found = _measure(model, scored, chosen, perturbation, seed, task.compute)
+        found = _measure(model, task, scored, chosen, perturbation, seed)
         if isinstance(found, Condition):
             conditions.append(found)
         else:
@@ -218,43 +214,34 @@ def _subsets(
 
 def _measure(
     model: Bundle,
+    task: Task,
     scored: Scored,
     chosen: Int[np.ndarray, "n"],
     perturbation: Perturbation,
     seed: int,
-    compute: Compute | None,
 ) -> Condition | str:
-    """Scores a condition, or says why no two subjects could be."""
-    store, rows = scored.store, scored.test.rows[chosen]
-    own = model.resolve(
-        scored.label_set.name if scored.label_set.name in model.label_sets else None
+    """Scores a condition; returns the reason if fewer than two subjects could be."""
+    store, rows, own = scored.store, scored.test.rows[chosen], own_set(model, task)
+    read, probability, reason = predict_changed(
+        model, store, rows, perturbation, seed, own, task.compute
     )
-    answered, probability, reason = _predict(model, store, rows, perturbation, seed, own, compute)
-    subjects = store.subject_ids[rows[answered]]
-    if len(set(subjects)) < 2:
+    if len(set(store.subject_ids[rows[read]])) < 2:
         return reason or "fewer than two subjects could be scored"
-    chosen = chosen[answered]
-    columns = [own.classes.index(name) for name in scored.label_set.classes]
-    worse = replace(scored, test=scored.test.take(chosen), probability=probability[:, columns])
-    target, thresholds, kind = worse.test.target, scored.thresholds, scored.label_set.class_kind
-    compared = paired_bootstrap(
-        make_scorer(target, worse.probability, thresholds, kind),
-        make_scorer(target, scored.probability[chosen], thresholds, kind),
-        subjects,
-    )
-    table = measure(worse, worse.probability, worse.thresholds)
-    n_lost = len(rows) - len(answered)
+    chosen = chosen[read]
+    clean = replace(scored, test=scored.test.take(chosen), probability=scored.probability[chosen])
+    worse = replace(clean, probability=probability[:, columns_of(own, scored.label_set)])
+    n_lost = len(rows) - len(read)
     return Condition(
         name=perturbation.name,
-        metrics=measures_of(table) | differences(compared),
-        n_records=len(answered),
+        metrics=worse.metrics() | paired_differences(worse, clean),
+        n_records=len(read),
         draw=perturbation.draw,
         seed=seed,
         notes=(f"{n_lost} records could not be read: {reason}",) if n_lost else (),
     )
 
 
-def _predict(
+def predict_changed(
     model: Bundle,
     store: Recordings,
     rows: Int[np.ndarray, "n"],
@@ -265,35 +252,33 @@ def _predict(
 ) -> tuple[Int[np.ndarray, "a"], Float[np.ndarray, "a K"], str]:
     """Predicts the changed records; returns which could be read, and why the others not."""
     own = model.resolve(label_set)
-    answered, reason = [], ""
-    precision = "fp32" if compute is None else compute.precision
-    waiting: list[Example] = []
-    record_ids: list[str] = []
-    values: list[torch.Tensor] = []
+    backend = TorchBackend(model, "fp32" if compute is None else compute.precision)
+    calibration = model.labels.of(own).calibration
+    read, probability, reason = [], [], ""
+    waiting: list[list[Example]] = []
 
     def flush() -> None:
-        if waiting:
-            batch = collate(waiting, model.preprocessing)
-            record_ids.extend(batch.record_ids)
-            with arithmetic(precision, model.device.type):
-                logits = model.logits(batch, own).float().cpu()
-            values.append(Prediction(logits, own).probability)
-            waiting.clear()
+        logits = backend.logits(list(chain.from_iterable(waiting)), own)
+        ends = np.cumsum([len(each) for each in waiting])[:-1]
+        pieces = np.split(logits, ends)
+        probability.extend(record_probability(each, own, calibration) for each in pieces)
+        waiting.clear()
 
     for position, row in enumerate(rows):
         record = store.record(int(row))
+        # A record is changed alike whatever others are tested, so the generator is its own.
         key = zlib.crc32(f"{perturbation.name} {record.record_id}".encode())
         try:
             changed = perturbation.change(record, np.random.default_rng([seed, key]))
-            waiting += windows_of(changed, model.preprocessing, model.config.windowing)
+            waiting.append(windows_of(changed, model.preprocessing, model.config.windowing))
         except MedtsError as error:
             reason = reason or error.problem
             continue
-        answered.append(position)
-        if len(waiting) >= _BATCH_SIZE:
+        read.append(position)
+        if sum(map(len, waiting)) >= _BATCH_SIZE:
             flush()
-    flush()
-    if not answered:
+    if waiting:
+        flush()
+    if not read:
         return np.zeros(0, np.int64), np.zeros((0, len(own))), reason
-    probability = mean_by_record(record_ids, torch.cat(values))[1]
-    return np.array(answered), probability.numpy().astype(np.float64), reason
+    return np.array(read), np.stack(probability), reason

@@ -1,8 +1,4 @@
-"""Runs a protocol: leak check, device, timing, predictions on disk, where the numbers come from.
-
-A protocol only measures. Here every result gets what all of them share, so that no protocol can
-forget it.
-"""
+"""Runs a protocol: leak check, device, timing, predictions on disk, provenance of the result."""
 
 import time
 from dataclasses import replace
@@ -11,8 +7,8 @@ from medts.core.config import Config
 from medts.core.errors import ConfigError
 from medts.core.versions import versions
 from medts.data.splits import describe
-from medts.evaluation.answers import head_origin
 from medts.evaluation.files import write_predictions
+from medts.evaluation.head_predictions import head_origin
 from medts.evaluation.protocols.base import Protocol
 from medts.evaluation.result import Result, Splits
 from medts.evaluation.scoring import Found

@@ -1,8 +1,7 @@
-"""Scoring: from the probabilities of the test records to measures with intervals and controls.
+"""Metrics, confidence intervals and controls of predicted probabilities on test records.
 
-Every number is made the same way here: thresholds come from validation, intervals resample
-subjects, and the controls are measured on the same records. `medts.evaluation.run` makes a
-`Result` of what was found.
+Thresholds come from validation, intervals resample subjects, and controls are measured on the same
+records. `medts.evaluation.run` adds the model and the records, and makes a `Result`.
 
 Axes: R records, K classes.
 """
@@ -17,18 +16,19 @@ from medts.core.labels import LabelSet
 from medts.data.recordings import Recordings
 from medts.data.splits import Part
 from medts.evaluation.controls import label_shuffle, majority
-from medts.evaluation.result import Condition, Measure, Measures
+from medts.evaluation.result import Condition, Estimate, Estimates, estimates_of
 from medts.evaluation.task import Task
+from medts.metrics.scores import Scorer, make_scorer
 from medts.metrics.table import IntervalTable, interval_table
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Test records with the probabilities that a model gave them.
+    """Test records with their predicted probabilities.
 
     Args:
         store: Where the records are.
-        label_set: What is answered.
+        label_set: What is predicted.
         test: The records and their labels.
         probability: Predicted probabilities, or numbers, in the order of ``test``.
         thresholds: One per class, chosen on validation; none for a ``single`` set.
@@ -48,37 +48,57 @@ class Scored:
         """Subject of each record."""
         return self.store.subject_ids[self.test.rows].tolist()
 
+    def scorer(self) -> Scorer:
+        """Returns what computes metrics under any weights of the records."""
+        kind = self.label_set.class_kind
+        return make_scorer(self.test.target, self.probability, self.thresholds, kind)
+
+    def table(self) -> IntervalTable:
+        """Computes every metric with its interval over subjects."""
+        return interval_table(
+            self.test.target,
+            self.probability,
+            self.thresholds,
+            self.label_set.class_kind,
+            self.subjects,
+            self.label_set.classes,
+        )
+
+    def metrics(self) -> Estimates:
+        """Computes the metrics over all classes, with intervals over subjects."""
+        return estimates_of(self.table().metrics)
+
 
 @dataclass(frozen=True)
 class Found:
-    """What a protocol found, before the runner adds which model and records it came from.
+    """What a protocol measured, before the runner adds the model and records it came from.
 
     Args:
         test: Test records and their labels.
         label_set: What was predicted, without the classes that were left out.
-        metrics: Measures over all classes.
-        per_class: Measures of each class.
-        controls: The same measures for scores that know nothing about the signal.
-        conditions: Measures under each condition.
+        metrics: Metrics over all classes.
+        per_class: Metrics of each class.
+        controls: The same metrics for predictions that do not use the signal.
+        conditions: Metrics under each condition.
         excluded_classes: Classes without a positive or without a negative.
         few_positives: Classes with few positives.
         excluded_records: Records of the test folds without a label.
         thresholds: Operating point of each class.
         settings: What was chosen or made in the course of it, added to the protocol's settings.
-        notes: What a reader must know.
+        notes: Caveats for the reader.
         rows: Rows that were measured, where these are not all of ``test``.
         has_labels: Whether labels were scored, so that the digest of the data holds them.
         uses_head: Whether the model's own head predicted: then its own training parts count too.
         seed: Seed that the result bears, where it is not that of the run.
         task: The task as it was measured, where the protocol narrowed it.
-        predictions: Name and number of each draw with its scores, for ``predictions.parquet``.
+        predictions: Name and number of each repeat with its scores, for ``predictions.parquet``.
     """
 
     test: Part
     label_set: LabelSet
-    metrics: Measures
-    per_class: dict[str, Measures] = field(default_factory=dict)
-    controls: dict[str, Measures] = field(default_factory=dict)
+    metrics: Estimates
+    per_class: dict[str, Estimates] = field(default_factory=dict)
+    controls: dict[str, Estimates] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     excluded_classes: tuple[str, ...] = ()
     few_positives: tuple[str, ...] = ()
@@ -95,14 +115,17 @@ class Found:
 
 
 def score(scored: Scored) -> Found:
-    """Measures a model of classes and its controls on the same test records."""
-    table = measure(scored, scored.probability, scored.thresholds)
+    """Computes the metrics of predictions, and of controls on the same test records."""
+    table = scored.table()
     thresholds = () if scored.thresholds is None else scored.thresholds.tolist()
     return Found(
         test=scored.test,
         label_set=scored.label_set,
-        metrics=measures_of(table),
-        per_class=_per_class(table),
+        metrics=estimates_of(table.metrics),
+        per_class={
+            name: estimates_of(each) | {"n_positive": Estimate(value=table.n_positive[name])}
+            for name, each in table.per_class.items()
+        },
         controls=controls(scored),
         excluded_classes=tuple(table.excluded_classes),
         few_positives=tuple(table.few_positives),
@@ -112,49 +135,6 @@ def score(scored: Scored) -> Found:
     )
 
 
-def measure(
-    scored: Scored,
-    probability: Float[np.ndarray, "R K"],
-    thresholds: Float[np.ndarray, "K"] | None,
-) -> IntervalTable:
-    """Scores probabilities on the test records, with intervals over subjects."""
-    return interval_table(
-        scored.test.target,
-        probability,
-        thresholds,
-        scored.label_set.class_kind,
-        scored.subjects,
-        scored.label_set.classes,
-    )
-
-
-def controls(scored: Scored) -> dict[str, Measures]:
-    """Measures what knows nothing about the signal on the same records."""
-    constant, half = majority(scored.prevalence, len(scored.test))
-    is_single = scored.label_set.class_kind == "single"
-    table = measure(scored, constant, None if is_single else half)
-    shuffled = label_shuffle(
-        scored.test.target, scored.probability, scored.thresholds, scored.label_set
-    )
-    return {"majority": measures_of(table), "label_shuffle": shuffled}
-
-
-def measures_of(table: IntervalTable) -> Measures:
-    """Returns the measures over all classes."""
-    return {
-        name: Measure(value=each.value, low=each.low, high=each.high)
-        for name, each in table.metrics.items()
-    }
-
-
-def _per_class(table: IntervalTable) -> dict[str, Measures]:
-    return {
-        name: {
-            **{
-                metric: Measure(value=each.value, low=each.low, high=each.high)
-                for metric, each in intervals.items()
-            },
-            "n_positive": Measure(value=table.n_positive[name]),
-        }
-        for name, intervals in table.per_class.items()
-    }
+def controls(scored: Scored) -> dict[str, Estimates]:
+    """Computes the metrics of predictions without the signal: majority and shuffled labels."""
+    return {"majority": majority(scored).metrics(), "label_shuffle": label_shuffle(scored)}

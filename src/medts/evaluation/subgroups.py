@@ -1,4 +1,4 @@
-"""Subgroups: groups of test records by what is known about them, and differences between them.
+"""Subgroup (fairness) analysis: metrics by age band, sex, site and device, and their differences.
 
 Axes: R records, K classes.
 """
@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from medts.core.records import Fact
-from medts.evaluation.answers import answer
+from medts.evaluation.head_predictions import predict_test
 from medts.evaluation.protocols.subgroups import SubgroupsConfig
-from medts.evaluation.result import Condition, Measure, Measures
-from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
+from medts.evaluation.result import Condition, Estimate, Estimates, estimates_of
+from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
 from medts.metrics.checks import undefined_classes
@@ -28,10 +28,10 @@ def run(model: Bundle, task: Task, settings: SubgroupsConfig, *, seed: int) -> F
     """Scores the test records of every group, and each group against the rest.
 
     Raises:
-        MedtsError: If the model answers other classes than the task asks.
+        MedtsError: If the model predicts other classes than the task's.
     """
     notes: tuple[str, ...] = ()
-    scored = answer(model, task)
+    scored = predict_test(model, task)
     conditions, small = [], []
     known = task.store.column("facts")
     facts = [json.loads(known[row]) for row in task.test.rows]
@@ -39,7 +39,7 @@ def run(model: Bundle, task: Task, settings: SubgroupsConfig, *, seed: int) -> F
     for fact in settings.facts:
         values = [group_of(fact, each.get(fact), settings.age_edges) for each in facts]
         if set(values) == {UNKNOWN}:
-            notes += (f"no test record says {fact}",)
+            notes += (f"no test record has the fact {fact}",)
             continue
         for value in sorted(set(values)):
             is_in = np.array([each == value for each in values])
@@ -75,7 +75,7 @@ def group_of(fact: str, value: Fact, age_edges: Sequence[float] = ()) -> str:
 
 def _group(name: str, scored: Scored, is_in: Bool[np.ndarray, "R"]) -> Condition:
     inside, outside = _only(scored, is_in), _only(scored, ~is_in)
-    table = measure(inside, inside.probability, inside.thresholds)
+    table = inside.table()
     notes = []
     if table.excluded_classes:
         notes.append(f"not judged: {', '.join(table.excluded_classes)}")
@@ -83,12 +83,12 @@ def _group(name: str, scored: Scored, is_in: Bool[np.ndarray, "R"]) -> Condition
     if few:
         notes.append(f"fewer than ten positives: {', '.join(few)}")
     counts = {
-        "n_subjects": Measure(value=table.n_subjects),
-        "n_positive_least": Measure(value=min(table.n_positive.values())),
+        "n_subjects": Estimate(value=table.n_subjects),
+        "n_positive_least": Estimate(value=min(table.n_positive.values())),
     }
     return Condition(
         name=name,
-        metrics=measures_of(table) | _difference(inside, outside) | counts,
+        metrics=estimates_of(table.metrics) | _difference(inside, outside) | counts,
         n_records=table.n_records,
         notes=tuple(notes),
     )
@@ -99,7 +99,7 @@ def _only(scored: Scored, is_in: Bool[np.ndarray, "R"]) -> Scored:
     return replace(scored, test=test, probability=scored.probability[is_in])
 
 
-def _difference(inside: Scored, outside: Scored) -> Measures:
+def _difference(inside: Scored, outside: Scored) -> Estimates:
     """Returns the group's macros minus the rest's, over the classes that both can judge."""
     classes = inside.label_set.classes
     sides = [each for each in (inside, outside) if len(each.test)]
@@ -131,9 +131,9 @@ def _difference(inside: Scored, outside: Scored) -> Measures:
     }
 
 
-def mover_difference(first: Interval, second: Interval) -> Measure:
-    """Returns the difference of two independent scores with an interval made of theirs."""
+def mover_difference(first: Interval, second: Interval) -> Estimate:
+    """MOVER interval (Zou and Donner 2008) of the difference of two independent scores."""
     value = first.value - second.value
     down = np.hypot(first.value - first.low, second.high - second.value)
     up = np.hypot(first.high - first.value, second.value - second.low)
-    return Measure(value=value, low=float(value - down), high=float(value + up))
+    return Estimate(value=value, low=float(value - down), high=float(value + up))

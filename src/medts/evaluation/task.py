@@ -1,7 +1,7 @@
-"""Task: on which records a protocol trains, chooses and measures; and who may not be among them.
+"""Train, validation and test records of one evaluation, disjoint by subject.
 
 A task cannot be made with a subject in two of its parts, so no protocol can choose on its test
-records, and `Task.check` refuses a model that has met them.
+records, and `Task.check` refuses a model that was trained on them.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from medts.inference.stored import Compute
 
 @dataclass(frozen=True)
 class Task:
-    """The records and the question of one evaluation.
+    """The records and the label set of one evaluation.
 
     Args:
         store: Where the records are.
-        label_set: What is asked of each record.
+        label_set: What is predicted.
         test: Records that are measured on, once.
         train: Labelled records that a probe may be trained on.
         validation: Records on which thresholds and strengths are chosen.
-        allow_leak: True goes on with a model that has seen test subjects, and says so.
-        allow_unchecked: True goes on where leaks cannot be checked, and says so.
+        allow_leak: True goes on with a model that has seen test subjects, with a note.
+        allow_unchecked: True goes on where leaks cannot be checked, with a note.
         compute: Device, arithmetic and workers of predictions and embeddings.
         out: Folder for files beside the result, such as predictions; none writes none.
 
@@ -53,10 +53,10 @@ class Task:
         check_disjoint(self.store, **{k: part.rows for k, part in parts.items() if part})
 
     def check(self, model: Bundle) -> tuple[str, ...]:
-        """Returns the notes for the report on what the model has met.
+        """Checks for data leaks; returns notes on those that were allowed.
 
         Raises:
-            LeakError: If it has met test subjects, or that cannot be checked, and it was not
+            LeakError: If it has seen test subjects, or that cannot be checked, and it was not
                 allowed.
         """
         return refuse_leaks(
@@ -147,7 +147,7 @@ class Origin:
 def origin_of(
     model: Bundle, task: Task, protocol: str, *, seed: int, notes: Sequence[str] = ()
 ) -> Origin:
-    """Says which model was measured, and on which parts a probe was trained and chosen."""
+    """Returns which model was measured, and on which parts a probe was trained and chosen."""
     settings = model.provenance.settings.get("recipe", {})
     parts = {"train": task.train, "validation": task.validation}
     return Origin(
@@ -187,7 +187,7 @@ def restrict(task: Task, *, min_test: int, min_train: int = 0) -> tuple[Task, tu
             f"{len(kept)} classes of {task.label_set.name} have {min_train} training and "
             f"{min_test} test examples",
             field="min_test",
-            remedy="Ask for fewer, or take more folds",
+            remedy="Require fewer, or take more folds",
         )
     left_out = tuple(
         f"{classes[k]} ({n_train[k]:.0f} train, {n_test[k]:.0f} test)"

@@ -1,7 +1,7 @@
-"""TextAligned: what a model offers that places recordings and texts in one space.
+"""Joint embeddings of recordings and texts (two-tower models), of unit length.
 
-Zero-shot classification and report retrieval need nothing else of it. Embeddings are made of unit
-length here, so that their inner product is their cosine.
+`TextAligned` is all that zero-shot classification and report retrieval need of a model. Inner
+products of the embeddings are cosine similarities.
 
 Axes: B windows in the batch, R records, K texts, D embedding width.
 """
@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from medts.core.errors import MedtsError
@@ -37,7 +37,7 @@ class TextAligned(Protocol):
 
 
 def text_side(model: Bundle) -> TextAligned | None:
-    """Returns what of a model reads texts, itself or its encoder; None where nothing does."""
+    """Returns the text tower: the model itself or its encoder; None where neither reads texts."""
     for each in (model, model.encoder):
         if isinstance(each, TextAligned) and getattr(each, "reads_texts", True):
             return each
@@ -45,7 +45,7 @@ def text_side(model: Bundle) -> TextAligned | None:
 
 
 def require_text(model: Bundle) -> TextAligned:
-    """Returns what of a model reads texts.
+    """Returns the text tower of a model.
 
     Raises:
         MedtsError: If it has no text tower.
@@ -75,7 +75,7 @@ def without_words_of(model: Bundle, label_set: LabelSet) -> Bundle:
 def read_like_reports(model: Bundle, texts: Sequence[str]) -> tuple[str | None, ...]:
     """Returns texts as the model reads reports: cleaned, and in English where it was so trained.
 
-    Nothing is struck out, and no text is too short; one that says nothing is None.
+    Nothing is struck out, and no text is too short; an empty one is None.
     """
     settings = model.preprocessing.reports
     if settings is not None:
@@ -92,8 +92,19 @@ def read_like_prompts(model: Bundle, phrases: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((read or phrase).rstrip(".") for phrase, read in found))
 
 
+def reports_with_words(
+    model: Bundle, store: Recordings, rows: Int[np.ndarray, "R"]
+) -> tuple[Int[np.ndarray, "n"], list[str]]:
+    """Returns the records whose report has words, and these reports as the model reads them."""
+    column = store.column("report")
+    reports = as_read([column[row] for row in rows.tolist()], model.preprocessing.reports)
+    has_words = [any(map(str.isalnum, text or "")) for text in reports]
+    texts = [text for text, has in zip(reports, has_words, strict=True) if text and has]
+    return rows[np.array(has_words, dtype=bool)], texts
+
+
 def unit_length(embedding: Float[np.ndarray, "R D"]) -> Float[np.ndarray, "R D"]:
-    """Returns rows of length one; a zero row stays zero."""
+    """L2-normalises rows; a zero row stays zero."""
     length = np.linalg.norm(embedding, axis=1, keepdims=True)
     return embedding / np.where(length > 0, length, 1.0)
 

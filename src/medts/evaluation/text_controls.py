@@ -1,4 +1,4 @@
-"""Text controls: reports or signals hidden, emptied, exchanged or redacted in a batch.
+"""Controls of label leakage through reports: text only, signal only, shuffled, redacted.
 
 Axes: R records, K classes.
 """
@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import torch
 
 from medts.core.labels import LabelSet
 from medts.core.reports import ReportSettings
@@ -18,14 +17,13 @@ from medts.data.recordings import Recordings
 from medts.data.report_grades import are_grades
 from medts.data.report_language import split_sentences
 from medts.data.reports import as_read, without_classes
-from medts.evaluation.answers import answer, differences
+from medts.evaluation.head_predictions import paired_differences, predict_test
+from medts.evaluation.missing_modalities import without
 from medts.evaluation.protocols.text_controls import TextControl, TextControlsConfig
-from medts.evaluation.result import Condition, Measures
-from medts.evaluation.scoring import Found, Scored, measure, measures_of, score
+from medts.evaluation.result import Condition
+from medts.evaluation.scoring import Found, score
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
-from medts.metrics.comparison import paired_bootstrap
-from medts.metrics.scores import make_scorer
 from medts.models.base import Encoder
 from medts.tensors.batch import Batch, Encoded
 
@@ -36,10 +34,10 @@ def run(model: Bundle, task: Task, settings: TextControlsConfig, *, seed: int) -
     """Scores the test records as they are and under every control.
 
     Raises:
-        MedtsError: If the model answers other classes than the task asks.
+        MedtsError: If the model predicts other classes than the task's.
     """
-    scored = answer(model, task)
-    answered = [("test", 0, scored)]
+    scored = predict_test(model, task)
+    predictions = [("test", 0, scored)]
     found = score(scored)
     conditions, measured = [], dict(found.controls)
     for control in settings.controls:
@@ -51,14 +49,14 @@ def run(model: Bundle, task: Task, settings: TextControlsConfig, *, seed: int) -
             settings=model.preprocessing.reports,
             seed=seed,
         )
-        other = answer(with_change(model, change), task)
-        answered.append((control, 0, other))
-        metrics = measures_of(measure(other, other.probability, other.thresholds))
+        other = predict_test(with_change(model, change), task)
+        predictions.append((control, 0, other))
+        metrics = other.metrics()
         measured[control] = metrics
         conditions.append(
             Condition(
                 name=control.replace("_", " "),
-                metrics=metrics | _difference(other, scored),
+                metrics=metrics | paired_differences(other, scored),
                 n_records=len(task.test),
                 seed=seed,
             )
@@ -69,13 +67,13 @@ def run(model: Bundle, task: Task, settings: TextControlsConfig, *, seed: int) -
     notes = (f"{n_reports} of {len(reports)} test records have a report that the model reads",)
     unknown = unknown_classes(task.label_set)
     if unknown and "redacted_text" in settings.controls:
-        notes += (f"NOT REDACTED, as the ontology does not know them: {', '.join(unknown)}",)
+        notes += (f"NOT REDACTED, as the ontology has no words for them: {', '.join(unknown)}",)
     return replace(
         found,
         controls=measured,
         conditions=tuple(conditions),
         notes=notes,
-        predictions=tuple(answered),
+        predictions=tuple(predictions),
     )
 
 
@@ -90,8 +88,8 @@ def change_reports(
 
     Args:
         reports: One per record; None where there is none, which stays so unless shuffled.
-        how: ``empty`` leaves nothing; ``shuffled`` gives every record another's, or its own where
-            chance wills; ``redacted`` removes the sentences that name a class, denied or not.
+        how: ``empty`` leaves nothing; ``shuffled`` gives every record another's, or by chance
+            its own; ``redacted`` removes the sentences that name a class, denied or not.
         label_set: Whose classes are not to be named.
         seed: Of the shuffle.
     """
@@ -151,10 +149,7 @@ def unknown_classes(label_set: LabelSet) -> tuple[str, ...]:
 
 def hide_signals(batch: Batch) -> Batch:
     """Makes every stream of every window absent."""
-    streams = {
-        name: each.keep(torch.zeros_like(each.is_recorded)) for name, each in batch.streams.items()
-    }
-    return replace(batch, streams=streams)
+    return without(batch, tuple(batch.streams))
 
 
 class Changed(Encoder):
@@ -172,14 +167,3 @@ class Changed(Encoder):
 def with_change(model: Bundle, change: Change) -> Bundle:
     """Returns a bundle with the same weights that sees batches after a change; never save it."""
     return model.with_encoder(Changed(model.encoder, change).eval())
-
-
-def _difference(other: Scored, full: Scored) -> Measures:
-    """Returns how far a control falls from the full score, on the same records."""
-    target, thresholds, kind = full.test.target, full.thresholds, full.label_set.class_kind
-    compared = paired_bootstrap(
-        make_scorer(target, other.probability, thresholds, kind),
-        make_scorer(target, full.probability, thresholds, kind),
-        full.subjects,
-    )
-    return differences(compared)

@@ -1,4 +1,4 @@
-"""Transfer: predictions carried over to the classes of another label set by name.
+"""External validation: predictions mapped to the classes of another corpus's label set.
 
 Axes: R records, K target classes, S source classes.
 """
@@ -12,11 +12,10 @@ from jaxtyping import Float
 from medts.core.errors import MedtsError, unknown_name
 from medts.core.labels import LabelSet
 from medts.data.ontology import map_labels
-from medts.data.splits import Part
-from medts.evaluation.answers import NEVER, own_set, probabilities
+from medts.evaluation.head_predictions import NEVER, own_set, predict_own
 from medts.evaluation.protocols.transfer import TransferConfig
 from medts.evaluation.scoring import Found, Scored, score
-from medts.evaluation.task import Task
+from medts.evaluation.task import Task, only_classes
 from medts.inference.bundle import Bundle
 
 ClassMap = dict[str, tuple[str, ...]]
@@ -24,7 +23,7 @@ ClassMap = dict[str, tuple[str, ...]]
 
 
 def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Found:
-    """Scores a model on another corpus's label set.
+    """External validation of a model on another corpus's label set.
 
     Raises:
         UnknownNameError: If the mapping names a class that is not there.
@@ -38,12 +37,11 @@ def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Fo
             field="label_set",
             remedy="Give a mapping from target class to source classes",
         )
-    label_set = target.but(
-        classes=tuple(name for name in target.classes if name in mapping),
-        phrases={name: words for name, words in target.phrases.items() if name in mapping},
-    )
-    test, n_outside = _only_mapped(task.test, target, label_set)
-    answers = probabilities(model, replace(task, test=test), test.rows)
+    own = only_classes(task, list(mapping))
+    label_set, test, n_outside = own.label_set, own.test, len(task.test) - len(own.test)
+    if not len(test):
+        raise MedtsError("no test record has a class with a counterpart", field="label_set")
+    predicted = predict_own(model, own, test.rows, source)
     thresholds, notes = _thresholds(model, source, mapping, label_set)
     shares = model.prevalence(source)
     prevalence = np.array([[shares[name] for name in source.classes]])
@@ -51,7 +49,7 @@ def run(model: Bundle, task: Task, settings: TransferConfig, *, seed: int) -> Fo
         store=task.store,
         label_set=label_set,
         test=test,
-        probability=carry_over(answers, source, label_set, mapping),
+        probability=carry_over(predicted, source, label_set, mapping),
         thresholds=thresholds,
         prevalence=carry_over(prevalence, source, label_set, mapping)[0],
     )
@@ -81,13 +79,13 @@ def check_mapping(
     Raises:
         UnknownNameError: If one is not.
     """
-    for name, answers in mapping.items():
+    for name, sources in mapping.items():
         if name not in target.classes:
             raise unknown_name(f"class of {target.name}", name, target.classes)
-        for answer in answers:
-            if answer not in source.classes:
-                raise unknown_name(f"class of {source.name}", answer, source.classes)
-    return {name: tuple(answers) for name, answers in mapping.items() if answers}
+        for each in sources:
+            if each not in source.classes:
+                raise unknown_name(f"class of {source.name}", each, source.classes)
+    return {name: tuple(sources) for name, sources in mapping.items() if sources}
 
 
 def carry_over(
@@ -98,36 +96,24 @@ def carry_over(
 ) -> Float[np.ndarray, "R K"]:
     """Returns target probabilities: of each class the largest among its source classes."""
     place = {name: s for s, name in enumerate(source.classes)}
-    columns = [[place[answer] for answer in mapping[name]] for name in target.classes]
+    columns = [[place[each] for each in mapping[name]] for name in target.classes]
     return np.stack([probability[:, each].max(axis=1) for each in columns], axis=1)
 
 
 def describe_map(
     mapping: Mapping[str, Sequence[str]], source: LabelSet, target: LabelSet
 ) -> tuple[str, ...]:
-    """Says which classes answer for which, and which have no counterpart, by name."""
+    """Lists which source classes stand for which target class, and which have no counterpart."""
     pairs = "; ".join(f"{name} ← {' or '.join(each)}" for name, each in mapping.items())
-    used = {answer for each in mapping.values() for answer in each}
+    used = {name for each in mapping.values() for name in each}
     lost = [name for name in target.classes if name not in mapping]
     idle = [name for name in source.classes if name not in used]
     notes = [f"classes of {target.name} and of the model: {pairs}"]
     if lost:
         notes.append(f"without counterpart in {source.name}: {', '.join(lost)}")
     if idle:
-        notes.append(f"answers of the model that were not used: {', '.join(idle)}")
+        notes.append(f"classes of the model that were not used: {', '.join(idle)}")
     return tuple(notes)
-
-
-def _only_mapped(test: Part, target: LabelSet, kept: LabelSet) -> tuple[Part, int]:
-    """Drops the columns of lost classes, and of a ``single`` set the records that held one."""
-    columns = [target.classes.index(name) for name in kept.classes]
-    rest = replace(test, target=test.target[:, columns])
-    if kept.kind == "multi":
-        return rest, 0
-    inside = np.flatnonzero(rest.target.any(axis=1))
-    if not len(inside):
-        raise MedtsError("no test record has a class with a counterpart", field="label_set")
-    return rest.take(inside), len(test) - len(inside)
 
 
 def _thresholds(

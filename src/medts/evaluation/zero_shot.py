@@ -1,4 +1,4 @@
-"""Zero-shot classification: class embeddings from words, and records scored against them.
+"""Zero-shot classification: cosine similarity of records with class prompts (as in CLIP).
 
 Axes: R records, K classes, D embedding width.
 """
@@ -16,7 +16,7 @@ from medts.data.ontology import plain_spelling
 from medts.data.prompts import LONG_WORDS, class_phrases, n_long_prompts, read_prompts
 from medts.data.splits import Part
 from medts.evaluation.protocols.zero_shot import ZeroShotConfig
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.result import Estimates, estimates_of_samples
 from medts.evaluation.scoring import Found, Scored, score
 from medts.evaluation.task import Task, restrict
 from medts.evaluation.text import (
@@ -30,19 +30,18 @@ from medts.evaluation.text import (
 from medts.inference.bundle import Bundle
 from medts.inference.stored import predict_store
 from medts.metrics.bootstrap import derangement
-from medts.metrics.scores import make_scorer
 from medts.metrics.thresholds import choose_thresholds
 from medts.models.matching_head import MatchingHead
 
 RANKINGS = ("macro_auroc", "macro_auprc", "auroc", "auprc", "n_positive")
-"""Measures that need no threshold and no probability."""
+"""Metrics that need no threshold and no probability."""
 
 
 def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Found:
-    """Scores the test records against the words for the classes.
+    """Zero-shot classification of the test records by class prompts.
 
     Raises:
-        ConfigError: If a matching head is asked to read phrases otherwise than in training.
+        ConfigError: If a matching head is to read phrases otherwise than in training.
         MedtsError: If the model reads no texts.
     """
     left_out: tuple[str, ...] = ()
@@ -50,10 +49,10 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
         task, left_out = restrict(task, min_test=settings.min_test)
     label_set, test = task.label_set, task.test
     if isinstance(model.head, MatchingHead):
-        ask, words = matched(model, task, settings)
+        predict, words = matched(model, task, settings)
     else:
         words = class_words(label_set, settings)
-        ask = aligned(model, task, words, settings)
+        predict = aligned(model, task, words, settings)
     notes = tuple(_notes_on_training(model, task))
     if n_long := n_long_prompts(words):
         notes += (f"{n_long} prompts have more than {LONG_WORDS} words; their end may not be read",)
@@ -62,7 +61,9 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
     thresholds = np.full(len(label_set), 0.5)
     has_thresholds = task.validation is not None
     if task.validation is not None and label_set.class_kind == "multi":
-        chosen = choose_thresholds(task.validation.target, ask(task.validation), label_set.classes)
+        chosen = choose_thresholds(
+            task.validation.target, predict(task.validation), label_set.classes
+        )
         thresholds = chosen.values
         notes += ("thresholds were chosen on labelled validation records; rankings use no label",)
     known = (task.train or test).target.mean(axis=0)
@@ -70,7 +71,7 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
         store=task.store,
         label_set=label_set,
         test=test,
-        probability=ask(test),
+        probability=predict(test),
         thresholds=None if label_set.class_kind == "single" else thresholds,
         prevalence=known.astype(np.float64),
     )
@@ -80,8 +81,11 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
     exchanged = [
         scored.probability[:, derangement(shape[1], rng)] for _ in range(settings.n_shuffles)
     ]
-    drawn = [rng.random(shape) for _ in range(settings.n_shuffles)]
-    controls = {"shuffled_prompts": spread(scored, exchanged), "chance": spread(scored, drawn)}
+    random = [rng.random(shape) for _ in range(settings.n_shuffles)]
+    controls = {
+        "shuffled_prompts": estimates_over(scored, exchanged),
+        "chance": estimates_over(scored, random),
+    }
     found = replace(
         found,
         controls=found.controls | controls,
@@ -98,21 +102,21 @@ def run(model: Bundle, task: Task, settings: ZeroShotConfig, *, seed: int) -> Fo
     return _only(lambda name: name != "brier", found)  # no probabilities
 
 
-Ask = Callable[[Part], Float[np.ndarray, "R K"]]
-"""Scores the records of a part, in the order of the task's classes."""
+Predict = Callable[[Part], Float[np.ndarray, "R K"]]
+"""Predicts the records of a part, in the order of the task's classes."""
 
 
 def matched(
     model: Bundle, task: Task, settings: ZeroShotConfig
-) -> tuple[Ask, dict[str, tuple[str, ...]]]:
-    """Returns how a model with a matching head scores records, and the phrase it reads per class.
+) -> tuple[Predict, dict[str, tuple[str, ...]]]:
+    """Returns the prediction of a model with a matching head, and the phrase it reads per class.
 
     Raises:
         ConfigError: If phrases are to be read otherwise than in training.
     """
-    asked_for, usual = settings.model_dump(), ZeroShotConfig().model_dump()
+    given, usual = settings.model_dump(), ZeroShotConfig().model_dump()
     for name in ("templates", "language", "n_phrases", "prompt_file"):
-        if asked_for[name] != usual[name]:
+        if given[name] != usual[name]:
             raise ConfigError(
                 "a matching head reads the plainest phrase of a class, as in training",
                 field=name,
@@ -124,19 +128,19 @@ def matched(
         phrases = {name: words for name, words in label_set.phrases.items() if name in classes}
         label_set = label_set.but(classes=classes, phrases=phrases)
 
-    def ask(part: Part) -> Float[np.ndarray, "R K"]:
+    def predict(part: Part) -> Float[np.ndarray, "R K"]:
         found = predict_store(
             model, task.store, part.rows.tolist(), label_set=label_set, compute=task.compute
         )
         return found.astype(np.float64)
 
-    return ask, {name: (label_set.phrase(name),) for name in label_set.classes}
+    return predict, {name: (label_set.phrase(name),) for name in label_set.classes}
 
 
 def aligned(
     model: Bundle, task: Task, words: dict[str, tuple[str, ...]], settings: ZeroShotConfig
-) -> Ask:
-    """Returns how a model with a text tower scores records.
+) -> Predict:
+    """Returns the prediction of a model with a text tower.
 
     Raises:
         MedtsError: If it has none.
@@ -145,33 +149,33 @@ def aligned(
     read = {name: read_like_prompts(model, phrases) for name, phrases in words.items()}
     classes = embed_classes(reader, read, settings)
 
-    def ask(part: Part) -> Float[np.ndarray, "R K"]:
+    def predict(part: Part) -> Float[np.ndarray, "R K"]:
         return likeness(
             embed_records(model, task.store, part.rows.tolist(), compute=task.compute), classes
         )
 
-    return ask
+    return predict
 
 
 def _notes_on_training(model: Bundle, task: Task) -> tuple[str, ...]:
     name = task.label_set.name
     if not isinstance(model.head, MatchingHead):
-        met = set(task.store.corpus_of_row[task.test.rows]) & model.provenance.corpora.keys()
+        seen = set(task.store.corpus_of_row[task.test.rows]) & model.provenance.corpora.keys()
         return tuple(
             f"NOT ZERO-SHOT: report-supervised, the model has read reports of {corpus}"
-            for corpus in sorted(met)
+            for corpus in sorted(seen)
         )
     notes = []
     if name in model.label_sets:
         notes.append(f"NOT ZERO-SHOT: the model was trained on labels of {name}")
     words = model.head.config.words
     if words != "meaning":
-        notes.append(f"CONTROL: the words of classes are {words}, so they cannot tell it anything")
+        notes.append(f"CONTROL: the words of classes are {words}, so they carry no meaning")
     return tuple(notes)
 
 
 def class_words(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tuple[str, ...]]:
-    """Returns what describes each class; one of which nothing is known has its bare name.
+    """Returns the phrases of each class; its bare name where the ontology has none.
 
     Raises:
         MedtsError: If two classes are described by the same words, or a prompt file is unusable.
@@ -192,7 +196,7 @@ def class_words(label_set: LabelSet, settings: ZeroShotConfig) -> dict[str, tupl
             raise MedtsError(
                 f"{first!r} and {name!r} of {label_set.name} have the same words",
                 field="prompts",
-                remedy="Nothing can tell them apart; give a prompt file, or leave out one of them",
+                remedy="Give a prompt file with other words, or leave out one of them",
             )
     return words
 
@@ -215,36 +219,24 @@ def likeness(
 ) -> Float[np.ndarray, "R K"]:
     """Returns scores between 0 and 1 that rank as the cosine does; they are no probabilities.
 
-    No softmax over classes: it would let one class's score change another's ranking, as in
-    `medts.evaluation.legacy`.
+    No softmax over classes, as in MERL: it would let one class's score change another's ranking.
     """
     return np.clip((1 + records @ classes.T) / 2, 0.0, 1.0)
 
 
-def spread(scored: Scored, answers: Sequence[Float[np.ndarray, "R K"]]) -> Measures:
-    """Returns the mean of each measure over several answers, and where 95 % of them lie."""
-    drawn: dict[str, list[float]] = {}
+def estimates_over(scored: Scored, repeats: Sequence[Float[np.ndarray, "R K"]]) -> Estimates:
+    """Returns the mean of each metric over several predictions, with 95 % of them."""
     everyone = np.ones((1, len(scored.test)))
-    for probability in answers:
-        score_of = make_scorer(
-            scored.test.target, probability, scored.thresholds, scored.label_set.class_kind
-        )
-        for name, value in score_of(everyone).overall.items():
-            drawn.setdefault(name, []).append(float(value[0]))
-    return {
-        name: Measure(
-            value=float(np.mean(values)),
-            low=float(np.quantile(values, 0.025)),
-            high=float(np.quantile(values, 0.975)),
-        )
-        for name, values in drawn.items()
-    }
+    found = [replace(scored, probability=each).scorer()(everyone).overall for each in repeats]
+    return estimates_of_samples(
+        [{name: float(value[0]) for name, value in each.items()} for each in found]
+    )
 
 
 def _only(is_kept: Callable[[str], bool], found: Found) -> Found:
-    """Returns what was found with some of its measures."""
+    """Returns what was found with some of its metrics."""
 
-    def kept(measures: Measures) -> Measures:
+    def kept(measures: Estimates) -> Estimates:
         return {name: each for name, each in measures.items() if is_kept(name)}
 
     return replace(

@@ -91,7 +91,7 @@ class Bundle(nn.Module):
         if isinstance(config, HeadConfig):
             return build_head(config, dim=self.encoder.dim, label_set=label_set)
         if self.config.text is None:
-            raise BundleError("a matching head needs to know its language model", field="text")
+            raise BundleError("a matching head needs its language model", field="text")
         texts = texts_of(self.label_sets.values())
         return MatchingHead(
             config, dim=self.encoder.dim, text_dim=self.config.text.dim, texts=texts

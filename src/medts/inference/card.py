@@ -1,4 +1,4 @@
-"""The card of a bundle: what a person must know before using it, generated from its facts."""
+"""Model card (Mitchell et al. 2019) of a bundle, generated from its manifest."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def _answers(labels: Labels) -> list[str]:
     """Returns the classes of a label set with their thresholds, or its numbers with their units."""
     if labels.label_set is None:
         return []
-    lines = ["", f"## What it says: `{labels.label_set.name}` ({labels.label_set.kind})", ""]
+    lines = ["", f"## What it predicts: `{labels.label_set.name}` ({labels.label_set.kind})", ""]
     if labels.label_set.has_numbers:
         lines += ["| number | meaning | unit |", "|---|---|---|"]
         units, phrase = labels.label_set.units, labels.label_set.phrase

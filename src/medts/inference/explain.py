@@ -1,4 +1,4 @@
-"""Explain: which samples of which channels an answer rests on.
+"""Attributions: attention rollout and gradient × input of a prediction's samples.
 
 Two ways, each giving every sample a share of the relevance. ``attention`` follows the surviving
 tokens of a Sparseformer back through its blocks to the samples they were read from; it is the
@@ -34,7 +34,7 @@ Relevance = dict[str, Float[Tensor, "W C T"]]
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a record was answered as it was.
+    """Attribution of a class's probability to every sample of a record.
 
     Args:
         record_id: The record.
@@ -90,7 +90,7 @@ def explain_record(
     Raises:
         BundleError: If the bundle has no head.
         UnknownNameError: If there is no such class.
-        ConfigError: If ``attention`` is asked of an encoder that cannot be traced, or the label
+        ConfigError: If ``attention`` is wanted of an encoder that cannot be traced, or the label
             set is one of numbers.
     """
     found = bundle.resolve(label_set)

@@ -1,4 +1,4 @@
-"""Export to ONNX: the network of a bundle as a graph that onnxruntime computes without torch.
+"""ONNX export: the network of a bundle as a graph for onnxruntime, without torch.
 
 The graph takes preprocessed windows of one stream, any number of them and all of the model's own
 length, and gives logits and embeddings. Its output is compared with torch's before it is kept.

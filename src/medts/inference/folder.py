@@ -149,7 +149,7 @@ def requirements_of(encoder: EncoderSettings, provenance: Provenance) -> tuple[R
 
 
 def file_of(folder: Path, manifest: Manifest, kind: Literal["safetensors", "onnx"]) -> Path:
-    """Returns a file with weights, whose content is what the manifest says.
+    """Returns a file with weights, checked by its SHA-256 in the manifest.
 
     Raises:
         BundleError: If it is missing or has changed.

@@ -1,4 +1,4 @@
-"""Predictor: from recordings to answers, the same way through Python, command line and streams.
+"""Inference on recordings, the same through Python, command line and streams.
 
 Nothing here imports torch: a bundle that holds an ONNX graph predicts through onnxruntime. Where
 torch weights are there and torch is installed, `medts.inference.torch_backend` computes instead.
@@ -83,7 +83,7 @@ class Predictor:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of every answer must know."""
+        """Caveats of every prediction."""
         if self.manifest.provenance.synthetic:
             return ("trained on synthetic recordings: says nothing about patients",)
         return ()
@@ -113,7 +113,7 @@ class Predictor:
 
         Args:
             recording: A record, or a file in any known format.
-            label_set: The leading one if none. A model that knows classes by their words also
+            label_set: The leading one if none. A model with a matching head also
                 takes one that it was never trained on (zero-shot): its scores then rank
                 recordings, and state nothing of a ``multi`` set.
             hints: What the file lacks, as for `medts.read`.
@@ -160,16 +160,7 @@ class Predictor:
         Raises:
             ConfigError: If the label set is one of numbers.
         """
-        found = self.backend.resolve(label_set)
-        if found.has_numbers:
-            raise ConfigError(
-                f"{found.name} has numbers, not probabilities",
-                field="label_set",
-                remedy="Use predict_values",
-            )
-        answers = self.predict_many(recordings, found, **hints)
-        rows = np.array([list(each.probability.values()) for each in answers], dtype=float)
-        return rows.reshape(len(answers), len(found))
+        return self._rows(recordings, label_set, hints, has_numbers=False)
 
     def predict_values(
         self,
@@ -182,16 +173,28 @@ class Predictor:
         Raises:
             ConfigError: If the label set is one of classes.
         """
+        return self._rows(recordings, label_set, hints, has_numbers=True)
+
+    def _rows(
+        self,
+        recordings: Iterable[Record | str | Path],
+        label_set: str | LabelSet | None,
+        hints: Mapping[str, Any],
+        *,
+        has_numbers: bool,
+    ) -> Float[np.ndarray, "R K"]:
         found = self.backend.resolve(label_set)
-        if not found.has_numbers:
+        if found.has_numbers != has_numbers:
+            kinds = ("classes", "numbers") if has_numbers else ("numbers", "classes")
             raise ConfigError(
-                f"{found.name} has classes, not numbers",
+                f"{found.name} has {kinds[0]}, not {kinds[1]}",
                 field="label_set",
-                remedy="Use predict_proba",
+                remedy=f"Use {'predict_proba' if has_numbers else 'predict_values'}",
             )
-        answers = self.predict_many(recordings, found, **hints)
-        rows = np.array([list(each.value.values()) for each in answers], dtype=float)
-        return rows.reshape(len(answers), len(found))
+        predicted = self.predict_many(recordings, found, **hints)
+        by_name = [each.value if has_numbers else each.probability for each in predicted]
+        rows = np.array([list(each.values()) for each in by_name], dtype=float)
+        return rows.reshape(len(predicted), len(found))
 
     def embed(
         self,
@@ -208,7 +211,7 @@ class Predictor:
         return self.backend.pooled(windows, found).mean(axis=0, dtype=np.float64)
 
     def _not_judged(self, label_set: LabelSet) -> tuple[str, ...]:
-        """Names the classes that the model cannot know, for no training record held them."""
+        """Lists the classes that the model cannot predict: no training record held them."""
         shares = self.manifest.prevalence(label_set)
         return tuple(
             f"{name}: no training record holds it"

@@ -12,7 +12,7 @@ in a prediction at most one stride after it arrived, plus the time to compute, w
 prediction states. The first one comes when a whole window has arrived.
 
 *What is missing.* NaN samples and gaps in time are samples never recorded, as in a file; a window
-with too few others gets no prediction and says so. After a gap of a window or more the next window
+with too few others gets no prediction. After a gap of a window or more the next window
 starts anew. Memory is two windows of samples in single precision, whatever arrives.
 
 Axes: C channels, T samples in time.
@@ -36,7 +36,7 @@ from medts.inference.predictor import Predictor
 
 @dataclass(frozen=True)
 class WindowPrediction:
-    """What a model says of one window of a stream.
+    """Prediction for one window of a stream.
 
     Args:
         start_s: Seconds from the first sample of the stream to the first of the window.

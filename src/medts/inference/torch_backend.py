@@ -3,8 +3,7 @@
 Axes: W windows, K classes, D embedding width.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,31 +53,12 @@ class TorchBackend:
         self, windows: Sequence[Example], function: Callable[[Batch], Tensor]
     ) -> Float[np.ndarray, "W D"]:
         """Takes windows a few at a time, since a recording may last for days."""
-        found = []
-        with self._computing():
+        found, device = [], self.bundle.device
+        with within_memory(device), arithmetic(self.precision, device.type):
             for first in range(0, len(windows), _AT_A_TIME):
                 batch = collate(windows[first : first + _AT_A_TIME], self.bundle.preprocessing)
                 found.append(function(batch).float().cpu().numpy())
         return np.concatenate(found)
-
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        device = self.bundle.device
-        with within_memory(device), arithmetic(self.precision, device.type):
-            yield
-
-
-def predictor_of(
-    bundle: Bundle, *, device: str | None = None, precision: Precision = "fp32"
-) -> Predictor:
-    """Returns what predicts recordings by a bundle in memory.
-
-    Args:
-        bundle: The network.
-        device: Where it is moved; none leaves it where it is.
-        precision: Arithmetic of every prediction.
-    """
-    return _predictor(bundle, bundle.digest(), device, precision)
 
 
 def load_torch(folder: Path, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
@@ -89,14 +69,29 @@ def load_torch(folder: Path, *, device: str = "auto", precision: Precision = "fp
         ConfigError: If the device is not there, or too small.
     """
     resolve_device(device)  # a device that is not there is named before anything is loaded
-    return _predictor(load_bundle(folder), bundle_digest(folder), device, precision)
+    digest = bundle_digest(folder)  # of the file, which is read anyway
+    return predictor_of(load_bundle(folder), device=device, precision=precision, digest=digest)
 
 
-def _predictor(bundle: Bundle, digest: str, device: str | None, precision: Precision) -> Predictor:
+def predictor_of(
+    bundle: Bundle,
+    *,
+    device: str | None = None,
+    precision: Precision = "fp32",
+    digest: str = "",
+) -> Predictor:
+    """Returns a predictor with a bundle in memory.
+
+    Args:
+        bundle: The network.
+        device: Where it is moved; none leaves it where it is.
+        precision: Arithmetic of every prediction.
+        digest: Of the bundle; computed if not given.
+    """
     if device is not None:
         target = resolve_device(device)
         with within_memory(target):
             bundle.to(target)
     with arithmetic(precision, bundle.device.type):
         pass  # a kind that this device lacks is named now, not at the first recording
-    return Predictor(bundle.manifest(), TorchBackend(bundle, precision), digest)
+    return Predictor(bundle.manifest(), TorchBackend(bundle, precision), digest or bundle.digest())

@@ -1,28 +1,25 @@
-"""Calibration: does what is called 80 % happen in 80 %, and one number that mends much of it.
+"""Expected calibration error, reliability diagram and temperature scaling.
 
-Reliability and the expected calibration error compare mean probability and observed share in
-bins of equal width or of equal numbers of records. For a ``single`` label set the probability of
-the decided class is judged, for a ``multi`` one each class in turn. Temperature scaling (Guo et
-al. 2017) divides the logits by a number fitted on validation records; it changes no ranking.
+For a ``single`` label set the probability of the most probable class is judged, for a ``multi`` one
+each class in turn. Temperature scaling (Guo et al. 2017) divides the logits by a number fitted on
+validation records; it changes no ranking. Conformal prediction is in `medts.metrics.conformal`.
 
-Prediction sets with guaranteed coverage are in `medts.metrics.conformal`.
-
-Axes: R records, K classes.
+Axes: R records, K classes, N resamples, b bins.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.optimize import minimize_scalar
-from scipy.special import log_expit, logsumexp
+from scipy.special import logsumexp
 
 from medts.core.errors import MedtsError
 from medts.metrics.checks import check_probability, check_scores, check_single_target
 from medts.metrics.scores import Kind
 
-Binning = Literal["width", "mass"]
+N_BINS = 15
+"""Bins of equal width (Guo et al. 2017)."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,8 @@ class Reliability:
 
     Args:
         probability: Mean probability of each bin.
-        observed: Share of the bin's records in which the statement was true.
-        count: Records of the bin.
+        observed: Share of the bin's decisions that were true.
+        count: Decisions of the bin.
     """
 
     probability: Float[np.ndarray, "b"]
@@ -46,86 +43,82 @@ class Reliability:
 
 
 def reliability(
-    is_true: Shaped[np.ndarray, "R"],
-    probability: Float[np.ndarray, "R"],
-    n_bins: int = 15,
-    binning: Binning = "width",
+    is_true: Shaped[np.ndarray, "R"], probability: Float[np.ndarray, "R"], n_bins: int = N_BINS
 ) -> Reliability:
-    """Bins the probabilities of one statement per record.
-
-    Args:
-        is_true: Ones where the statement was true.
-        probability: With which it was made.
-        n_bins: Bins at most.
-        binning: ``width`` cuts [0, 1] into equal parts, closed above; ``mass`` gives bins equal
-            numbers of records, with equal probabilities kept together.
+    """Reliability diagram of one decision per record, in bins of equal width, closed above.
 
     Raises:
         MedtsError: If there are no records, shapes differ, or numbers are not probabilities.
     """
     check_scores(is_true[:, None], probability[:, None])
     check_probability(probability[:, None])
-    if binning == "width":
-        inner = np.linspace(0, 1, n_bins + 1)[1:-1]
-    else:
-        inner = np.unique(np.quantile(probability, np.linspace(0, 1, n_bins + 1)[1:-1]))
-    place = np.searchsorted(inner, probability, side="left")
-    count = np.bincount(place, minlength=len(inner) + 1)
+    place = bin_of(probability, n_bins)
+    count = np.bincount(place, minlength=n_bins)
     is_filled = count > 0
     count = count[is_filled]
     return Reliability(
-        probability=np.bincount(place, probability, len(inner) + 1)[is_filled] / count,
-        observed=np.bincount(place, is_true, len(inner) + 1)[is_filled] / count,
+        probability=np.bincount(place, probability, n_bins)[is_filled] / count,
+        observed=np.bincount(place, is_true, n_bins)[is_filled] / count,
         count=count,
     )
+
+
+def bin_of(probability: Float[np.ndarray, "R"], n_bins: int = N_BINS) -> Int[np.ndarray, "R"]:
+    """Returns the bin of each probability, from zero; an edge belongs to the lower bin."""
+    return np.searchsorted(np.linspace(0, 1, n_bins + 1)[1:-1], probability, side="left")
+
+
+def judged_decisions(
+    target: Shaped[np.ndarray, "R K"], probability: Float[np.ndarray, "R K"], kind: Kind
+) -> tuple[Bool[np.ndarray, "R k"], Float[np.ndarray, "R k"]]:
+    """Returns whether decisions were true and their probabilities.
+
+    Of a ``single`` set these are of the most probable class, of a ``multi`` set of every class.
+    """
+    if kind == "multi":
+        return target > 0.5, probability
+    decided = probability.argmax(axis=1)[:, None]
+    is_true = np.take_along_axis(target, decided, axis=1) > 0.5
+    return is_true, np.take_along_axis(probability, decided, axis=1)
 
 
 def calibration_error(
     target: Shaped[np.ndarray, "R K"],
     probability: Float[np.ndarray, "R K"],
     kind: Kind,
-    n_bins: int = 15,
-    binning: Binning = "width",
-) -> float:
-    """Expected calibration error of the decided class, or its mean over classes if ``multi``.
+    n_bins: int = N_BINS,
+    weights: Float[np.ndarray, "N R"] | None = None,
+) -> Float[np.ndarray, "N"]:
+    """Expected calibration error (ECE), of a ``multi`` set its mean over classes.
+
+    Args:
+        target: Zeros and ones.
+        probability: Softmax or sigmoid outputs.
+        kind: Kind of the label set.
+        n_bins: Bins of equal width.
+        weights: How often each record counts; once each if None.
 
     Raises:
         MedtsError: If the arrays cannot be scored.
     """
     check_scores(target, probability)
-    if kind == "multi":
-        columns = range(target.shape[1])
-        errors = [
-            reliability(target[:, k], probability[:, k], n_bins, binning).error for k in columns
-        ]
-        return float(np.mean(errors))
-    return decided_reliability(target, probability, n_bins, binning).error
-
-
-def decided_reliability(
-    target: Shaped[np.ndarray, "R K"],
-    probability: Float[np.ndarray, "R K"],
-    n_bins: int = 15,
-    binning: Binning = "width",
-) -> Reliability:
-    """Reliability of the most probable class of a ``single`` label set.
-
-    Raises:
-        MedtsError: If the arrays cannot be scored.
-    """
-    check_scores(target, probability)
-    check_single_target(target)
-    rows, decided = np.arange(len(target)), probability.argmax(axis=1)
-    return reliability(target[rows, decided], probability[rows, decided], n_bins, binning)
+    check_probability(probability)
+    weights = np.ones((1, len(target))) if weights is None else weights
+    decisions, errors = judged_decisions(target, probability, kind), []
+    for is_true, likely in zip(*(each.T for each in decisions), strict=True):
+        gap = np.zeros((len(likely), n_bins))
+        gap[np.arange(len(likely)), bin_of(likely, n_bins)] = likely - is_true
+        errors.append(np.abs(weights @ gap).sum(axis=1) / weights.sum(axis=1))
+    return np.mean(errors, axis=0)
 
 
 def fit_temperature(
     target: Shaped[np.ndarray, "R K"], logits: Float[np.ndarray, "R K"], kind: Kind
 ) -> float:
-    """Finds the temperature whose scaled logits are likeliest on validation records.
+    """Temperature scaling (Guo et al. 2017): the temperature of least negative log-likelihood.
 
     Searched between 0.01 and 100; logits that separate the classes perfectly end at the lower
-    bound, for nothing then speaks against certainty.
+    bound.
 
     Raises:
         MedtsError: If the arrays cannot be scored.
@@ -135,22 +128,21 @@ def fit_temperature(
         check_single_target(target)
     scores, truth = logits.astype(float), target.astype(float)
 
-    def surprise(log_temperature: float) -> float:
-        return negative_log_likelihood(truth, scores / np.exp(log_temperature), kind)
+    def loss(log_temperature: float) -> float:
+        return float(log_losses(truth, scores / np.exp(log_temperature), kind).mean())
 
     bounds = (np.log(0.01), np.log(100.0))
-    found = minimize_scalar(surprise, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def negative_log_likelihood(
+def log_losses(
     target: Float[np.ndarray, "R K"], logits: Float[np.ndarray, "R K"], kind: Kind
-) -> float:
-    """Mean surprise in nats: of the true class if ``single``, of all K answers if ``multi``."""
+) -> Float[np.ndarray, "R"]:
+    """Negative log-likelihood of each record in nats; of a ``multi`` set summed over classes."""
     if kind == "single":
-        return float((logsumexp(logits, axis=1) - (target * logits).sum(axis=1)).mean())
-    signed = np.where(target > 0, logits, -logits)
-    return float(-log_expit(signed).sum(axis=1).mean())
+        return logsumexp(logits, axis=1) - (target * logits).sum(axis=1)
+    return np.logaddexp(0, np.where(target > 0.5, -logits, logits)).sum(axis=1)
 
 
 def scale_logits(logits: Float[np.ndarray, "R K"], temperature: float) -> Float[np.ndarray, "R K"]:

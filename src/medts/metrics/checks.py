@@ -1,8 +1,7 @@
-"""What every metric asks of its arrays, said once and in the user's words.
+"""Validation of targets and scores before any metric is computed.
 
 Targets are zeros and ones, scores are finite, shapes agree, rows are matched by record id and
-never by position. What is odd but legitimate (a class without positives, a constant score such
-as that of the majority control, a class with few positives) is listed, not refused.
+never by position. A class without, or with few, positives is legitimate: it is listed, not refused.
 
 Axes: R records, K classes, S subjects.
 """
@@ -15,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from medts.core.errors import MedtsError
 
 FEW_POSITIVES = 10
-"""Classes with fewer positive test records than this are flagged: their intervals say little."""
+"""Classes with fewer positive test records than this are flagged: their intervals are wide."""
 
 
 def check_scores(
@@ -23,20 +22,17 @@ def check_scores(
     score: Shaped[np.ndarray, "..."],
     *,
     classes: Sequence[str] | None = None,
-    refuse_constant: bool = False,
 ) -> None:
-    """Refuses targets and scores that no metric could be computed from.
+    """Checks that metrics can be computed from targets and scores.
 
     Args:
         target: Zeros and ones.
         score: The higher, the likelier; as many rows and columns as ``target``.
         classes: Names of the columns, for the message.
-        refuse_constant: Also refuse a class whose score is the same for all records. A control
-            may be constant, a trained model should not be.
 
     Raises:
         MedtsError: If shapes differ, there are no records, targets are not zeros and ones, or
-            scores are NaN, infinite or (on demand) constant; the class is named with a count.
+            scores are NaN or infinite; the class is named with a count.
     """
     if target.ndim != 2 or target.shape != score.shape:
         raise MedtsError(
@@ -55,12 +51,6 @@ def check_scores(
         raise MedtsError(
             f"scores are NaN or infinite for {listed}",
             remedy="Look for a diverged training or an empty window; nothing is imputed here",
-        )
-    constant = constant_classes(score, names)
-    if refuse_constant and constant:
-        raise MedtsError(
-            f"the score is the same for all {len(score)} records in {', '.join(constant)}",
-            remedy="A collapsed model cannot be ranked; check its training log",
         )
 
 
@@ -143,11 +133,6 @@ def match_records(record_ids: Sequence[str], other_ids: Sequence[str]) -> Int[np
     return np.array([row_of[name] for name in record_ids], dtype=np.int64)
 
 
-def constant_classes(score: Shaped[np.ndarray, "R K"], classes: Sequence[str]) -> list[str]:
-    """Lists the classes whose score is the same for every record."""
-    return _pick(classes, np.ptp(score, axis=0) == 0) if len(score) else []
-
-
 def undefined_classes(target: Shaped[np.ndarray, "R K"], classes: Sequence[str]) -> list[str]:
     """Lists the classes without a positive or without a negative record; no macro counts them."""
     n_positive = target.sum(axis=0)
@@ -155,11 +140,9 @@ def undefined_classes(target: Shaped[np.ndarray, "R K"], classes: Sequence[str])
     return _pick(classes, ~is_defined)
 
 
-def few_positives(
-    target: Shaped[np.ndarray, "R K"], classes: Sequence[str], n_wanted: int = FEW_POSITIVES
-) -> list[str]:
-    """Lists the classes with fewer than ``n_wanted`` positive records, none included."""
-    return _pick(classes, target.sum(axis=0) < n_wanted)
+def few_positives(target: Shaped[np.ndarray, "R K"], classes: Sequence[str]) -> list[str]:
+    """Lists the classes with fewer than `FEW_POSITIVES` positive records, none included."""
+    return _pick(classes, target.sum(axis=0) < FEW_POSITIVES)
 
 
 def _pick(classes: Sequence[str], is_picked: Bool[np.ndarray, "K"]) -> list[str]:

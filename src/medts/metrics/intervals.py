@@ -1,8 +1,8 @@
-"""Intervals around one score, from resamples or from counts.
+"""95 % confidence intervals of one score, from resamples or from counts.
 
 An undefined value has an undefined (NaN) interval, and a value at 0 or 1 still has one of some
-width wherever the method knows how many subjects stand behind it (`wilson_interval`,
-`proportion_interval`, `steadied_interval`; not the plain bootstrap ones). AUROCs have their own
+width wherever the method uses how many subjects stand behind it (`wilson_interval`,
+`proportion_interval`, `steadied_interval`; not the percentile one). AUROCs have their own
 in `medts.metrics.delong`; which interval a metric gets is decided in `medts.metrics.table`.
 
 Axes: R records, K classes, S subjects, N resamples.
@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.stats import t
+
+Z = 1.959963984540054
+"""Normal quantile of a two-sided 95 % interval, the nominal coverage of all of them."""
 
 PRIOR_SUBJECTS = 5.0
 """Subjects' worth of model variance that steady a variance estimated from few of them."""
@@ -28,131 +31,87 @@ class Interval:
         value: On the test set as it is.
         low: Lower bound.
         high: Upper bound.
-        method: How the bounds were found, or why there are none.
     """
 
     value: float
     low: float
     high: float
-    method: str
-
-    def to_json(self) -> dict[str, float | None]:
-        """Returns value and bounds, None for NaN, which JSON lacks."""
-        numbers = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: None if np.isnan(x) else float(x) for name, x in numbers.items()}
 
 
-def no_interval(value: float, reason: str) -> Interval:
-    """Returns a value whose interval cannot be given."""
-    return Interval(value, np.nan, np.nan, f"none: {reason}")
+def no_interval(value: float) -> Interval:
+    """Returns a value whose interval is undefined."""
+    return Interval(value, np.nan, np.nan)
 
 
-def percentile_interval(
-    value: float, resamples: Float[np.ndarray, "N"], level: float = 0.95
-) -> Interval:
-    """Takes the quantiles of the resamples in which the score is defined."""
+def percentile_interval(value: float, resamples: Float[np.ndarray, "N"]) -> Interval:
+    """Percentile bootstrap interval, from the resamples in which the score is defined."""
     defined = resamples[np.isfinite(resamples)]
     if np.isnan(value) or not len(defined):
-        return no_interval(value, "undefined")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), "percentile bootstrap")
+        return no_interval(value)
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return Interval(value, float(low), float(high))
 
 
-def bca_interval(
-    value: float,
-    resamples: Float[np.ndarray, "N"],
-    jackknife: Float[np.ndarray, "S"],
-    level: float = 0.95,
-) -> Interval:
-    """Shifts the quantiles for bias and skewness (Efron 1987, BCa).
-
-    Args:
-        value: On all subjects.
-        resamples: On resampled subjects.
-        jackknife: With each subject left out in turn.
-        level: Nominal coverage.
-    """
-    defined, left_out = resamples[np.isfinite(resamples)], jackknife[np.isfinite(jackknife)]
-    if np.isnan(value) or not len(defined) or not len(left_out):
-        return no_interval(value, "undefined")
-    n_below = np.sum(defined < value) + np.sum(defined == value) / 2
-    bias = norm.ppf(np.clip(n_below / len(defined), 0.5 / len(defined), 1 - 0.5 / len(defined)))
-    pull = left_out.mean() - left_out
-    spread = np.sum(pull**2) ** 1.5
-    skewness = np.sum(pull**3) / (6 * spread) if spread > 0 else 0.0
-    tails = bias + norm.ppf([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(defined, norm.cdf(bias + tails / (1 - skewness * tails)))
-    return Interval(value, float(low), float(high), "BCa bootstrap")
-
-
-def logit_interval(
-    value: float, standard_error: float, level: float = 0.95, method: str = "logit"
-) -> Interval:
+def logit_interval(value: float, standard_error: float) -> Interval:
     """Wald interval on the log-odds, for a value strictly between 0 and 1."""
     if not 0 < value < 1 or np.isnan(standard_error):
-        return no_interval(value, "undefined")
-    half = norm.ppf((1 + level) / 2) * standard_error / (value * (1 - value))
+        return no_interval(value)
+    half = Z * standard_error / (value * (1 - value))
     low, high = expit(logit(value) + half * np.array([-1, 1]))
-    return Interval(value, float(low), float(high), method)
+    return Interval(value, float(low), float(high))
 
 
-def wilson_interval(
-    share: float, n: float, level: float = 0.95, *, df: float = np.inf, method: str = "Wilson"
-) -> Interval:
+def wilson_interval(share: float, n: float, *, df: float = np.inf) -> Interval:
     """Wilson's score interval for a share of ``n`` independent cases; ``n`` may be fractional.
 
     Args:
         share: In [0, 1].
         n: Number of cases, or the effective number where they depend on each other.
-        level: Nominal coverage.
         df: Degrees of freedom, where ``n`` was estimated.
-        method: What to call it.
     """
     if np.isnan(share) or n <= 0:
-        return no_interval(share, "undefined")
-    q = t.ppf((1 + level) / 2, df) ** 2 / n
+        return no_interval(share)
+    q = (Z if df == np.inf else float(t.ppf(0.975, df))) ** 2 / n
     middle = (share + q / 2) / (1 + q)
     half = np.sqrt(q * (share * (1 - share) + q / 4)) / (1 + q)
     low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return Interval(share, float(min(low, share)), float(max(high, share)), method)
+    return Interval(share, float(min(low, share)), float(max(high, share)))
 
 
 def proportion_interval(
-    n_right: Float[np.ndarray, "S"], n_cases: Float[np.ndarray, "S"], level: float = 0.95
+    n_right: Float[np.ndarray, "S"], n_cases: Float[np.ndarray, "S"]
 ) -> Interval:
     """Wilson's interval for a share of cases, of which a subject may have several.
 
     The number of cases is reduced by the design effect that the subjects show (Korn and Graubard
     1998); with one case per subject it is Wilson's interval proper. When all or none are right,
-    nothing can be learnt about the design effect, and each subject counts once.
+    the design effect cannot be estimated, and each subject counts once.
 
     Args:
         n_right: Cases of each subject that are right.
         n_cases: Cases of each subject; subjects without any are left out.
-        level: Nominal coverage.
     """
     right, cases = n_right[n_cases > 0], n_cases[n_cases > 0]
     n_subjects, total = len(cases), float(cases.sum())
     if not n_subjects:
-        return no_interval(np.nan, "undefined")
+        return no_interval(np.nan)
     share = float(right.sum() / total)
     if (cases == 1).all():
-        return wilson_interval(share, total, level)
+        return wilson_interval(share, total)
     n = float(n_subjects)
     if 0 < share < 1 and n_subjects > 1:
         variance = np.sum((right - share * cases) ** 2) / total**2
         variance *= n_subjects / (n_subjects - 1)
         if variance > 0:
-            quantiles = norm.ppf((1 + level) / 2), t.ppf((1 + level) / 2, n_subjects - 1)
+            quantiles = Z, t.ppf(0.975, n_subjects - 1)
             n = float(share * (1 - share) / variance * (quantiles[0] / quantiles[1]) ** 2)
-    return wilson_interval(share, min(n, total), level, method="Wilson, clustered")
+    return wilson_interval(share, min(n, total))
 
 
 def steadied_interval(
     values: Float[np.ndarray, "K"],
     resamples: Float[np.ndarray, "N K"],
     n_subjects: Int[np.ndarray, "K"],
-    level: float = 0.95,
 ) -> Interval:
     """Wilson-shaped interval for a score of one class, or its mean over several.
 
@@ -166,11 +125,10 @@ def steadied_interval(
         values: Of each class on the test set; undefined classes are left out.
         resamples: The same on resampled subjects.
         n_subjects: Subjects in the smaller of each class's two groups.
-        level: Nominal coverage.
     """
     is_counted = np.isfinite(values) & (n_subjects > 0) & (np.isfinite(resamples).sum(axis=0) > 1)
     if not is_counted.any():
-        return no_interval(np.nan, "undefined")
+        return no_interval(np.nan)
     values, resamples, n = values[is_counted], resamples[:, is_counted], n_subjects[is_counted]
     value = float(values.mean())
     unit, weight = 1 / n, n - 1 + PRIOR_SUBJECTS
@@ -183,9 +141,9 @@ def steadied_interval(
         ratio = ((df - PRIOR_SUBJECTS) * max(seen, 0.0) + PRIOR_SUBJECTS) / df
         bias = float((np.nanmean(resamples, axis=0) - values).mean())
         centre = min(max(value - bias, 0.0), 1.0)
-    found = wilson_interval(centre, float(1 / (ratio * model)), level, df=df)
+    found = wilson_interval(centre, float(1 / (ratio * model)), df=df)
     low, high = min(found.low, value), max(found.high, value)
-    return Interval(value, low, high, "steadied bootstrap")
+    return Interval(value, low, high)
 
 
 def macro_interval(parts: Sequence[Interval], correlation: Float[np.ndarray, "K K"]) -> Interval:
@@ -200,13 +158,13 @@ def macro_interval(parts: Sequence[Interval], correlation: Float[np.ndarray, "K 
     """
     is_defined = np.array([np.isfinite([p.value, p.low, p.high]).all() for p in parts])
     if not is_defined.any():
-        return no_interval(np.nan, "undefined")
+        return no_interval(np.nan)
     rows = np.array([(p.value, p.low, p.high) for p in parts])[is_defined]
     correlation = correlation[np.ix_(is_defined, is_defined)]
     value = rows[:, 0].mean()
     down, up = rows[:, 0] - rows[:, 1], rows[:, 2] - rows[:, 0]
     low, high = (np.sqrt(max(0.0, d @ correlation @ d)) / len(rows) for d in (down, up))
-    return Interval(float(value), float(value - low), float(value + high), "MOVER")
+    return Interval(float(value), float(value - low), float(value + high))
 
 
 def resample_correlation(resamples: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "K K"]:

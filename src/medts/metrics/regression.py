@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 
 from medts.core.errors import MedtsError
 from medts.metrics.bootstrap import bootstrap_blocks
-from medts.metrics.intervals import Interval, percentile_interval
+from medts.metrics.intervals import Interval, Z, percentile_interval
 
 MEASURES = ("r2", "mae", "rmse", "pearson_r", "bias", "limit_low", "limit_high")
 """Names of the measures of one number, the most telling first."""
@@ -21,7 +21,6 @@ MEASURES = ("r2", "mae", "rmse", "pearson_r", "bias", "limit_low", "limit_high")
 WITHOUT_UNIT = ("r2", "pearson_r")
 """Measures that can be averaged over numbers of different units."""
 
-_TWO_SIDED_95 = 1.959963984540054
 _LEAST_SPREAD = 1e-10
 """Share of the largest squared deviation below which a variance is rounding error."""
 
@@ -31,7 +30,7 @@ def regression_measures(
     predicted: Float[np.ndarray, "R K"],
     weights: Float[np.ndarray, "N R"],
 ) -> dict[str, Float[np.ndarray, "N K"]]:
-    """Returns every measure of each number, with each record counted as often as its weight says.
+    """Every regression metric of each number, under weights of the records.
 
     ``bias`` is the mean of predicted minus true. The limits of agreement (Bland and Altman 1986)
     are bias ± 1.96 standard deviations of that difference: 95 % of records lie between them where
@@ -65,8 +64,8 @@ def regression_measures(
             "rmse": np.sqrt(mse),
             "pearson_r": np.clip(covariance / np.sqrt(variance_y * variance_p), -1.0, 1.0),
             "bias": bias,
-            "limit_low": bias - _TWO_SIDED_95 * deviation,
-            "limit_high": bias + _TWO_SIDED_95 * deviation,
+            "limit_low": bias - Z * deviation,
+            "limit_high": bias + Z * deviation,
         }
 
 
@@ -115,14 +114,17 @@ def regression_intervals(
         regression_measures(target, predicted, weights)
         for weights in bootstrap_blocks(subjects, n_resamples, seed)
     ]
-    drawn = {name: np.concatenate([block[name] for block in blocks]) for name in MEASURES}
-    resamples = averaged(drawn)
+    sampled = {name: np.concatenate([block[name] for block in blocks]) for name in MEASURES}
+    resamples = averaged(sampled)
     overall = {
         name: percentile_interval(float(values[0]), resamples[name])
         for name, values in averaged(own).items()
     }
     by_number = [
-        {name: percentile_interval(float(own[name][0, k]), drawn[name][:, k]) for name in MEASURES}
+        {
+            name: percentile_interval(float(own[name][0, k]), sampled[name][:, k])
+            for name in MEASURES
+        }
         for k in range(target.shape[1])
     ]
     return overall, by_number

@@ -1,6 +1,6 @@
-"""Scores of a classifier, for any number of weightings of the records at once.
+"""Classification metrics (AUROC, AUPRC, F1, Brier, …) under any number of record weightings.
 
-A bootstrap resample, a jackknife deletion and the plain test set differ only in how often each
+A bootstrap resample and the plain test set differ only in how often each
 record counts, so every metric is written once, for weights, and the plain value is the one with
 all weights 1. Ranks are sorted once per class; a sparse matrix then sums the weights between
 successive positives for all resamples together.
@@ -36,8 +36,6 @@ from medts.metrics.checks import (
     check_probability,
     check_scores,
     check_single_target,
-    class_names,
-    undefined_classes,
 )
 
 Kind = Literal["single", "multi"]
@@ -54,53 +52,6 @@ class Scores:
 
     overall: dict[str, Float[np.ndarray, "N"]]
     per_class: dict[str, Float[np.ndarray, "N K"]]
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """The plain value of every metric.
-
-    Args:
-        overall: Macros and shares by name.
-        per_class: For each class its metrics, with ``n_positive`` and ``n_records``.
-        excluded_classes: Classes without a positive or without a negative, in no macro.
-    """
-
-    overall: dict[str, float]
-    per_class: dict[str, dict[str, float]]
-    excluded_classes: list[str]
-
-
-def score_table(
-    target: Shaped[np.ndarray, "R K"],
-    probability: Float[np.ndarray, "R K"],
-    thresholds: Float[np.ndarray, "K"] | None,
-    kind: Kind,
-    classes: Sequence[str] | None = None,
-) -> ScoreTable:
-    """Scores a test set; see the module's header for the definitions.
-
-    Args:
-        target: Zeros and ones.
-        probability: Softmax or sigmoid outputs, in the order of ``classes``.
-        thresholds: One per class, chosen on validation; only a ``single`` set does without.
-        kind: Kind of the label set.
-        classes: Names of the columns.
-
-    Raises:
-        MedtsError: If the arrays cannot be scored, or thresholds are missing.
-    """
-    names = class_names(target.shape[1], classes)
-    scorer = make_scorer(target, probability, thresholds, kind, names)
-    scores = scorer(np.ones((1, len(target))))
-    n_positive = target.sum(axis=0)
-    per_class = {
-        name: {metric: float(values[0, k]) for metric, values in scores.per_class.items()}
-        | {"n_positive": int(n_positive[k]), "n_records": len(target)}
-        for k, name in enumerate(names)
-    }
-    overall = {metric: float(values[0]) for metric, values in scores.overall.items()}
-    return ScoreTable(overall, per_class, undefined_classes(target, names))
 
 
 def decide(
@@ -147,7 +98,7 @@ class Scorer:
         return plan_ranks(self.is_positive, self.rank)
 
     def __call__(self, weights: Float[np.ndarray, "N R"]) -> Scores:
-        """Returns all metrics, with each record counted as often as its weight says."""
+        """Computes all metrics under weights of the records."""
         total = weights.sum(axis=1, keepdims=True)
         positive, negative = weights @ self.is_positive, weights @ ~self.is_positive
         hit = weights @ (self.is_positive & self.is_stated)
@@ -185,7 +136,14 @@ def make_scorer(
     kind: Kind,
     classes: Sequence[str] | None = None,
 ) -> Scorer:
-    """Checks the arrays and prepares them for scoring; arguments as in `score_table`.
+    """Checks the arrays and prepares them for scoring; see the module's header for definitions.
+
+    Args:
+        target: Zeros and ones.
+        probability: Softmax or sigmoid outputs, in the order of ``classes``.
+        thresholds: One per class, chosen on validation; only a ``single`` set does without.
+        kind: Kind of the label set.
+        classes: Names of the columns, for error messages.
 
     Raises:
         MedtsError: If the arrays cannot be scored.
@@ -206,7 +164,7 @@ def make_scorer(
 def auroc(
     target: Shaped[np.ndarray, "R K"], score: Float[np.ndarray, "R K"]
 ) -> Float[np.ndarray, "K"]:
-    """Returns each class's chance that a positive outranks a negative; ties count half.
+    """Area under the ROC curve of each class: a positive outranks a negative; ties count half.
 
     Raises:
         MedtsError: If the arrays cannot be scored.
@@ -214,19 +172,6 @@ def auroc(
     check_scores(target, score)
     plans = plan_ranks(target.astype(bool), score)
     return rank_scores(plans, np.ones((1, len(target))))[0][0]
-
-
-def average_precision(
-    target: Shaped[np.ndarray, "R K"], score: Float[np.ndarray, "R K"]
-) -> Float[np.ndarray, "K"]:
-    """Returns each class's precision averaged over the recall gained at each distinct score.
-
-    Raises:
-        MedtsError: If the arrays cannot be scored.
-    """
-    check_scores(target, score)
-    plans = plan_ranks(target.astype(bool), score)
-    return rank_scores(plans, np.ones((1, len(target))))[1][0]
 
 
 def plan_ranks(

@@ -1,7 +1,7 @@
-"""Charts as SVG: lines, steps, dots and bars on two axes, drawn once and readable in print.
+"""Charts as SVG: lines, steps, dots and bars on two axes, readable in print.
 
 A point carries its words as a tooltip, and each series the number of its group, by which the
-page's script shows and hides classes. What is measured is left to `medts.report.figures`.
+page's script shows and hides classes. What is drawn is chosen in `medts.report.figures`.
 
 Axes: n points of a series.
 """
@@ -15,16 +15,21 @@ import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
 
-from medts.report.svg import Sheet, element, label, line, number
+from medts.evaluation.result import Estimate
+from medts.report.svg import Sheet, element, label, line, number, shortened, straight
 
 GREY = "#8d969e"
+RULE = {"class_": "rule", "stroke": "#e2e5e8", "stroke_width": 0.2}
+TICK_WORDS = {"fill": "#5d6771", "class_": "grey"}
+HALO = {"class_": "dot", "stroke": "#ffffff", "stroke_width": 0.3}
 
 _LEFT, _RIGHT, _TOP = 14.0, 4.0, 5.0
+_DASHES = {"stroke_dasharray": "1 1"}
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What one direction of a chart shows.
+    """One direction of a chart.
 
     Args:
         title: Words along it.
@@ -46,6 +51,10 @@ class Axis:
         if self.is_log:
             value, low, high = np.log10(value), math.log10(low), math.log10(high)
         return (value - low) / (high - low)
+
+    def at(self, value: float) -> float:
+        """Returns where one value lies, as a share of the axis."""
+        return float(self.share(np.array([value]))[0])
 
 
 @dataclass(frozen=True)
@@ -132,9 +141,9 @@ def chart(
     frame = Frame(_LEFT, top, width - _LEFT - _RIGHT, height - _TOP - below, across, upward)
     parts = [legend, _axes(frame)]
     if has_diagonal:
-        parts.append(_dotted(frame, [across.low, across.high], [upward.low, upward.high]))
+        parts.append(_dotted(frame, [across.low, across.high]))
     if mark_x is not None:
-        parts.append(_dotted(frame, [mark_x, mark_x], [upward.low, upward.high]))
+        parts.append(_dotted(frame, [mark_x, mark_x]))
     parts += [_draw_series(each, frame) for each in series]
     words = f"{upward.title} against {across.title}"
     return Sheet(width, height + above, Markup("").join(parts), words)
@@ -174,55 +183,76 @@ def fitting_axis(title: str, values: Sequence[float], *, is_log: bool = False) -
     return Axis(title, ticks[0], ticks[-1], tuple(ticks))
 
 
+def ends_of(series: Sequence[Series]) -> list[float]:
+    """Returns every value of some series and of their intervals, for an axis that holds them."""
+    parts = [part for one in series for part in (one.y, one.low, one.high) if part is not None]
+    return [value for part in parts for value in part.tolist()]
+
+
+def bounds(estimates: Sequence[Estimate | None]) -> dict[str, Float[np.ndarray, "n"]]:
+    """Returns values and bounds of estimates as ``y``, ``low`` and ``high`` of a series."""
+    names = {"y": "value", "low": "low", "high": "high"}
+    found = {
+        field: [getattr(each, name, None) for each in estimates] for field, name in names.items()
+    }
+    return {
+        field: np.array([math.nan if x is None else x for x in values], dtype=np.float64)
+        for field, values in found.items()
+    }
+
+
+def draw_ticks(axis: Axis, left: float, width: float, bottom: float) -> Markup:
+    """Writes numbers and title under a horizontal axis."""
+    style = {"size": 2.7, "text_anchor": "middle", **TICK_WORDS}
+    parts = [
+        label(f"{tick:g}", left + width * axis.at(tick), bottom + 3.4, **style)
+        for tick in axis.ticks
+    ]
+    if axis.title:
+        middle = left + width / 2
+        parts.append(label(axis.title, middle, bottom + 8.6, size=2.9, text_anchor="middle"))
+    return Markup("").join(parts)
+
+
 def _axes(frame: Frame) -> Markup:
     """Draws grid lines, numbers and titles."""
     parts = []
-    left, bottom = frame.left, frame.top + frame.height
-    right = left + frame.width
-    grid = {"class_": "rule", "stroke": "#e2e5e8", "stroke_width": 0.2}
-    words = {"fill": "#5d6771", "class_": "grey"}
+    left, bottom, right = frame.left, frame.top + frame.height, frame.left + frame.width
+    numbers = {"size": 2.7, "text_anchor": "end", **TICK_WORDS}
     for tick in frame.upward.ticks:
-        y = frame.top + frame.height * (1 - float(frame.upward.share(np.array([tick]))[0]))
-        parts.append(line(np.array([left, right]), np.array([y, y]), **grid))
-        parts.append(label(f"{tick:g}", left - 1.5, y, size=2.7, text_anchor="end", **words))
+        y = frame.top + frame.height * (1 - frame.upward.at(tick))
+        parts.append(straight(left, y, right, y, **RULE))
+        parts.append(label(f"{tick:g}", left - 1.5, y, **numbers))
     for tick in frame.across.ticks:
-        x = left + frame.width * float(frame.across.share(np.array([tick]))[0])
-        ends = np.array([bottom, bottom + 1.0])
-        parts.append(
-            line(np.array([x, x]), ends, class_="rule", stroke="#8d969e", stroke_width=0.2)
-        )
-        parts.append(label(f"{tick:g}", x, bottom + 3.4, size=2.7, text_anchor="middle", **words))
-    floor = {"class_": "floor", "stroke": "#8d969e", "stroke_width": 0.25}
-    parts.append(line(np.array([left, right]), np.array([bottom, bottom]), **floor))
-    middle, title = left + frame.width / 2, {"size": 2.9, "text_anchor": "middle"}
-    if frame.across.title:
-        parts.append(label(frame.across.title, middle, bottom + 8.6, **title))
-    turn = f"rotate(-90 3.2 {number(frame.top + frame.height / 2)})"
+        x = left + frame.width * frame.across.at(tick)
+        parts.append(straight(x, bottom, x, bottom + 1.0, **(RULE | {"stroke": GREY})))
+    parts.append(draw_ticks(frame.across, left, frame.width, bottom))
+    parts.append(
+        straight(left, bottom, right, bottom, class_="floor", stroke=GREY, stroke_width=0.25)
+    )
     y = frame.top + frame.height / 2
-    parts.append(label(frame.upward.title, 3.2, y, **title, transform=turn))
+    turned = {"size": 2.9, "text_anchor": "middle", "transform": f"rotate(-90 3.2 {number(y)})"}
+    parts.append(label(frame.upward.title, 3.2, y, **turned))
     return Markup("").join(parts)
 
 
 def _draw_series(series: Series, frame: Frame) -> Markup:
     x, y = frame.place(series.x, series.y)
-    parts = []
+    parts = [element("title", series.name)]
     if series.low is not None and series.high is not None:
-        _, low = frame.place(series.x, series.low)
-        _, high = frame.place(series.x, series.high)
+        (_, low), (_, high) = (frame.place(series.x, end) for end in (series.low, series.high))
         gap = np.full_like(x, np.nan)
         across, down = np.stack([x, x, gap], axis=1), np.stack([low, high, gap], axis=1)
         parts.append(line(across.ravel(), down.ravel(), stroke=series.color, stroke_width=0.35))
     if series.kind == "bars":
         parts.append(_bars(series, frame, x, y))
     elif series.kind != "points":
-        if series.kind == "steps":
-            x_line, y_line = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
-        else:
-            x_line, y_line = x, y
-        dash = {"stroke_dasharray": "1 1"} if series.is_dashed else {}
-        width = 0.3 if series.is_faint else 0.5
-        drawn = line(x_line, y_line, stroke=series.color, stroke_width=width, **dash)
-        parts.append(drawn)
+        x_line, y_line = (
+            (np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]) if series.kind == "steps" else (x, y)
+        )
+        width = {"stroke_width": 0.3 if series.is_faint else 0.5}
+        dashes = _DASHES if series.is_dashed else {}
+        parts.append(line(x_line, y_line, stroke=series.color, **width, **dashes))
     parts += _points(series, x, y)
     style: dict[str, str | float] = {"class_": "series", "data_name": series.name}
     if series.group is not None:
@@ -231,8 +261,7 @@ def _draw_series(series: Series, frame: Frame) -> Markup:
         style["opacity"] = 0.5
     if not series.is_shown:
         style["display"] = "none"
-    hint = element("title", series.name)
-    return element("g", Markup("").join([hint, *parts]), **style)
+    return element("g", Markup("").join(parts), **style)
 
 
 def _points(series: Series, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> list[Markup]:
@@ -240,16 +269,14 @@ def _points(series: Series, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]
     if series.kind == "bars" or not (series.is_dotted or series.words or series.tags):
         return []
     parts = []
+    mark = {"r": 1.1, "fill": series.color, **HALO}
+    unseen = {"r": 1.6, "fill_opacity": 0}
     for i, (across, down) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
         if not (math.isfinite(across) and math.isfinite(down)):
             continue
         hint = element("title", series.words[i]) if series.words else ""
-        place = {"cx": across, "cy": down}
-        if series.is_dotted:
-            halo = {"class_": "dot", "stroke": "#ffffff", "stroke_width": 0.3}
-            parts.append(element("circle", hint, **place, r=1.1, fill=series.color, **halo))
-        else:
-            parts.append(element("circle", hint, **place, r=1.6, fill_opacity=0))
+        style = mark if series.is_dotted else unseen
+        parts.append(element("circle", hint, cx=across, cy=down, **style))
         if series.tags:
             parts.append(label(series.tags[i], across, down - 2.6, size=2.7, text_anchor="middle"))
     return parts
@@ -258,20 +285,20 @@ def _points(series: Series, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]
 def _bars(
     series: Series, frame: Frame, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]
 ) -> Markup:
-    bottom = frame.top + frame.height
-    wide = 0.085 * frame.width
+    bottom, wide = frame.top + frame.height, 0.085 * frame.width
+    words = {"size": 2.4, "text_anchor": "middle", **TICK_WORDS}
     parts = []
     for i, (across, down) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
         box = {"x": across - wide / 2, "y": down, "width": wide, "height": bottom - down}
         parts.append(element("rect", **box, class_="bar", fill=series.color))
         if series.tags:
-            style = {"fill": "#5d6771", "class_": "grey", "text_anchor": "middle"}
-            parts.append(label(series.tags[i], across, down - 1.8, size=2.4, **style))
+            parts.append(label(series.tags[i], across, down - 1.8, **words))
     return Markup("").join(parts)
 
 
-def _dotted(frame: Frame, x: list[float], y: list[float]) -> Markup:
-    across, down = frame.place(np.array(x, dtype=float), np.array(y, dtype=float))
+def _dotted(frame: Frame, x: list[float]) -> Markup:
+    """Draws a dotted line from the bottom of a frame to its top."""
+    across, down = frame.place(np.array(x), np.array([frame.upward.low, frame.upward.high]))
     style = {"class_": "floor", "stroke": GREY, "stroke_width": 0.25, "stroke_dasharray": "0.8 0.8"}
     return line(across, down, **style)
 
@@ -280,14 +307,12 @@ def _legend(series: Sequence[Series], width: float) -> tuple[float, Markup]:
     """Writes names above the axes, in as many lines as they take; returns the height of these."""
     x, y, parts = _LEFT, 3.0, []
     for each in {one.name: one for one in series}.values():
-        words = each.name if len(each.name) <= 48 else f"{each.name[:47]}…"
+        words = shortened(each.name, 48)
         length = 9.0 + 1.5 * len(words)
         if x > _LEFT and x + length > width - _RIGHT:
             x, y = _LEFT, y + 4.6
-        dash = {"stroke_dasharray": "1 1"} if each.is_dashed else {}
-        ends = np.array([x, x + 5.0])
-        style = {"stroke": each.color, "stroke_width": 0.7} | dash
-        parts.append(line(ends, np.array([y, y]), **style))
+        dashes = _DASHES if each.is_dashed else {}
+        parts.append(straight(x, y, x + 5.0, y, stroke=each.color, stroke_width=0.7, **dashes))
         parts.append(label(words, x + 6.2, y, size=2.8))
         x += length
     return y + 2.5, Markup("").join(parts)

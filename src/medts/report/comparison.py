@@ -1,14 +1,13 @@
-"""Page of a comparison: recipes side by side, with paired differences and controls."""
+"""compare.html: recipes side by side, with paired differences and controls."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from medts.evaluation.comparison import PRIMARY, Comparison, Row, fraction_name
-from medts.evaluation.result import Measure
-from medts.report.chart import Axis, Series, chart, fitting_axis
+from medts.evaluation.result import Estimate
+from medts.report.chart import Axis, Series, bounds, chart, ends_of, fitting_axis
 from medts.report.figures import PALETTE
 from medts.report.forest import ForestRow, forest_chart
 from medts.report.page import render
@@ -69,11 +68,11 @@ def score_figure(comparison: Comparison) -> Sheet | None:
             }
             color = recipe_color(comparison, row.recipe)
             lines.append(ForestRow(row.recipe, row.metrics.get(PRIMARY), color, controls))
-    if not any(each.measure for each in lines):
+    if not any(each.estimate for each in lines):
         return None
     axis = _axis(
         metric_name(PRIMARY),
-        (one for each in lines for one in (each.measure, *each.controls.values())),
+        (one for each in lines for one in (each.estimate, *each.controls.values())),
         0.5,
     )
     return forest_chart(lines, axis, mark_x=0.5)
@@ -94,10 +93,10 @@ def difference_figure(comparison: Comparison) -> Sheet | None:
             ForestRow(each.recipe, each.measure, recipe_color(comparison, each.recipe))
             for each in own
         ]
-    if not any(each.measure for each in lines):
+    if not any(each.estimate for each in lines):
         return None
     title = f"{metric_name(PRIMARY)} minus that of {comparison.recipes[0]}"
-    return forest_chart(lines, _axis(title, (each.measure for each in lines), 0.0), mark_x=0.0)
+    return forest_chart(lines, _axis(title, (each.estimate for each in lines), 0.0), mark_x=0.0)
 
 
 def learning_figure(comparison: Comparison) -> Sheet | None:
@@ -123,42 +122,25 @@ def learning_figure(comparison: Comparison) -> Sheet | None:
         drawn.append(_series(recipe, rows, measures, color, apart))
     across = fitting_axis("Labelled training records", [float(n) for n in sizes], is_log=True)
     across = replace(across, ticks=tuple(float(n) for n in sizes))
-    ends = [
-        value
-        for each in drawn
-        for one in (each.y, each.low, each.high)
-        if one is not None
-        for value in one.tolist()
-    ]
-    upward = fitting_axis(metric_name(PRIMARY), ends)
+    upward = fitting_axis(metric_name(PRIMARY), ends_of(drawn))
     return chart(drawn, across, upward, width=150.0, height=86.0, has_legend=True)
 
 
 def _series(
     name: str,
     rows: Sequence[Row],
-    measures: Sequence[Measure | None],
+    estimates: Sequence[Estimate | None],
     color: str,
     apart: float,
     kind: str = "",
 ) -> Series:
-    def numbers(end: str) -> np.ndarray:
-        found = [getattr(each, end, None) for each in measures]
-        return np.array([np.nan if each is None else each for each in found], dtype=float)
-
-    return Series(
-        name=name,
-        x=np.array([apart * row.n_train_records for row in rows]),
-        y=numbers("value"),
-        low=numbers("low"),
-        high=numbers("high"),
-        color=color,
-        is_dotted=True,
-        words=tuple(
-            f"{name}{kind}, {row.n_train_records:,} records: {each}"
-            for row, each in zip(rows, measures, strict=True)
-        ),
+    words = tuple(
+        f"{name}{kind}, {row.n_train_records:,} records: {each}"
+        for row, each in zip(rows, estimates, strict=True)
     )
+    x = np.array([apart * row.n_train_records for row in rows])
+    style = {"color": color, "is_dotted": True, "words": words}
+    return Series(name=name, x=x, **bounds(estimates), **style)
 
 
 def _by_fraction(comparison: Comparison) -> Iterable[tuple[float, list[Row]]]:
@@ -168,12 +150,6 @@ def _by_fraction(comparison: Comparison) -> Iterable[tuple[float, list[Row]]]:
             yield fraction, rows
 
 
-def _axis(title: str, measures: Iterable[Measure | None], marked: float) -> Axis:
-    ends = [
-        end
-        for each in measures
-        if each is not None
-        for end in (each.value, each.low, each.high)
-        if end is not None and math.isfinite(end)
-    ]
-    return fitting_axis(title, [*ends, marked])
+def _axis(title: str, estimates: Iterable[Estimate | None], marked: float) -> Axis:
+    values = [part for part in bounds(list(estimates)).values() if len(part)]
+    return fitting_axis(title, [marked, *(end for part in values for end in part.tolist())])

@@ -1,14 +1,12 @@
 """report.html: one evaluation on one page, for a reader who was not there.
 
-Every number comes from the `Result`; the curves are drawn from the same scores. Here is chosen
-what the page shows; how it looks is in the template ``evaluation.html.j2``.
+Here is chosen what the page shows; how it looks is in the template ``evaluation.html.j2``.
 
 Axes: R records, K classes.
 """
 
 import json
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,10 +15,11 @@ from jaxtyping import Float
 
 from medts.core.errors import MedtsError
 from medts.core.records import Record
-from medts.evaluation.curves import best_epoch, reliability
+from medts.evaluation.curves import best_epoch
 from medts.evaluation.details import Details, Example
-from medts.evaluation.result import Measure, Measures, Result
+from medts.evaluation.result import Estimates, Result
 from medts.report.figures import (
+    N_BINS,
     PALETTE,
     color_of,
     curve_classes,
@@ -41,34 +40,18 @@ _N_BARS = 8
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A row of the table of classes.
-
-    Args:
-        name: Of the class.
-        n_positive: Test records with it.
-        measures: By metric.
-        threshold: Its operating point, if any.
-        flag: ``excluded``, ``few positives`` or nothing.
-    """
+    """A row of the table of classes; flag: ``excluded``, ``few positives`` or nothing."""
 
     name: str
     n_positive: int
-    measures: Measures
+    measures: Estimates
     threshold: float | None
     flag: str
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A predicted probability of an example, beside what is true.
-
-    Args:
-        name: Of the class.
-        probability: Predicted.
-        threshold: At which it becomes a statement, if any.
-        is_stated: Whether it does.
-        is_labelled: Whether the class holds.
-    """
+    """A predicted probability of an example, beside whether the class is stated and labelled."""
 
     name: str
     probability: float
@@ -86,15 +69,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Card:
-    """An example record: its drawing and its bars.
+    """An example record: its drawing, age and sex where known, and its bars.
 
-    Args:
-        record: As it was recorded.
-        drawing: On paper.
-        person: Age and sex, where known.
-        labels: Classes that hold.
-        shown: Likeliest classes, and all that are labelled or stated.
-        rest: The others, to be folded away.
+    Shown are the likeliest classes, and all that are labelled or stated; the rest is folded away.
     """
 
     record: Record
@@ -116,25 +93,21 @@ def evaluation_page(result: Result, details: Details, *, command: str = "") -> s
     Raises:
         MedtsError: If the names do not fit the columns, or a probability is not in [0, 1].
     """
+    # Not at the top: scipy takes as long to import as everything else together.
+    from medts.metrics.calibration import reliability
+
     target, probability, classes = details.target, details.probability, details.classes
     if len(classes) != target.shape[1]:
         raise MedtsError(f"{target.shape[1]} columns but {len(classes)} names", field="classes")
     if probability.size and not (probability.min() >= 0 and probability.max() <= 1):
         raise MedtsError("not every probability is a number in [0, 1]", field="probability")
-    best = best_epoch(details.history)
     missing = [each for each in result.conditions if each.n_missing is not None]
     return render(
         "evaluation",
-        result=result,
-        command=command,
-        title=f"{result.recipe} on {result.label_set}",
-        folds={
-            "test": folds_in_words(result.splits.test),
-            "validation": folds_in_words(result.splits.validation),
-        },
+        **shared_parts(result, details, command),
         definitions=_definitions(result, target),
         rows=_class_rows(result, target, classes),
-        axis_start=axis_start(each.get("auroc") for each in result.per_class.values()),
+        axis_start=axis_start(result.per_class),
         classes=classes,
         roc=roc_figure(target, probability, classes, result.thresholds),
         precision=precision_figure(target, probability, classes, result.thresholds),
@@ -142,43 +115,54 @@ def evaluation_page(result: Result, details: Details, *, command: str = "") -> s
         colors=[color_of(k, len(classes)) for k in range(len(classes))],
         is_few=len(classes) <= len(PALETTE),
         reliability=reliability_figure(target, probability),
-        calibration_error=reliability(target.ravel() > 0.5, probability.ravel()).error,
-        learning=learning_figures(details.history),
-        best=None if best is None else (best[0], score_name(best[1])),
+        calibration_error=reliability(target.ravel() > 0.5, probability.ravel(), N_BINS).error,
         missing=missing,
         missing_figure=missing_figure(missing) if missing else None,
         missing_names=list(dict.fromkeys(name for each in missing for name in each.metrics)),
         cards=[card_of(example) for example in details.examples],
-        splits=splits_in_words(result),
     )
 
 
-def axis_start(measures: Iterable[Measure | None]) -> float:
-    """Returns where the axis of the drawn intervals starts: at 0.5, lower where one reaches."""
-    lows = [
-        end
-        for measure in measures
-        if measure is not None
-        for end in (measure.low, measure.value)
-        if is_known(end)
-    ]
+def shared_parts(result: Result, details: Details, command: str) -> dict[str, Any]:
+    """Returns what pages of classes and of numbers share: title, splits, learning curves."""
+    best = best_epoch(details.history)
+    parts = {name: getattr(result.splits, name) for name in ("train", "validation", "test")}
+    columns = list(dict.fromkeys(key for part in parts.values() for key in part))
+    return {
+        "result": result,
+        "command": command,
+        "title": f"{result.recipe} on {result.label_set}",
+        "folds": {
+            name: _shown(part["folds"]) if part.get("folds") else "" for name, part in parts.items()
+        },
+        "splits": {
+            name: {column: _shown(part.get(column)) for column in columns}
+            for name, part in parts.items()
+        },
+        "learning": learning_figures(details.history),
+        "best": None if best is None else (best[0], score_name(best[1])),
+    }
+
+
+def axis_start(per_class: dict[str, Estimates]) -> float:
+    """Returns where the axis of drawn AUROCs starts: at 0.5, lower where an interval reaches."""
+    drawn = [each["auroc"] for each in per_class.values() if "auroc" in each]
+    lows = [end for each in drawn for end in (each.low, each.value) if is_known(end)]
     return max(math.floor(10 * min([0.5, *lows])) / 10, 0.0)
 
 
 def card_of(example: Example) -> Card:
     """Draws an example record and ranks its classes."""
-    names = sorted(example.probability, key=lambda name: -example.probability[name])
     bars = [
         Bar(
             name=name,
-            probability=example.probability[name],
+            probability=probability,
             threshold=example.thresholds.get(name),
             is_stated=example.is_stated(name),
             is_labelled=name in example.labels,
         )
-        for name in names
+        for name, probability in sorted(example.probability.items(), key=lambda each: -each[1])
     ]
-    is_shown = [i < _N_BARS or bool(bar.verdict) for i, bar in enumerate(bars)]
     facts = {name: example.record.facts.get(name) for name in ("age", "sex")}
     return Card(
         record=example.record,
@@ -189,8 +173,8 @@ def card_of(example: Example) -> Card:
             if value is not None
         ],
         labels=example.labels,
-        shown=[bar for bar, is_in in zip(bars, is_shown, strict=True) if is_in],
-        rest=[bar for bar, is_in in zip(bars, is_shown, strict=True) if not is_in],
+        shown=[bar for i, bar in enumerate(bars) if i < _N_BARS or bar.verdict],
+        rest=[bar for bar in bars[_N_BARS:] if not bar.verdict],
     )
 
 
@@ -217,21 +201,6 @@ def _class_rows(
         )
         for k, name in enumerate(classes)
     ]
-
-
-def splits_in_words(result: Result) -> dict[str, dict[str, str]]:
-    """Returns the facts of every split as words, with the same columns for all."""
-    parts = {name: getattr(result.splits, name) for name in ("train", "validation", "test")}
-    columns = list(dict.fromkeys(key for part in parts.values() for key in part))
-    return {
-        name: {column: _shown(part.get(column)) for column in columns}
-        for name, part in parts.items()
-    }
-
-
-def folds_in_words(part: dict[str, Any]) -> str:
-    """Returns the folds of a split as words; empty where unknown."""
-    return _shown(part["folds"]) if part.get("folds") else ""
 
 
 def _shown(value: Any) -> str:

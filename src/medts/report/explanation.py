@@ -17,9 +17,9 @@ from medts.core.files import write_whole
 from medts.evaluation.explained import Curves, Explained, StreamRelevance
 from medts.report.chart import GREY, Axis, Series, chart, unit_axis
 from medts.report.figures import PALETTE
-from medts.report.layers import Heat
 from medts.report.page import render, write_page
 from medts.report.paper import draw_record
+from medts.report.place import Heat
 from medts.report.svg import Sheet
 
 METHODS = {

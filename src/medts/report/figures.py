@@ -1,28 +1,35 @@
-"""Curves of a report: ROC, precision-recall, reliability, learning, missing modalities.
+"""Figures of a report: ROC, precision-recall, reliability, learning curves, missing modalities.
 
 Axes: R records, K classes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from medts.evaluation.curves import (
-    N_BINS,
     Curve,
     best_epoch,
     has_both,
     is_score,
     precision_recall,
     rates_at,
-    reliability,
     roc,
-    wilson,
 )
-from medts.evaluation.result import Condition, Measure
-from medts.report.chart import GREY, Axis, Series, chart, fitting_axis, stack, unit_axis
+from medts.evaluation.result import Condition, Estimate
+from medts.report.chart import (
+    GREY,
+    Axis,
+    Series,
+    bounds,
+    chart,
+    ends_of,
+    fitting_axis,
+    stack,
+    unit_axis,
+)
 from medts.report.svg import Sheet
 from medts.report.wording import metric_name
 
@@ -31,6 +38,9 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c98a00", "#56b4e9", "#8
 
 ALL_CLASSES = -1
 """Group of a series that belongs to no single class."""
+
+N_BINS = 10
+"""Bins of equal width of a reliability diagram."""
 
 _MAX_POINTS = 240
 _N_HINTS = 24
@@ -53,14 +63,8 @@ def roc_figure(
     thresholds: dict[str, float],
 ) -> Sheet:
     """Draws ROC curves; a dot marks each operating point."""
-    series = []
-    for k in curve_classes(target):
-        is_positive, own = target[:, k] > 0.5, probability[:, k]
-        names = ("false alarms", "sensitivity")
-        series += _curve(roc(is_positive, own), k, classes, names)
-        if classes[k] in thresholds:
-            at = rates_at(is_positive, own, thresholds[classes[k]])
-            series += _dot(at.false_alarms, at.sensitivity, k, classes, thresholds)
+    names = ("false alarms", "sensitivity")
+    series = _curves(target, probability, classes, thresholds, roc, names)
     across = unit_axis("False alarms (1 − specificity)")
     return chart(series, across, unit_axis("Sensitivity"), has_diagonal=True)
 
@@ -72,15 +76,8 @@ def precision_figure(
     thresholds: dict[str, float],
 ) -> Sheet:
     """Draws precision-recall curves; a dot marks each operating point."""
-    series = []
-    for k in curve_classes(target):
-        is_positive, own = target[:, k] > 0.5, probability[:, k]
-        names = ("sensitivity", "precision")
-        series += _curve(precision_recall(is_positive, own), k, classes, names, is_step=True)
-        if classes[k] in thresholds:
-            at = rates_at(is_positive, own, thresholds[classes[k]])
-            if at.precision is not None:
-                series += _dot(at.sensitivity, at.precision, k, classes, thresholds)
+    names = ("sensitivity", "precision")
+    series = _curves(target, probability, classes, thresholds, precision_recall, names)
     return chart(series, unit_axis("Sensitivity"), unit_axis("Precision"))
 
 
@@ -88,37 +85,31 @@ def reliability_figure(
     target: Float[np.ndarray, "R K"], probability: Float[np.ndarray, "R K"]
 ) -> Sheet:
     """Draws a reliability diagram over a histogram; all classes together are shown at first."""
-    curves, bars, highest = [], [], 1.0
+    # Not at the top: scipy takes as long to import as everything else together.
+    from medts.metrics.calibration import bin_of, reliability
+    from medts.metrics.intervals import wilson_interval
+
+    curves, bars = [], []
     groups = [(ALL_CLASSES, target.ravel(), probability.ravel())]
     if target.shape[1] > 1:
         groups += [(k, target[:, k], probability[:, k]) for k in range(target.shape[1])]
     for group, truth, score in groups:
-        bins = reliability(truth > 0.5, score)
-        low, high = wilson(bins.observed, bins.count)
+        bins = reliability(truth > 0.5, score, N_BINS)
+        shares = zip(bins.observed.tolist(), bins.count.tolist(), strict=True)
+        intervals = [Estimate.of(wilson_interval(share, n)) for share, n in shares]
         words = tuple(
             f"predicted {p:.3f}, observed {o:.3f}, {n:,.0f} decisions"
-            for p, o, n in zip(bins.predicted, bins.observed, bins.count, strict=True)
+            for p, o, n in zip(bins.probability, bins.observed, bins.count, strict=True)
         )
         common = {"group": group, "is_shown": group == ALL_CLASSES, "name": "reliability"}
-        own = Series(
-            x=bins.predicted,
-            y=bins.observed,
-            low=low,
-            high=high,
-            words=words,
-            is_dotted=True,
-            **common,
-        )
-        curves.append(own)
-        place = np.minimum((bins.predicted * N_BINS).astype(int), N_BINS - 1)
-        tags = tuple(f"{n:,.0f}" for n in bins.count)
+        given = {"words": words, "is_dotted": True, **bounds(intervals), **common}
+        curves.append(Series(x=bins.probability, **given))
         # Each group's bars are as high as they go: a class has fewer decisions than all together.
-        share = bins.count / max(bins.count.max(initial=1.0), highest)
-        bars.append(
-            Series(
-                x=(place + 0.5) / N_BINS, y=share, kind="bars", color="#9fb6c6", tags=tags, **common
-            )
-        )
+        share = bins.count / bins.count.max(initial=1)
+        middle = (bin_of(bins.probability, N_BINS) + 0.5) / N_BINS
+        tags = tuple(f"{n:,.0f}" for n in bins.count)
+        style = {"kind": "bars", "color": "#9fb6c6", "tags": tags}
+        bars.append(Series(x=middle, y=share, **style, **common))
     upper = chart(curves, unit_axis(""), unit_axis("Observed frequency"), has_diagonal=True)
     across = unit_axis("Predicted probability")
     return stack(upper, chart(bars, across, Axis("Decisions", 0.0, 1.2, ()), height=38.0))
@@ -135,18 +126,16 @@ def learning_figures(history: Sequence[dict[str, float]]) -> list[Sheet]:
         series = []
         for i, (name, words) in enumerate(columns.items()):
             epochs, values = _column(history, name)
+            hints = tuple(
+                f"{words}, epoch {e:g}: {v:.4f}" for e, v in zip(epochs, values, strict=True)
+            )
+            style = {"is_dashed": name == "train_loss", "words": hints}
             if len(values):
-                dashed = name == "train_loss"
-                color = PALETTE[i % len(PALETTE)]
-                hints = tuple(
-                    f"{words}, epoch {e:g}: {v:.4f}" for e, v in zip(epochs, values, strict=True)
-                )
-                drawn = Series(words, epochs, values, color, is_dashed=dashed, words=hints)
-                series.append(drawn)
+                series.append(Series(words, epochs, values, PALETTE[i % len(PALETTE)], **style))
         if not series:
             continue
         across = fitting_axis("Epoch", [x for each in series for x in each.x.tolist()])
-        upward = fitting_axis(title, [y for each in series for y in each.y.tolist()])
+        upward = fitting_axis(title, ends_of(series))
         mark = None if best is None else float(best[0])
         sheets.append(chart(series, across, upward, height=62.0, has_legend=True, mark_x=mark))
     return sheets
@@ -158,33 +147,16 @@ def missing_figure(conditions: Sequence[Condition]) -> Sheet:
     series = []
     for index, regime in enumerate(dict.fromkeys(each.regime for each in means)):
         own = sorted((e for e in means if e.regime == regime), key=lambda e: e.n_missing or 0)
-        kept = [Measure(value=1.0), *(each.metrics["share_kept"] for each in own)]
-        value = _numbers([each.value for each in kept])
+        kept = bounds([Estimate(value=1.0), *(each.metrics["share_kept"] for each in own)])
         n_missing = np.array([0.0, *(float(each.n_missing or 0) for each in own)])
-        series.append(
-            Series(
-                name=regime or "",
-                x=n_missing,
-                y=value,
-                color=PALETTE[index % len(PALETTE)],
-                is_dotted=True,
-                low=_numbers([each.low for each in kept]),
-                high=_numbers([each.high for each in kept]),
-                words=tuple(
-                    f"{n:.0f} missing: {v:.3f} kept" for n, v in zip(n_missing, value, strict=True)
-                ),
-            )
+        words = tuple(
+            f"{n:.0f} missing: {v:.3f} kept" for n, v in zip(n_missing, kept["y"], strict=True)
         )
+        style = {"color": PALETTE[index % len(PALETTE)], "is_dotted": True, "words": words}
+        series.append(Series(name=regime or "", x=n_missing, **kept, **style))
     highest = max([float(each.n_missing or 0) for each in means] or [1.0])
     across = Axis("Modalities missing", 0.0, highest, tuple(np.arange(highest + 1).tolist()))
-    ends = [
-        y
-        for each in series
-        for one in (each.y, each.low, each.high)
-        if one is not None
-        for y in one.tolist()
-    ]
-    upward = fitting_axis("Share of the score kept", [0.0, 1.0, *ends])
+    upward = fitting_axis("Share of the score kept", [0.0, 1.0, *ends_of(series)])
     return chart(series, across, upward, width=150.0, has_legend=True)
 
 
@@ -198,34 +170,43 @@ def score_name(name: str) -> str:
     return f"Validation {words[0].lower()}{words[1:]}"
 
 
-def _curve(
-    curve: Curve, k: int, classes: tuple[str, ...], names: tuple[str, str], *, is_step: bool = False
+def _curves(
+    target: Float[np.ndarray, "R K"],
+    probability: Float[np.ndarray, "R K"],
+    classes: tuple[str, ...],
+    thresholds: dict[str, float],
+    curve_of: Callable[..., Curve],
+    names: tuple[str, str],
 ) -> list[Series]:
-    """Returns the line of a class, and over it a few unseen points that show thresholds."""
-    color = color_of(k, len(classes))
-    common = {"name": classes[k], "color": color, "group": k, "is_faint": color == GREY}
-    keep, hint = _spread(len(curve.x), _MAX_POINTS), _spread(len(curve.x), _N_HINTS)
-    words = tuple(
-        f"{classes[k]}: {names[0]} {x:.3f}, {names[1]} {y:.3f}, threshold {cut:.3f}"
-        for x, y, cut in zip(curve.x[hint], curve.y[hint], curve.threshold[hint], strict=True)
-    )
-    kind = "steps" if is_step else "line"
-    drawn = Series(x=curve.x[keep], y=curve.y[keep], kind=kind, **common)
-    if color == GREY:
-        return [drawn]
-    return [drawn, Series(x=curve.x[hint], y=curve.y[hint], kind="points", words=words, **common)]
-
-
-def _dot(
-    x: float, y: float, k: int, classes: tuple[str, ...], thresholds: dict[str, float]
-) -> list[Series]:
-    """Returns the operating point of a class, where it can be told from the others."""
-    color = color_of(k, len(classes))
-    if color == GREY:
-        return []
-    words = f"{classes[k]}: operating point, threshold {thresholds[classes[k]]:.3f}"
-    point = {"x": np.array([x]), "y": np.array([y]), "words": (words,), "is_dotted": True}
-    return [Series(name=classes[k], color=color, group=k, kind="points", **point)]
+    """Returns the line of each class, unseen points that show thresholds, and operating points."""
+    series = []
+    for k in curve_classes(target):
+        is_positive, own, color = target[:, k] > 0.5, probability[:, k], color_of(k, len(classes))
+        curve = curve_of(is_positive, own)
+        common = {"name": classes[k], "color": color, "group": k}
+        kind = "steps" if curve_of is precision_recall else "line"
+        keep, hint = _spread(len(curve.x), _MAX_POINTS), _spread(len(curve.x), _N_HINTS)
+        x, y, is_faint = curve.x[keep], curve.y[keep], color == GREY
+        series.append(Series(x=x, y=y, kind=kind, is_faint=is_faint, **common))
+        if is_faint:
+            continue
+        words = tuple(
+            f"{classes[k]}: {names[0]} {x:.3f}, {names[1]} {y:.3f}, threshold {cut:.3f}"
+            for x, y, cut in zip(curve.x[hint], curve.y[hint], curve.threshold[hint], strict=True)
+        )
+        series.append(
+            Series(x=curve.x[hint], y=curve.y[hint], kind="points", words=words, **common)
+        )
+        if classes[k] not in thresholds:
+            continue
+        cut = thresholds[classes[k]]
+        at = vars(rates_at(is_positive, own, cut))
+        x, y = (at[name.replace(" ", "_")] for name in names)
+        if y is not None:
+            words = (f"{classes[k]}: operating point, threshold {cut:.3f}",)
+            dot = {"kind": "points", "words": words, "is_dotted": True}
+            series.append(Series(x=np.array([x]), y=np.array([y]), **dot, **common))
+    return series
 
 
 def _spread(n: int, limit: int) -> np.ndarray:
@@ -240,7 +221,3 @@ def _column(history: Sequence[dict[str, float]], name: str) -> tuple[np.ndarray,
     ]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
-
-
-def _numbers(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([math.nan if each is None else each for each in values], dtype=np.float64)

@@ -5,8 +5,8 @@ from pathlib import Path
 from medts.evaluation.details import Details
 from medts.evaluation.result import Result
 from medts.report.evaluation import evaluation_page
-from medts.report.numbers import numbers_page
 from medts.report.page import write_page
+from medts.report.regression import numbers_page
 
 
 def write_result(

@@ -1,4 +1,4 @@
-"""Page: the templates that every report is printed with, and the few parts that are computed.
+"""Jinja2 templates of every report, and the few parts that are computed.
 
 A page is one HTML file. Style, script and drawings are written into it, so that it opens on a
 machine without a network and still does in ten years. Every string that a template prints is
@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from medts.core.files import write_whole
-from medts.evaluation.result import Measure
+from medts.evaluation.result import Estimate
 from medts.report.svg import element, visible
 from medts.report.wording import control_definition, control_name, metric_name, words_of
 
@@ -29,12 +29,6 @@ def render(template: str, **values: Any) -> str:
         values: What it shows.
     """
     return environment().get_template(f"{template}.html.j2").render(values | {"contents": []})
-
-
-def render_file(path: Path, **values: Any) -> str:
-    """Returns a page of a template that lies elsewhere; it may extend ``base.html.j2``."""
-    template = environment().from_string(path.read_text(encoding="utf-8"))
-    return template.render(values | {"contents": []})
 
 
 def write_page(path: str | Path, html: str) -> Path:
@@ -66,7 +60,7 @@ def environment() -> Environment:
     return made
 
 
-def forest(measure: Measure | None, start: float, chance: float = 0.5) -> Markup:
+def forest(measure: Estimate | None, start: float, chance: float = 0.5) -> Markup:
     """Returns a forest plot of one measure: a point on its interval, on an axis from ``start``."""
     width, middle = 170.0, 10.0
 

@@ -2,14 +2,14 @@
 
 One unit of the drawing is one millimetre, so an ECG has its true scale. Twelve leads stand as
 3×4 over a rhythm strip, as 6×2 or as 12×1; a lead or a stretch that was not recorded is greyed,
-never drawn flat. Nothing is filtered: every piece is only centred on its median. This is the one
-drawing of recordings; what a model made of them comes as `medts.report.layers`.
+never drawn flat. Nothing is filtered: every piece is only centred on its median.
 
-Axes: C channels, T samples in time.
+Axes: T samples in time.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,18 +18,9 @@ from markupsafe import Markup
 from medts.core.errors import MedtsError, unknown_name
 from medts.core.montage import STANDARD_12_LEADS
 from medts.core.records import Record, Stream
-from medts.report.layers import Layer, draw_over, draw_under
-from medts.report.place import (
-    Place,
-    centred,
-    draw_absence,
-    draw_gaps,
-    draw_line,
-    is_recorded,
-    sample_range,
-)
+from medts.report.place import GREY_WORDS, Layer, Place, draw_absence, draw_channel
 from medts.report.strips import draw_strips
-from medts.report.svg import Sheet, element, label, line
+from medts.report.svg import Sheet, element, label, line, straight
 
 MM_PER_S = 25.0
 MM_PER_MV = 10.0
@@ -42,7 +33,7 @@ _ROWS_OF_LEADS = (
     ("II", "aVL", "V2", "V5"),
     ("III", "aVF", "V3", "V6"),
 )
-_LEFT, _EDGE, _ABOVE, _BELOW, _MOST = 20.0, 5.0, 20.0, 20.0, 50.0
+_LEFT, _EDGE, _LEAST_ROOM, _MOST_ROOM = 20.0, 5.0, 20.0, 50.0
 _MAX_ON_PAPER = 16
 
 
@@ -77,9 +68,7 @@ def draw_record(
         raise unknown_name(f"stream of record {record.record_id}", stream, record.streams)
     streams = record.streams if stream is None else {stream: record.streams[stream]}
     if len(streams) == 1 and is_paper(only := next(iter(streams.values()))):
-        return draw_paper(
-            only.to_unit("mV"), seconds=seconds, layout=layout, layers=layers, notes=notes or {}
-        )
+        return draw_paper(only.to_unit("mV"), seconds, layout, layers, notes or {})
     return draw_strips(streams, seconds=seconds, layers=layers, notes=notes or {})
 
 
@@ -91,7 +80,6 @@ def is_paper(stream: Stream) -> bool:
 
 def draw_paper(
     stream: Stream,
-    *,
     seconds: float,
     layout: Layout | None,
     layers: Sequence[Layer],
@@ -99,12 +87,14 @@ def draw_paper(
 ) -> Sheet:
     """Draws an ECG in millivolts on millimetre paper."""
     shown_s = max(min(seconds, stream.duration_s), 1.0)
-    rows = lay_out(stream, shown_s, layout or _layout_for(shown_s, layers))
+    if layout is None:
+        layout = "12x1" if layers else "6x2" if shown_s < 4.0 else "3x4+1"
+    rows = lay_out(stream, shown_s, layout)
     pitch = 25.0 if len(rows) <= 6 else 20.0
     length = max(place.left + place.length for row in rows for place in row)
     width = math.ceil((_LEFT + length + _EDGE) / 5) * 5.0
-    above = _room(stream, rows[0], _ABOVE, is_above=True)
-    below = _room(stream, rows[-1], _BELOW, is_above=False)
+    above = _room(rows[0], is_above=True)
+    below = _room(rows[-1], is_above=False)
     height = math.ceil((above + pitch * (len(rows) - 1) + below) / 5) * 5.0
     parts = [
         element("rect", class_="ground", width=width, height=height, fill="#fffaf8"),
@@ -115,19 +105,11 @@ def draw_paper(
         baseline = above + pitch * number
         parts.append(_pulse(_EDGE, baseline))
         for place in row:
-            moved = Place(
-                channel=place.channel,
-                begin_s=place.begin_s,
-                end_s=place.end_s,
-                left=_LEFT + place.left,
-                baseline=baseline,
-                height=0.92 * pitch,
-                mm_per_s=MM_PER_S,
-                mm_per_unit=MM_PER_MV,
-            )
-            parts.append(_piece(stream, moved, layers, notes.get(place.channel, "")))
+            left, high = _LEFT + place.left, 0.92 * pitch
+            moved = replace(place, left=left, baseline=baseline, height=high)
+            parts.append(_piece(moved, layers, notes.get(place.channel, "")))
     words = f"25 mm/s · 10 mm/mV · {stream.sampling_rate:g} Hz"
-    parts.append(label(words, _EDGE, height - 3.2, fill="#6f6f73", class_="grey"))
+    parts.append(label(words, _EDGE, height - 3.2, size=3.0, **GREY_WORDS))
     description = f"ECG of {shown_s:g} s: {', '.join(stream.channels)}; {words}"
     return Sheet(width, height, Markup("").join(parts), description)
 
@@ -137,7 +119,6 @@ def lay_out(stream: Stream, shown_s: float, layout: Layout) -> list[list[Place]]
 
     In less than four seconds a half or a quarter would show no beat: two columns show all of it.
     """
-    recorded = [lead for lead in ("II", "V1", *stream.channels) if is_recorded(stream, lead)]
     n_standard = len(set(stream.channels) & set(STANDARD_12_LEADS))
     if n_standard < 6 or n_standard < len(stream.channels):
         columns = [stream.channels]
@@ -149,78 +130,48 @@ def lay_out(stream: Stream, shown_s: float, layout: Layout) -> list[list[Place]]
         columns = list(zip(*_ROWS_OF_LEADS, strict=True))
     is_short = shown_s < 4.0
     part_s = shown_s if is_short else shown_s / len(columns)
+
+    def place(lead: str, from_s: float, length_s: float, at_s: float = 0.0) -> Place:
+        begin_s = stream.start_s + from_s
+        scale = {"mm_per_s": MM_PER_S, "mm_per_unit": MM_PER_MV}
+        return Place(stream, lead, begin_s, begin_s + length_s, left=MM_PER_S * at_s, **scale)
+
     rows = [
-        [
-            _place(stream, lead, 0.0 if is_short else i * part_s, part_s, at_s=i * part_s)
-            for i, lead in enumerate(leads)
-        ]
-        for leads in zip(*columns, strict=True)
+        [place(lead, 0.0 if is_short else i * part_s, part_s, i * part_s) for i, lead in row]
+        for row in map(enumerate, zip(*columns, strict=True))
     ]
     if len(columns) == 4:
-        rows.append([_place(stream, recorded[0] if recorded else "II", 0.0, shown_s)])
+        strips = [place(lead, 0.0, shown_s) for lead in ("II", "V1", *stream.channels)]
+        rows.append([next((each for each in strips if each.is_recorded), strips[0])])
     return rows
 
 
-def _room(stream: Stream, row: Sequence[Place], least: float, *, is_above: bool) -> float:
+def _room(row: Sequence[Place], *, is_above: bool) -> float:
     """Returns millimetres between an outer row and the edge, so that no tall wave is cut off."""
-    reach = least
+    reach = _LEAST_ROOM
     for place in row:
-        if not is_recorded(stream, place.channel):
+        if not place.is_recorded:
             continue
-        signal = stream.signal[stream.channels.index(place.channel)].astype(np.float64)
-        rate, start_s = stream.sampling_rate, stream.start_s
-        first, last = sample_range(place, signal.size, rate, start_s)
-        deviation = signal[first:last] - centred(place, signal, stream).centre
+        deviation = place.signal[slice(*place.samples(place.stream))] - place.centre
         finite = deviation[np.isfinite(deviation)]
         if finite.size:
             # Under the lowest row stand the words about the scale.
             end = float(finite.max()) + 0.2 if is_above else 0.6 - float(finite.min())
             reach = max(reach, MM_PER_MV * end)
-    return 5.0 * math.ceil(min(reach, _MOST) / 5)
+    return 5.0 * math.ceil(min(reach, _MOST_ROOM) / 5)
 
 
-def _layout_for(shown_s: float, layers: Sequence[Layer]) -> Layout:
-    if layers:
-        return "12x1"
-    return "6x2" if shown_s < 4.0 else "3x4+1"
-
-
-def _place(stream: Stream, lead: str, from_s: float, length_s: float, at_s: float = 0.0) -> Place:
-    begin_s = stream.start_s + from_s
-    return Place(lead, begin_s, begin_s + length_s, MM_PER_S * at_s, 0.0, 0.0, MM_PER_S)
-
-
-def _piece(stream: Stream, place: Place, layers: Sequence[Layer], note: str) -> Markup:
+def _piece(place: Place, layers: Sequence[Layer], note: str) -> Markup:
     """Draws one lead with its name and what lies over it."""
-    if not is_recorded(stream, place.channel):
+    if not place.is_recorded:
         return draw_absence(place, f"{place.channel}  not recorded")
-    signal = stream.signal[stream.channels.index(place.channel)].astype(np.float64)
-    shown = centred(place, signal, stream)
     x, y = place.left, place.baseline
-    parts = [
-        draw_under(shown, layers),
-        draw_gaps(shown, signal, stream.sampling_rate, stream.start_s),
-        draw_line(
-            shown,
-            signal,
-            stream.sampling_rate,
-            stream.start_s,
-            class_="trace",
-            stroke="#1d1d1f",
-            stroke_width=0.27,
-            data_channel=place.channel,
-        ),
-        draw_over(shown, layers),
-        line(
-            np.array([x, x]),
-            np.array([y - 10.5, y - 7.5]),
-            class_="trace",
-            stroke="#1d1d1f",
-            stroke_width=0.22,
-        ),
-        _name(place.channel, note, x + 1.2, y - 8.6),
-    ]
-    return Markup("").join(parts)
+    tick = {"class_": "trace", "stroke": "#1d1d1f", "stroke_width": 0.22}
+    return (
+        draw_channel(place, layers, stroke_width=0.27)
+        + straight(x, y - 10.5, x, y - 7.5, **tick)
+        + _name(place.channel, note, x + 1.2, y - 8.6)
+    )
 
 
 def _name(channel: str, note: str, x: float, y: float) -> Markup:
@@ -230,8 +181,7 @@ def _name(channel: str, note: str, x: float, y: float) -> Markup:
     named = label(channel, x, y, size=3.7, font_weight="500", class_="ink halo", **halo)
     if not note:
         return named
-    right = x + 2.6 * len(channel) + 2.5
-    return named + label(note, right, y, size=2.8, fill="#6f6f73", class_="grey")
+    return named + label(note, x + 2.6 * len(channel) + 2.5, y, size=2.8, **GREY_WORDS)
 
 
 def _pulse(x: float, baseline: float) -> Markup:

@@ -1,9 +1,7 @@
-"""reconstructions.html: what a model restored where it could not see, over what was there.
+"""reconstructions.html: masked reconstruction over the recorded signal.
 
-A masked loss is one number; whether beats stand where they should is seen at a glance. Shaded
-stretches were hidden from the encoder.
-
-The page shows recordings: it belongs to the run folder of whoever may see them, not to a bundle.
+Shaded stretches were hidden from the encoder. The page shows recordings: it belongs to the run
+folder of whoever may see them, not to a bundle.
 
 Axes: C channels, T samples in time.
 """
@@ -16,9 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from medts.core.records import Record, Stream
-from medts.report.layers import Overlay, Spans
 from medts.report.page import render, write_page
 from medts.report.paper import draw_record
+from medts.report.place import Overlay, Spans
 from medts.report.svg import Sheet, stretches
 
 
@@ -56,37 +54,22 @@ class RestoredWindow:
 def write_reconstructions(
     path: str | Path, windows: Sequence[RestoredWindow], *, loss: float, predict_zero: float
 ) -> None:
-    """Writes a page with every window, whole or not at all.
-
-    Args:
-        path: Where to.
-        windows: To draw.
-        loss: Masked loss over the validation records.
-        predict_zero: What predicting zero scores on the same.
-    """
-    html = render(
-        "reconstructions",
-        title="Reconstructions",
-        drawings=[(window, draw_window(window)) for window in windows],
-        loss=loss,
-        predict_zero=predict_zero,
+    """Writes a page with every window, beside the masked loss and that of predicting zero."""
+    drawings = [(window, draw_window(window)) for window in windows]
+    numbers = {"loss": loss, "predict_zero": predict_zero}
+    write_page(
+        path, render("reconstructions", title="Reconstructions", drawings=drawings, **numbers)
     )
-    write_page(path, html)
 
 
 def page_of(examples: str | Path, path: str | Path) -> None:
     """Writes the page of the ``reconstructions.npz`` that a training run kept."""
     with np.load(examples, allow_pickle=False) as found:
+        shared = tuple(found["channels"].tolist()), float(found["sampling_rate"])
+        columns = zip(found["signal"], found["restored"], found["is_hidden"], strict=True)
         windows = [
-            RestoredWindow(
-                name=str(name),
-                channels=tuple(found["channels"].tolist()),
-                sampling_rate=float(found["sampling_rate"]),
-                signal=found["signal"][i],
-                restored=found["restored"][i],
-                is_hidden=found["is_hidden"][i],
-            )
-            for i, name in enumerate(found["names"])
+            RestoredWindow(str(name), *shared, *each)
+            for name, each in zip(found["names"], columns, strict=True)
         ]
         loss, predict_zero = float(found["loss"]), float(found["predict_zero"])
     write_reconstructions(path, windows, loss=loss, predict_zero=predict_zero)

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.records import Record, Stream
-from medts.report.layers import Heat
 from medts.report.page import render
 from medts.report.paper import draw_record
+from medts.report.place import Heat
 
 
 def sentence_page(

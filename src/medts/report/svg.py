@@ -102,8 +102,12 @@ def printable(words: str, limit: int = 120) -> str:
     >>> printable("V1\x00\u202e")
     'V1'
     """
-    seen = "".join(each for each in words if each.isprintable())
-    return seen if len(seen) <= limit else f"{seen[: limit - 1]}…"
+    return shortened("".join(each for each in words if each.isprintable()), limit)
+
+
+def shortened(words: str, limit: int) -> str:
+    """Cuts words to a number of characters, with an ellipsis at the end."""
+    return words if len(words) <= limit else f"{words[: limit - 1]}…"
 
 
 def rectangles(boxes: list[tuple[float, float, float, float]], **attributes: str | float) -> Markup:
@@ -131,6 +135,11 @@ def line(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], **attributes: str
         return Markup("")
     style = {"fill": "none", "stroke_linejoin": "round", "stroke_linecap": "round"}
     return element("path", d="".join(pieces), **(style | attributes))
+
+
+def straight(x: float, y: float, x_end: float, y_end: float, **style: str | float) -> Markup:
+    """Returns a straight line between two points."""
+    return line(np.array([x, x_end]), np.array([y, y_end]), **style)
 
 
 def _pair(across: int, down: int) -> str:

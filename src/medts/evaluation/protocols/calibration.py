@@ -1,7 +1,5 @@
 """Calibration of probabilities."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from medts.core.config import Config
@@ -14,11 +12,8 @@ class CalibrationConfig(Config):
     n_bins: int = Field(default=15, ge=2)
     """Bins of the calibration error and of the reliability curve, at most."""
 
-    binning: Literal["width", "mass"] = "width"
-    """``width``: bins of equal width; ``mass``: of equal numbers of records."""
-
     error_rates: tuple[float, ...] = (0.1, 0.2)
-    """Shares of records whose conformal answer may miss the truth."""
+    """Shares of records whose conformal set may miss the truth."""
 
     n_resamples: int = Field(default=1000, ge=100)
     """Resamples of subjects behind the intervals."""
@@ -35,8 +30,9 @@ class Calibration(Protocol):
 
     Validation records have chosen the model's epoch before, so temperature and conformal limits may
     look slightly better than they are; the guarantee of conformal sets assumes that test records
-    are drawn like validation records, and both are counted once per subject here. The calibration
-    error itself is biased upwards on few records: compare it between conditions, not with zero.
+    are exchangeable with validation records, and both are counted once per subject here. The
+    calibration error itself is biased upwards on few records: compare it between conditions, not
+    with zero.
     """
 
     name = "calibration"

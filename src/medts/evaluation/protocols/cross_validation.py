@@ -14,7 +14,7 @@ class CrossValidationConfig(ProbedConfig):
 
 
 class CrossValidation(Protocol):
-    """Cross-validation over subjects: everyone is tested once, by a probe that never met them.
+    """Cross-validation over subjects: each is tested once, by a probe trained on others.
 
     For corpora with too few people for one test part. Subjects are dealt into folds that hold the
     classes in nearly equal shares; with one fold as test, the next one chooses and all others

@@ -7,7 +7,7 @@ from medts.evaluation.protocols.base import Bundle, Found, Protocol, Task
 
 
 class DraftingConfig(Config):
-    """How long drafts may be, and how often subjects and drafts are drawn."""
+    """How long drafts may be, and how often subjects and drafts are resampled."""
 
     max_tokens: int = Field(default=64, ge=1)
     """Tokens of a draft, at most."""
@@ -20,10 +20,10 @@ class DraftingConfig(Config):
 
 
 class Drafting(Protocol):
-    """Report generation (BLEU, METEOR, ROUGE-L, findings): drafts beside the written reports.
+    """Report generation (BLEU, ROUGE-L, findings): drafts beside the written reports.
 
     The model drafts from the first window of every test record; nothing is trained. Words are
-    compared by BLEU, METEOR and ROUGE-L, and what is stated by the findings of the ontology: a
+    compared by BLEU and ROUGE-L, and what is stated by the findings of the ontology: a
     fluent draft of another person's heart scores well in words. Written reports are read as the
     model reads them, cleaned and in the language it was trained in. Records whose report has no
     words are left out.

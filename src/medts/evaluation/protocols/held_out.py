@@ -11,7 +11,7 @@ class HeldOutConfig(Config):
 
 
 class HeldOut(Protocol):
-    """Held-out evaluation: a finished model on test folds that it has never met.
+    """Held-out evaluation: a finished model on test folds that it was not trained on.
 
     Thresholds come from the bundle, which chose them on validation; test records are scored once.
     """
@@ -32,10 +32,10 @@ class HeldOut(Protocol):
         Raises:
             MedtsError: If the model predicts other classes than the task's.
         """
-        from medts.evaluation.answers import answer
-        from medts.evaluation.numbers import score_numbers
+        from medts.evaluation.head_predictions import predict_test
+        from medts.evaluation.regression import score_numbers
         from medts.evaluation.scoring import score
 
         has_numbers = task.label_set.has_numbers
-        found = score_numbers(bundle, task) if has_numbers else score(answer(bundle, task))
+        found = score_numbers(bundle, task) if has_numbers else score(predict_test(bundle, task))
         return replace(found, seed=bundle.provenance.seed)

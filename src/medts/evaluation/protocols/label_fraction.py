@@ -1,4 +1,4 @@
-"""Label efficiency: probes trained on fractions of the labels.
+"""Label efficiency: linear probes trained on fractions of the labels.
 
 Axes: R records, n records, K classes.
 """
@@ -13,6 +13,7 @@ from pydantic import Field
 from medts.core.errors import ConfigError
 from medts.data.recordings import Recordings
 from medts.data.splits import Part, stratified_order
+from medts.evaluation.comparison import fraction_name
 from medts.evaluation.protocols.base import Bundle, Found, Protocol, Task
 from medts.evaluation.protocols.probed import ProbedConfig
 
@@ -25,21 +26,21 @@ class LabelFractionConfig(ProbedConfig):
     the result's metrics are those of the first."""
 
     draws: int = Field(default=3, ge=1)
-    """How often labels are drawn; all labels are drawn once."""
+    """Subsamples of labels for each fraction; all labels are taken once."""
 
     unit: Literal["record", "subject"] = "record"
-    """What is drawn: single records, or subjects with all their records."""
+    """What is sampled: single records, or subjects with all their records."""
 
 
 class LabelFraction(Protocol):
     """Label efficiency: probes of a frozen encoder trained on fractions of the labels.
 
-    Each draw orders the training records so that every prefix holds the classes in nearly their own
-    shares, the rarest covered first; fractions are prefixes of that order, hence nested, and a
-    class without an example is named. The draw with seed s is the one that ``medts train
-    --label-fraction … --draw s`` trains on, so probe and fine-tuning can be compared.
+    Each subsample orders the training records so that every prefix is stratified by class, the
+    rarest covered first; fractions are prefixes of that order, hence nested, and a class without an
+    example is named. The subsample with seed s is the one that ``medts train --label-fraction …
+    --draw s`` trains on, so probe and fine-tuning can be compared.
 
-    Validation keeps all its labels, as it does in the literature; say so beside the numbers.
+    Validation keeps all its labels, as it does in the literature.
     """
 
     name = "label_fraction"
@@ -48,18 +49,12 @@ class LabelFraction(Protocol):
     def measure(
         self, bundle: Bundle, task: Task, config: LabelFractionConfig, *, seed: int
     ) -> Found:
-        """Measures probes on the embeddings of a bundle at several amounts of labels.
-
-        Args:
-            bundle: Whose encoder is measured; its head is not used.
-            task: With train, validation and test records.
-            config: Amounts, draws and probe.
-            seed: Of the first draw; the others follow.
+        """Trains probes on the embeddings of a bundle with several amounts of labels.
 
         Raises:
             ConfigError: If a fraction is none of the records or more than there are.
         """
-        from medts.evaluation.draws import Draw, measure_draws
+        from medts.evaluation.probing import LabelSubset, measure_probes
 
         train = task.training()
         counts = [n_labelled(fraction, len(train)) for fraction in config.fractions]
@@ -68,27 +63,27 @@ class LabelFraction(Protocol):
             labelled_order(task.store, train, seed + number, config.unit)
             for number in range(config.draws)
         ]
-        draws = [
-            Draw(
-                name=f"{_name(fraction)}, draw {number + 1}",
+        subsets = [
+            LabelSubset(
+                name=f"{fraction_name(fraction)}, draw {number + 1}",
                 train=np.sort(order[:count]),
                 validation=everyone,
-                group=_name(fraction),
+                group=fraction_name(fraction),
                 seed=seed + number,
-                draw=number,
+                number=number,
                 label_fraction=fraction,
                 notes=missing_classes(train.target[order[:count]], task.label_set.classes),
             )
             for fraction, count in zip(config.fractions, counts, strict=True)
             for number, order in enumerate(orders[:1] if count == len(train) else orders)
         ]
-        return measure_draws(bundle, task, draws, config, seed=seed)
+        return measure_probes(bundle, task, subsets, config, seed=seed)
 
 
 def labelled_order(
     store: Recordings, train: Part, seed: int, unit: Literal["record", "subject"] = "record"
 ) -> Int[np.ndarray, "R"]:
-    """Orders training records so that every prefix is a stratified draw."""
+    """Orders training records so that every prefix is a stratified subsample."""
     if unit == "record":
         return stratified_order(train.target, seed)
     people, person = np.unique(store.subject_ids[train.rows].astype(str), return_inverse=True)
@@ -110,7 +105,7 @@ def n_labelled(fraction: float, n_records: int) -> int:
         raise ConfigError(
             f"{fraction:g} of {n_records} training records is {count}",
             field="fractions",
-            remedy=f"Ask for a share up to 1 or a number up to {n_records}",
+            remedy=f"Give a share up to 1 or a number up to {n_records}",
         )
     return count
 
@@ -119,7 +114,3 @@ def missing_classes(target: Float[np.ndarray, "n K"], classes: Sequence[str]) ->
     """Returns a note that names the classes without an example, if there are any."""
     missing = [name for name, n in zip(classes, target.sum(axis=0), strict=True) if n == 0]
     return (f"no labelled example of {', '.join(missing)}",) if missing else ()
-
-
-def _name(fraction: float) -> str:
-    return f"{fraction:.4g} labelled records" if fraction > 1 else f"{100 * fraction:g} % of labels"

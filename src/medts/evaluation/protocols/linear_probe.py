@@ -11,36 +11,29 @@ class LinearProbeConfig(ProbedConfig):
 
 
 class LinearProbe(Protocol):
-    """Linear probing of a frozen encoder: how much of the labels lies open in the embeddings.
+    """Linear probing of a frozen encoder.
 
     The encoder runs once per record; a linear head is trained on the training part, its strength
-    and the thresholds are chosen on validation. Beside it, the same probe is trained on an
-    untrained encoder and on simple features: what it gives above these was learnt. With solver
-    ``mlp`` the head has a hidden layer, and what it adds did not lie open.
+    and the thresholds are chosen on validation. Controls: the same probe on an untrained encoder
+    and on simple features. With solver ``mlp`` the head has a hidden layer.
     """
 
     name = "linear_probe"
     Config = LinearProbeConfig
 
     def measure(self, bundle: Bundle, task: Task, config: LinearProbeConfig, *, seed: int) -> Found:
-        """Measures one probe trained on all labels.
-
-        Args:
-            bundle: Whose encoder is measured; its head is not used.
-            task: With train, validation and test records.
-            config: How the probe is trained.
-            seed: Of mini-batches and of the random encoder.
+        """Trains one probe on all labels.
 
         Raises:
             ConfigError: If the task lacks training or validation records.
         """
-        from medts.evaluation.draws import Draw, measure_draws
+        from medts.evaluation.probing import LabelSubset, measure_probes
 
-        everything = Draw(
+        everything = LabelSubset(
             name="all labels",
             train=np.arange(len(task.training())),
             validation=np.arange(len(task.choosing())),
             group="all labels",
             seed=seed,
         )
-        return measure_draws(bundle, task, [everything], config, seed=seed)
+        return measure_probes(bundle, task, [everything], config, seed=seed)

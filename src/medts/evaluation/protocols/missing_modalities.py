@@ -24,7 +24,7 @@ class MissingModalitiesConfig(ProbeConfig):
 class MissingModalities(Protocol):
     """Missing modalities (sensor dropout at test): what is left for every set of absent streams.
 
-    Three regimes are told apart. Nothing is missing at all: the result's own metrics. The readout
+    Three regimes. Nothing is missing at all: the result's own metrics. The readout
     was tuned on everything and meets records that lack modalities: ``tuned on all``. It was tuned
     on records that lack the same ones: ``tuned without``. For the first two the readout may be the
     model's own head; the third needs one for each set of modalities, so there it is a probe on the

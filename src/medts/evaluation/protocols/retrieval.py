@@ -19,7 +19,7 @@ class Retrieval(Protocol):
     Two tasks. *Subjects*: every test record looks for another record of the same person among all
     other test records; it needs nothing but an encoder. *Reports*, for models with a text side:
     every record looks for its report, and every report for its record. Reports are read as the
-    model reads them, after its preprocessing. Records with equal reports cannot be told apart by
+    model reads them, after its preprocessing. Records with equal reports cannot be distinguished by
     them, so all of them count as found, which on repetitive corpora is a large part of the score;
     chance is computed with the same hits, and stands beside every number.
 

@@ -40,7 +40,7 @@ class RobustnessConfig(Config):
     """Pairs of electrodes that are exchanged on an ECG."""
 
     n_records: int | None = Field(default=None, ge=2)
-    """Test records drawn for all conditions but the clean one; none takes all."""
+    """Test records sampled for all conditions but the clean one; none takes all."""
 
 
 class Robustness(Protocol):

@@ -53,11 +53,11 @@ class ZeroShot(Protocol):
     datasets, reads the plainest phrase alone and scores as it was trained to.
 
     Rankings need no label at all. Statements (F1, accuracy) need thresholds: they are chosen on
-    validation records where the task has some, which takes labels and is said in the notes;
+    validation records where the task has some, which takes labels and is noted;
     otherwise only rankings are reported. Nothing is ever chosen on test.
 
     Controls: ``chance`` samples its scores; ``majority`` predicts how frequent each class is
-    among the training records, or, which no model could know, the test records where there are no
+    among the training records, or, which uses test labels, the test records where there are no
     others; ``shuffled_prompts`` gives every class the words of another: what it scores, the model
     owes to something else than the meaning of the words.
     """

@@ -1,9 +1,8 @@
-"""Scoring of regression: predicted numbers against true ones, with intervals and controls.
+"""Regression metrics of predicted numbers, with intervals and controls that do not use the signal.
 
-Controls know nothing about the signal. ``training_mean`` predicts the mean of the training targets.
-``age_and_sex`` is a least-squares line on age and sex (on ``sex`` alone where age is the target),
-fitted on the training records of the model. ``shuffled_targets`` are the model's own predictions
-against permuted targets.
+``training_mean`` predicts the mean of the training targets. ``age_and_sex`` is a least-squares line
+on age and sex (on ``sex`` alone where age is the target), fitted on the training records of the
+model. ``shuffled_targets`` are the model's own predictions against permuted targets.
 
 Axes: R records, n records, K numbers, F features.
 """
@@ -16,35 +15,34 @@ from jaxtyping import Float, Int
 from medts.core.errors import MedtsError
 from medts.data.recordings import Recordings
 from medts.data.splits import Part, take_part
-from medts.evaluation.answers import own_set, probabilities
-from medts.evaluation.result import Measure, Measures
+from medts.evaluation.head_predictions import columns_of, own_set, predict_rows
+from medts.evaluation.result import Estimate, Estimates, estimates_of, estimates_of_samples
 from medts.evaluation.scoring import Found, Scored
 from medts.evaluation.task import Task
 from medts.inference.bundle import Bundle
-from medts.metrics.intervals import Interval
 from medts.metrics.regression import averaged, regression_intervals, regression_measures
 from medts.models.heads import RegressionHead
 
 FACTS = ("age", "sex")
-"""Facts of a subject that a number may follow from without any signal."""
+"""Facts of a subject from which a number may be predicted without any signal."""
 
 
 def score_numbers(model: Bundle, task: Task) -> Found:
-    """Measures a model of regression, and controls, on the test records of a task.
+    """Computes regression metrics of a model, and of controls, on the test records of a task.
 
     Raises:
         MedtsError: If the model predicts other numbers, or in other units.
     """
-    predicted = predict_numbers(model, task)
-    overall, by_number = _intervals(task, predicted)
+    predicted, target = predict_numbers(model, task), task.test.target
+    overall, by_number = _estimates(task, predicted)
     facts = tuple(each for each in FACTS if each not in task.label_set.classes)
     linear, notes = linear_control(model, task, facts)
     mean = training_mean(model, task)
-    controls = {"training_mean": _intervals(task, np.tile(mean, (len(task.test), 1)))[0]}
+    controls = {"training_mean": _estimates(task, np.tile(mean, (len(task.test), 1)))[0]}
     if linear is not None:
-        controls["_and_".join(facts)] = _intervals(task, linear)[0]
-    controls["shuffled_targets"] = shuffled_targets(task.test.target, predicted)
-    known = np.isfinite(task.test.target).sum(axis=0)
+        controls["_and_".join(facts)] = _estimates(task, linear)[0]
+    controls["shuffled_targets"] = shuffled_targets(target, predicted)
+    known = np.isfinite(target).sum(axis=0)
     scored = Scored(
         store=task.store,
         label_set=task.label_set,
@@ -58,7 +56,7 @@ def score_numbers(model: Bundle, task: Task) -> Found:
         label_set=task.label_set,
         metrics=overall,
         per_class={
-            name: {**by_number[k], "n_records": Measure(value=float(known[k]))}
+            name: {**by_number[k], "n_records": Estimate(value=float(known[k]))}
             for k, name in enumerate(task.label_set.classes)
         },
         controls=controls,
@@ -76,23 +74,21 @@ def predict_numbers(model: Bundle, task: Task) -> Float[np.ndarray, "R K"]:
     """
     own, wanted = own_set(model, task), task.label_set
     found = {name: own.units.get(name, "") for name in own.classes} if own.has_numbers else {}
-    asked = {name: wanted.units.get(name, "") for name in wanted.classes}
-    if found != asked:
+    needed = {name: wanted.units.get(name, "") for name in wanted.classes}
+    if found != needed:
         raise MedtsError(
-            f"the model predicts {_listed(found) or own.name}, not {_listed(asked)}",
+            f"the model predicts {_listed(found) or own.name}, not {_listed(needed)}",
             field="label_set",
             remedy="Train a model on this label set",
         )
-    columns = [own.classes.index(name) for name in wanted.classes]
-    return probabilities(model, task, task.test.rows)[:, columns]
+    return predict_rows(model, task, task.test.rows)
 
 
 def training_mean(model: Bundle, task: Task) -> Float[np.ndarray, "K"]:
     """Returns the mean of the training targets, which the model's head holds, in a task's order."""
-    head, own = model.head, own_set(model, task)
+    head = model.head
     assert isinstance(head, RegressionHead)
-    mean = head.mean.double().cpu().numpy()
-    return mean[[own.classes.index(name) for name in task.label_set.classes]]
+    return head.mean.double().cpu().numpy()[columns_of(own_set(model, task), task.label_set)]
 
 
 def linear_control(
@@ -106,7 +102,8 @@ def linear_control(
     known = [_facts(task.store, part.rows) for part in (train, task.test)]
     if not any(each.get(name) is not None for each in known[0] for name in facts):
         return None, (f"no training record has {names}: that control is left out",)
-    mean_age = float(np.mean(_known_ages(known[0]) or [0.0]))
+    ages = np.array([_age(each) for each in known[0]])
+    mean_age = float(ages[np.isfinite(ages)].mean()) if np.isfinite(ages).any() else 0.0
     before, after = (_features(each, facts, mean_age) for each in known)
     return fit_predict(before, train.target, after), ()
 
@@ -116,7 +113,7 @@ def fit_predict(
     target: Float[np.ndarray, "n K"],
     others: Float[np.ndarray, "R F"],
 ) -> Float[np.ndarray, "R K"]:
-    """Fits each number by ordinary least squares on its known records; predicts other records."""
+    """Ordinary least squares of each number on its known records; predicts other records."""
     predicted = np.zeros((len(others), target.shape[1]))
     for k, column in enumerate(target.T):
         is_known = np.isfinite(column)
@@ -131,33 +128,24 @@ def shuffled_targets(
     *,
     n_permutations: int = 200,
     seed: int = 0,
-) -> Measures:
-    """Returns the mean of each measure over permutations of the targets, with 95 % of them."""
+) -> Estimates:
+    """Permutation baseline: mean of each metric over permuted targets, with 95 % of them."""
     generator, everyone = np.random.default_rng(seed), np.ones((1, len(target)))
-    drawn: dict[str, list[float]] = {}
+    repeats = []
     for _ in range(n_permutations):
         permuted = target[generator.permutation(len(target))]
-        for name, value in averaged(regression_measures(permuted, predicted, everyone)).items():
-            drawn.setdefault(name, []).append(float(value[0]))
-    bounds = {name: np.quantile(values, [0.025, 0.975]) for name, values in drawn.items()}
-    return {
-        name: Measure(value=float(np.mean(values)), low=bounds[name][0], high=bounds[name][1])
-        for name, values in drawn.items()
-    }
+        found = averaged(regression_measures(permuted, predicted, everyone))
+        repeats.append({name: float(value[0]) for name, value in found.items()})
+    return estimates_of_samples(repeats)
 
 
-def _intervals(task: Task, predicted: Float[np.ndarray, "R K"]) -> tuple[Measures, list[Measures]]:
+def _estimates(
+    task: Task, predicted: Float[np.ndarray, "R K"]
+) -> tuple[Estimates, list[Estimates]]:
     subjects = task.store.subject_ids[task.test.rows].tolist()
     target = task.test.target.astype(np.float64)
     overall, by_number = regression_intervals(target, predicted, subjects)
-    return _measures(overall), [_measures(each) for each in by_number]
-
-
-def _measures(found: dict[str, Interval]) -> Measures:
-    return {
-        name: Measure(value=each.value, low=each.low, high=each.high)
-        for name, each in found.items()
-    }
+    return estimates_of(overall), [estimates_of(each) for each in by_number]
 
 
 def _training_part(model: Bundle, task: Task) -> Part | None:
@@ -195,10 +183,6 @@ def _features(
         sexes = [str(each.get("sex") or "") for each in facts]
         columns += [np.array([each == name for each in sexes]) for name in ("female", "male")]
     return np.stack(columns, axis=1).astype(float)
-
-
-def _known_ages(facts: list[dict[str, object]]) -> list[float]:
-    return [age for each in facts if np.isfinite(age := _age(each))]
 
 
 def _age(facts: dict[str, object]) -> float:

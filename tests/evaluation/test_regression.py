@@ -5,7 +5,7 @@ import pytest
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.labels import LabelSet
-from medts.evaluation.numbers import (
+from medts.evaluation.regression import (
     fit_predict,
     linear_control,
     score_numbers,

@@ -3,17 +3,15 @@
 Axes: R records, K numbers, n points of a drawing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from medts.evaluation.curves import best_epoch
 from medts.evaluation.details import Details
-from medts.evaluation.result import Measures, Result
-from medts.report.chart import Axis, Series, chart, fitting_axis
-from medts.report.evaluation import folds_in_words, splits_in_words
-from medts.report.figures import learning_figures, score_name
+from medts.evaluation.result import Estimates, Result
+from medts.report.chart import Series, chart, fitting_axis
+from medts.report.evaluation import shared_parts
 from medts.report.page import render
 from medts.report.svg import Sheet
 from medts.report.wording import metric_definition, metric_name
@@ -23,19 +21,11 @@ _MAX_POINTS = 1500
 
 @dataclass(frozen=True)
 class NumberPanel:
-    """A number with its measures and drawings.
-
-    Args:
-        name: Of the number.
-        unit: Its unit; empty where it has none.
-        measures: By metric.
-        scatter: Predicted against true values.
-        agreement: Difference against mean (Bland-Altman plot).
-    """
+    """A number with its unit (empty where it has none), its metrics by name, and its drawings."""
 
     name: str
     unit: str
-    measures: Measures
+    measures: Estimates
     scatter: Sheet
     agreement: Sheet
 
@@ -48,25 +38,14 @@ def numbers_page(result: Result, details: Details, *, command: str = "") -> str:
         details: True and predicted values, and the history of training.
         command: What to type to get this result again.
     """
-    best = best_epoch(details.history)
     names = [*result.metrics, "bias"]
-    definitions = {metric_name(each): metric_definition(each, "multi") for each in names}
     return render(
         "numbers",
-        result=result,
-        command=command,
-        title=f"{result.recipe} on {result.label_set}",
-        folds={
-            "test": folds_in_words(result.splits.test),
-            "validation": folds_in_words(result.splits.validation),
-        },
-        definitions=definitions,
+        **shared_parts(result, details, command),
+        definitions={metric_name(each): metric_definition(each, "multi") for each in names},
         panels=[_panel(result, details, k) for k in range(len(details.classes))],
         max_points=_MAX_POINTS,
-        learning=learning_figures(details.history),
-        best=None if best is None else (best[0], score_name(best[1])),
         cards=[],
-        splits=splits_in_words(result),
     )
 
 
@@ -74,14 +53,13 @@ def _panel(result: Result, details: Details, k: int) -> NumberPanel:
     name, unit = details.classes[k], (details.units or {}).get(details.classes[k], "")
     true, predicted = details.target[:, k].astype(float), details.probability[:, k].astype(float)
     is_known = np.isfinite(true)
-    true, predicted = true[is_known], predicted[is_known]
-    measures = result.per_class.get(name, {})
+    true, predicted, estimates = true[is_known], predicted[is_known], result.per_class.get(name, {})
     return NumberPanel(
         name=name,
         unit=unit,
-        measures=measures,
+        measures=estimates,
         scatter=scatter_figure(true, predicted, unit),
-        agreement=agreement_figure(true, predicted, unit, measures),
+        agreement=agreement_figure(true, predicted, unit, estimates),
     )
 
 
@@ -89,18 +67,13 @@ def scatter_figure(
     true: Float[np.ndarray, "n"], predicted: Float[np.ndarray, "n"], unit: str
 ) -> Sheet:
     """Draws predicted against true values on axes of one range: the diagonal is the identity."""
-    axis = fitting_axis("", [*true.tolist(), *predicted.tolist()])
-    across = _titled(axis, f"True{_in(unit)}")
-    return chart(
-        [_points(true, predicted)],
-        across,
-        _titled(axis, f"Predicted{_in(unit)}"),
-        has_diagonal=True,
-    )
+    axis = fitting_axis(f"True{_in(unit)}", [*true.tolist(), *predicted.tolist()])
+    upward = replace(axis, title=f"Predicted{_in(unit)}")
+    return chart([_points(true, predicted)], axis, upward, has_diagonal=True)
 
 
 def agreement_figure(
-    true: Float[np.ndarray, "n"], predicted: Float[np.ndarray, "n"], unit: str, measures: Measures
+    true: Float[np.ndarray, "n"], predicted: Float[np.ndarray, "n"], unit: str, measures: Estimates
 ) -> Sheet:
     """Draws a Bland-Altman plot: difference against mean, with bias and limits of agreement."""
     middle, difference = (true + predicted) / 2, predicted - true
@@ -110,11 +83,8 @@ def agreement_figure(
         value = measures[name].value if name in measures else None
         if value is not None and np.isfinite(value):
             words = f"{metric_name(name)} {value:.3f}"
-            level = np.full(2, float(value))
-            dashed = name != "bias"
-            lines.append(
-                Series(words, ends, level, "#d55e00", is_dashed=dashed, words=(words,) * 2)
-            )
+            style = {"is_dashed": name != "bias", "words": (words,) * 2}
+            lines.append(Series(words, ends, np.full(2, float(value)), "#d55e00", **style))
     levels = [y for each in lines for y in each.y.tolist()]
     upward = fitting_axis(f"Predicted minus true{_in(unit)}", [*difference.tolist(), *levels])
     return chart([_points(middle, difference), *lines], across, upward)
@@ -123,10 +93,6 @@ def agreement_figure(
 def _points(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> Series:
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MAX_POINTS)).round().astype(int))
     return Series("records", x[kept], y[kept], kind="points", is_dotted=True, is_faint=True)
-
-
-def _titled(axis: Axis, title: str) -> Axis:
-    return Axis(title, axis.low, axis.high, axis.ticks)
 
 
 def _in(unit: str) -> str:
