@@ -26,14 +26,18 @@ SMALLER_IS_BETTER = frozenset({"brier", "ece"})
 Verdict = Literal["better", "worse", "not shown"]
 
 
-class Cell(Config):
-    """One recipe trained on one sample of the records with one seed, measured on test records."""
+class Trial(Config):
+    """A recipe at one label fraction."""
 
     recipe: str
     """Name of the recipe."""
 
     label_fraction: float
     """Share of the training records whose labels were used, or their number where above 1."""
+
+
+class Cell(Trial):
+    """One recipe trained on one sample of the records with one seed, measured on test records."""
 
     seed: int
     """Seed of the weights and of the sample of records."""
@@ -66,14 +70,8 @@ class Cell(Config):
     """Caveats, such as a control that could not be measured."""
 
 
-class Failure(Config):
+class Failure(Trial):
     """A cell that could not be trained or measured."""
-
-    recipe: str
-    """Name of the recipe."""
-
-    label_fraction: float
-    """Share or number of labelled records."""
 
     seed: int
     """Seed."""
@@ -82,14 +80,8 @@ class Failure(Config):
     """What went wrong."""
 
 
-class Row(Config):
+class Row(Trial):
     """One recipe at one label fraction: the mean over seeds, beside its controls."""
-
-    recipe: str
-    """Name of the recipe."""
-
-    label_fraction: float
-    """Share of the training records whose labels were used, or their number where above 1."""
 
     n_train_records: int
     """Labelled records that it was trained on."""
@@ -107,17 +99,11 @@ class Row(Config):
     """The same measures for what learnt nothing, or less."""
 
 
-class Difference(Config):
+class Difference(Trial):
     """Paired difference of a recipe to the reference at one label fraction."""
-
-    recipe: str
-    """Name of the recipe."""
 
     reference: str
     """Name of the recipe that is subtracted."""
-
-    label_fraction: float
-    """Share or number of labelled records."""
 
     metric: str
     """Name of the measure."""

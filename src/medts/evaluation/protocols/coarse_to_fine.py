@@ -34,13 +34,7 @@ class CoarseToFine(Protocol):
     def measure(
         self, bundle: Bundle, task: Task, config: CoarseToFineConfig, *, seed: int
     ) -> Found:
-        """Measures a bundle's embeddings on a finer label set with k examples per class.
-
-        Args:
-            bundle: Trained on a coarse label set; its head is not used.
-            task: Of the fine label set, with train and test records.
-            config: Shots, episodes, classifier, and how rare a class may be.
-            seed: Of the first episode.
+        """Few-shot probing on a finer label set than the bundle was trained on.
 
         Raises:
             ConfigError: If the label set is the one the model was trained on, or too few classes
@@ -52,14 +46,14 @@ class CoarseToFine(Protocol):
         taught = bundle.labels.label_set
         if taught is not None and taught.name == task.label_set.name:
             raise ConfigError(
-                f"the model was taught {taught.name} itself",
+                f"the model was trained on {taught.name} itself",
                 field="label_set",
                 remedy="Give a finer label set, or use the protocol `few_shot`",
             )
         finer, left_out = restrict(task, min_train=config.min_train, min_test=config.min_test)
         found = few_shot.run(bundle, finer, config, seed=seed)
         origin = "without labels" if taught is None else f"with {taught.name}"
-        notes = [f"the encoder was taught {origin}"]
+        notes = [f"the encoder was trained {origin}"]
         if left_out:
             notes.append(f"classes with too few examples were left out: {', '.join(left_out)}")
         return replace(found, notes=(*found.notes, *notes), task=finer)

@@ -21,13 +21,7 @@ class HeldOut(Protocol):
     takes_numbers = True
 
     def measure(self, bundle: Bundle, task: Task, config: HeldOutConfig, *, seed: int) -> Found:
-        """Measures a bundle with its head; nothing is trained, chosen or sampled.
-
-        Args:
-            bundle: Encoder with its head and operating points.
-            task: Its train and validation records are not used: the bundle has met its own.
-            config: There is nothing to set.
-            seed: Not used; the result bears the seed of the bundle's run.
+        """Measures a bundle with its head and operating points; the seed is that of its run.
 
         Raises:
             MedtsError: If the model predicts other classes than the task's.
