@@ -77,7 +77,9 @@ def find_interchange(beat: Mapping[str, Float[np.ndarray, "P"]]) -> Interchange:
     size = {"I": _size(signal[0]), "II": _size(signal[1]), "III": _size(third)}
     # Exchanged electrodes leave III = II - I as it is, an inverted lead does not.
     recorded = beat.get("III", third)
-    is_whole = _size(recorded - np.median(recorded) - third) < 0.2 * size["III"]
+    is_whole = _size(recorded - np.median(recorded) - third) < 0.2 * max(
+        size["III"], 0.2 * max(size.values())
+    )
     for place, (lead, least) in _FLAT.items():
         if is_whole and size[lead] < least * max(size.values()):
             return Interchange(limb=f"{place} and right leg")
