@@ -12,8 +12,10 @@ import numpy as np
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.core.records import Record, Stream
+from medts.data.quality import quality_columns
 from medts.data.recordings import CorpusInfo, Recordings, digest_of
 from medts.data.sources.base import SourceCard
+from medts.signal.quality import judge
 
 CORPUS = "memory"
 """Name of the corpus that the caller's own records form."""
@@ -112,6 +114,8 @@ class RecordsInMemory(Recordings):
                 return [(self._label_set.name.split("/")[1], list(self._labels[row] or ()))]
             case "streams":
                 return [_entry(key, stream) for key, stream in record.streams.items()]
+            case "is_usable" | "quality" | "quality_warnings":
+                return quality_columns(judge(record))[name]
         raise KeyError(name)
 
 

@@ -25,6 +25,8 @@ from medts.inference.calibrate import record_probability
 from medts.inference.card import card_of
 from medts.inference.folder import find_bundle, has_file, read_manifest
 from medts.inference.manifest import Manifest
+from medts.signal.measure import measurements_of
+from medts.signal.quality import judge
 
 if TYPE_CHECKING:
     import medts.inference.bundle
@@ -125,17 +127,17 @@ class Predictor:
         found = self.backend.resolve(label_set)
         record = self._record(recording, hints)
         windows = self._windows(record)
-        labels = self.manifest.labels
-        scores = record_probability(
-            self.backend.logits(windows, found), found, labels.of(found).calibration
-        )
-        by_class = dict(zip(found.classes, scores.tolist(), strict=True))
+        by_class = dict(zip(found.classes, self._scores(windows, found).tolist(), strict=True))
+        quality = judge(record)
         return Answer(
             record_id=record.record_id,
             label_set=found.name,
-            classes=decide(by_class, found, labels.thresholds(found)),
-            not_judged=self._not_judged(found),
-            warnings=self.warnings,
+            classes=decide(by_class, found, self.manifest.labels.thresholds(found)),
+            not_judged=(*self._not_judged(found), *quality.words_not_judged()),
+            warnings=(*self.warnings, *quality.warnings()),
+            is_usable=quality.is_usable,
+            quality=quality.channels,
+            measurements=measurements_of(record, quality),
             recording=facts_of(record, windows, self.manifest),
             model=self.facts,
         )
@@ -167,9 +169,7 @@ class Predictor:
                 field="label_set",
                 remedy="Use predict_values",
             )
-        answers = self.predict_many(recordings, found, **hints)
-        rows = np.array([list(each.probability.values()) for each in answers], dtype=float)
-        return rows.reshape(len(answers), len(found))
+        return self._rows(recordings, found, hints)
 
     def predict_values(
         self,
@@ -189,9 +189,7 @@ class Predictor:
                 field="label_set",
                 remedy="Use predict_proba",
             )
-        answers = self.predict_many(recordings, found, **hints)
-        rows = np.array([list(each.value.values()) for each in answers], dtype=float)
-        return rows.reshape(len(answers), len(found))
+        return self._rows(recordings, found, hints)
 
     def embed(
         self,
@@ -206,6 +204,18 @@ class Predictor:
         found = None if label_set is None else self.backend.resolve(label_set)
         windows = self._windows(self._record(recording, hints))
         return self.backend.pooled(windows, found).mean(axis=0, dtype=np.float64)
+
+    def _rows(
+        self, recordings: Iterable[Record | str | Path], found: LabelSet, hints: Mapping[str, Any]
+    ) -> Float[np.ndarray, "R K"]:
+        windows = (self._windows(self._record(each, hints)) for each in recordings)
+        rows = [self._scores(each, found) for each in windows]
+        return np.array(rows, dtype=float).reshape(len(rows), len(found))
+
+    def _scores(self, windows: list[Example], found: LabelSet) -> Float[np.ndarray, "K"]:
+        """Returns calibrated probabilities, or numbers, as the mean over windows."""
+        calibration = self.manifest.labels.of(found).calibration
+        return record_probability(self.backend.logits(windows, found), found, calibration)
 
     def _not_judged(self, label_set: LabelSet) -> tuple[str, ...]:
         """Names the classes that the model cannot know, for no training record held them."""

@@ -135,10 +135,21 @@ def measure(record: Record, *, quality: Quality | None = None) -> Measurements:
     )
 
 
+def measurements_of(record: Record, quality: Quality) -> tuple[Measurement, ...]:
+    """Returns what can be measured on a record; nothing where it has no ECG in volts."""
+    if not any(_is_ecg(stream) for stream in record.streams.values()):
+        return ()
+    return tuple(measure(record, quality=quality).values())
+
+
+def _is_ecg(stream: Stream) -> bool:
+    return stream.modality == "ecg" and stream.unit.endswith("V")
+
+
 def _ecg(record: Record) -> tuple[str, Stream]:
     """Returns the first ECG of a record, by name and value."""
     for name, stream in record.streams.items():
-        if stream.modality == "ecg" and stream.unit.endswith("V"):
+        if _is_ecg(stream):
             return name, stream
     raise MedtsError(
         f"record {record.record_id!r} holds no ECG in volts to measure",

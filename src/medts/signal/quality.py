@@ -97,6 +97,23 @@ class Quality:
         found = self.findings.get(channel, {})
         return tuple(_phrase(name, found[name]) for name in FINDINGS if name in found)
 
+    def words_not_judged(self) -> tuple[str, ...]:
+        """Returns which channels were not judged and why, one sentence for each reason."""
+        channels: dict[str, list[str]] = {}
+        for channel, why in self.not_judged.items():
+            channels.setdefault(why, []).append(channel)
+        return tuple(f"quality of {', '.join(each)}: {why}" for why, each in channels.items())
+
+    def warnings(self) -> tuple[str, ...]:
+        """Returns what a reader must know: why it is not usable, and what the leads hide."""
+        turned = [name for name, found in self.findings.items() if "inverted" in found]
+        poor = [each for each in self.reasons if each not in self.exchanged]
+        return (
+            *(f"poor recording: {each}" for each in poor),
+            *self.exchanged,
+            *(f"{name} seems to be upside down" for name in turned),
+        )
+
     @property
     def channels(self) -> tuple[ChannelQuality, ...]:
         """Every channel as the answer of a model holds it."""
@@ -258,7 +275,8 @@ def _examine_ecg(
     if n_mean > 1:  # faster sampling holds nothing more that matters here
         values = _blocks(values, n_mean).mean(axis=2)
         rate /= n_mean
-    swing = np.quantile(values, 0.998, axis=1) - np.quantile(values, 0.002, axis=1)
+    low, high = np.quantile(values, (0.002, 0.998), axis=1)
+    swing = high - low
     level = np.median(_blocks(values, round(0.5 * rate)), axis=2)
     wander, jump = np.ptp(level, axis=1), np.abs(np.diff(level, axis=1)).max(axis=1)
     found["flat"] |= swing < _LEAST_SWING_MV
