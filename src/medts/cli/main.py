@@ -20,6 +20,8 @@ VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
     "ingest": "Turn a corpus in its official layout into a store.",
     "info": "Say what a store, a bundle, a run or a recording holds.",
+    "show": "Draw a recording, with its quality and measurements; SVG or HTML.",
+    "measure": "Measure ECGs: rate, HRV, PR, QRS, QT, axis, ST and T by lead.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",
     "train": "Train, pretrain or fine-tune a recipe; ends in a bundle.",
     "compare": "Train recipes on the same records and compare them; writes a report.",

@@ -42,11 +42,11 @@ class Spans:
     Args:
         spans: Begin and end of each stretch, by channel.
         kind: ``hidden`` shades what a model could not see, ``kept`` underlines tokens that
-            a sparse encoder kept.
+            a sparse encoder kept, ``shown`` marks what another drawing shows.
     """
 
     spans: Mapping[str, Sequence[tuple[float, float]]]
-    kind: Literal["hidden", "kept"]
+    kind: Literal["hidden", "kept", "shown"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,8 @@ def _draw_heat(place: Place, heat: Heat) -> Markup:
 def _draw_spans(place: Place, layer: Spans) -> Markup:
     boxes = [place.box(begin, end) for begin, end in layer.spans[place.channel]]
     shown = [box for box in boxes if box is not None]
+    if layer.kind == "shown":
+        return rectangles(shown, class_="shown", fill="#17608c", fill_opacity=0.2)
     if layer.kind == "hidden":
         return rectangles(shown, class_="hidden", fill="#c9a26b", fill_opacity=0.25)
     bars = [(x, y + high - 1.2, wide, 1.2) for x, y, wide, high in shown]

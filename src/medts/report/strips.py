@@ -22,6 +22,8 @@ from medts.report.svg import Sheet, element, label, line
 _LEFT, _LENGTH, _RIGHT = 26.0, 222.0, 27.0
 _HEAD, _FOOT = 7.0, 11.0
 _MAX_CHANNELS = 32
+_CLOCK = ((3600.0, "h"), (60.0, "min"))
+"""Units of the axis of time; a unit is taken if five of it are shown."""
 
 
 def draw_strips(
@@ -137,14 +139,15 @@ def _short(channel: str) -> str:
 
 def _time_axis(begin_s: float, shown_s: float, height: float) -> Markup:
     """Draws a line and a number at every round second or part of one."""
-    step = _nice(shown_s / 5 * 1.01)
+    unit_s, unit = next((each for each in _CLOCK if shown_s >= 5 * each[0]), (1.0, "s"))
+    step = _nice(shown_s / unit_s / 5 * 1.01) * unit_s
     parts = []
     for count in range(math.floor(shown_s / step + 1e-6) + 1):
         x = _LEFT + _LENGTH * count * step / shown_s
         ends = np.array([2.0, height - 8.0])
         style = {"class_": "coarse plain-grid", "stroke": "#dfe2e6", "stroke_width": 0.15}
         parts.append(line(np.array([x, x]), ends, **style))
-        words = f"{begin_s + count * step:g} s"
+        words = f"{(begin_s + count * step) / unit_s:g} {unit}"
         style = {"fill": "#6f6f73", "class_": "grey", "text_anchor": "middle"}
         parts.append(label(words, x, height - 4.5, size=2.8, **style))
     return Markup("").join(parts)

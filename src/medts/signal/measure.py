@@ -19,7 +19,7 @@ from medts.core.errors import MedtsError
 from medts.core.records import Record, Stream
 from medts.signal.delineation import Waves, delineate
 from medts.signal.median_beat import ALIKE, MedianBeat, find_median_beat
-from medts.signal.quality import Quality, judge
+from medts.signal.quality import Quality, judge, shows_beats
 
 UNITS = {
     "rate_bpm": "bpm",
@@ -64,6 +64,9 @@ class Measurements:
         r_s: Seconds from the start of the record to every R-peak.
         r_similarity: By beat, the correlation of its QRS with the dominant one; NaN at the edges.
         quality: Of the recording.
+        channels: Leads that were measured.
+        beat: Their median beat.
+        waves: Bounds of its waves.
     """
 
     quality: Quality
@@ -83,6 +86,9 @@ class Measurements:
     t_mv: dict[str, float] = field(default_factory=dict)
     r_s: Float[np.ndarray, "N"] = field(default_factory=lambda: np.zeros(0))
     r_similarity: Float[np.ndarray, "N"] = field(default_factory=lambda: np.zeros(0))
+    channels: tuple[str, ...] = ()
+    beat: MedianBeat | None = None
+    waves: Waves | None = None
 
     def values(self) -> Iterator[Measurement]:
         """Yields every number that is known, as the answer of a model holds it."""
@@ -111,7 +117,9 @@ def measure(record: Record, *, quality: Quality | None = None) -> Measurements:
     name, stream = _ecg(record)
     quality = quality or judge(record)
     prefix = f"{name}/" if len(record.streams) > 1 else ""
-    good = [each for each in stream.channels if quality.is_channel_usable(prefix + each)]
+    findings = {each: quality.findings.get(prefix + each) for each in stream.channels}
+    good = [each for each, has in findings.items() if has is not None and shows_beats(has)]
+    upright = [each for each in good if quality.is_channel_usable(prefix + each)]
     found = Measurements(quality)
     if not good:
         return found
@@ -128,10 +136,13 @@ def measure(record: Record, *, quality: Quality | None = None) -> Measurements:
         found,
         **rhythm,
         **_intervals(waves, beat.sampling_rate, rhythm["rr_ms"]),
-        **_by_lead(beat, waves, stream.channels),
-        axis_deg=_axis(beat, waves, stream.channels) if limbs_are_right else np.nan,
+        **_by_lead(beat, waves, stream.channels, upright),
+        axis_deg=_axis(beat, waves, stream.channels, upright) if limbs_are_right else np.nan,
         r_s=beat.r_peaks / beat.sampling_rate + stream.start_s,
         r_similarity=beat.similarity,
+        channels=stream.channels,
+        beat=beat,
+        waves=waves,
     )
 
 
@@ -197,32 +208,30 @@ def _intervals(waves: Waves, rate: float, rr_ms: float) -> dict[str, float]:
 
 
 def _by_lead(
-    beat: MedianBeat, waves: Waves, channels: tuple[str, ...]
+    beat: MedianBeat, waves: Waves, channels: tuple[str, ...], upright: list[str]
 ) -> dict[str, dict[str, float]]:
-    """Returns the ST level and the amplitude of T of every lead."""
+    """Returns the ST level and the amplitude of T of every lead that is not upside down."""
     st_at = waves.qrs_end + round(_ST_AFTER_J_S * beat.sampling_rate)
     if st_at >= beat.signal.shape[1]:
         return {}
-    level = _level_before_qrs(beat, waves)
-    found = {"st_mv": dict(zip(channels, (beat.signal[:, st_at] - level).tolist(), strict=True))}
-    if waves.t_end is not None:
-        t_wave = beat.signal[:, st_at : waves.t_end + 1] - level[:, None]
+    rows = [channels.index(each) for each in upright]
+    signal = beat.signal[rows] - _level_before_qrs(beat, waves)[rows, None]
+    found = {"st_mv": dict(zip(upright, signal[:, st_at].tolist(), strict=True))}
+    if waves.t_end is not None and waves.t_end > st_at:
+        t_wave = signal[:, st_at : waves.t_end + 1]
         largest = np.take_along_axis(t_wave, np.abs(t_wave).argmax(axis=1)[:, None], axis=1)
-        found["t_mv"] = dict(zip(channels, largest[:, 0].tolist(), strict=True))
+        found["t_mv"] = dict(zip(upright, largest[:, 0].tolist(), strict=True))
     return found
 
 
-def _axis(beat: MedianBeat, waves: Waves, channels: tuple[str, ...]) -> float:
-    """Returns the angle of the net area of the QRS in leads I and aVF."""
-    if "I" not in channels or not {"II", "aVF"} & set(channels):
+def _axis(beat: MedianBeat, waves: Waves, channels: tuple[str, ...], upright: list[str]) -> float:
+    """Returns the angle of the net area of the QRS in leads I and aVF, the latter from I and II."""
+    if not {"I", "II"} <= set(upright):
         return np.nan
     qrs = beat.signal[:, waves.qrs_onset : waves.qrs_end + 1]
-    area = dict(
-        zip(channels, (qrs - _level_before_qrs(beat, waves)[:, None]).sum(axis=1), strict=True)
-    )
-    left = float(area["I"])
-    down = float(area["aVF"] if "aVF" in area else area["II"] - left / 2)
-    return float(np.degrees(np.arctan2(down * 2 / np.sqrt(3), left)))
+    area = (qrs - _level_before_qrs(beat, waves)[:, None]).sum(axis=1)
+    left, down = float(area[channels.index("I")]), float(area[channels.index("II")])
+    return float(np.degrees(np.arctan2((2 * down - left) / np.sqrt(3), left)))
 
 
 def _level_before_qrs(beat: MedianBeat, waves: Waves) -> Float[np.ndarray, "C"]:

@@ -132,6 +132,11 @@ def is_reliable(found: dict[str, float]) -> bool:
     return all(share < 0.5 for name, share in found.items() if name in SEVERE)
 
 
+def shows_beats(found: dict[str, float]) -> bool:
+    """Whether findings leave the rhythm to be seen, as they do in a lead that is upside down."""
+    return is_reliable(found | {"inverted": 0.0})
+
+
 def judge(record: Record) -> Quality:
     """Judges the signal quality of every channel of a record, and of the record.
 
@@ -152,7 +157,7 @@ def judge(record: Record) -> Quality:
         not_judged |= {prefix + channel: why for channel, why in judged.not_judged.items()}
         exchanged += judged.exchanged
     reasons = [each for each in exchanged if " arm" in each]
-    n_poor = sum(not is_reliable(found_in | {"inverted": 0.0}) for found_in in found.values())
+    n_poor = sum(not shows_beats(each) for each in found.values())
     if not found:
         reasons += sorted(set(not_judged.values()))
     elif n_poor * 3 > len(found) or n_poor == len(found):
