@@ -38,24 +38,25 @@ class Waves:
     t_end: int | None = None
 
 
-_QRS_HZ, _P_HZ, _T_HZ = 40.0, 20.0, 8.0
+_QRS_HZ, _P_HZ, _T_HZ = 40.0, 20.0, 6.0
 """Upper edges of what each wave is made of."""
 
-_SLOW_SHARE, _QUIET_S = 0.06, 0.012
+_SLOW_SHARE, _QUIET_S = 0.05, 0.012
 """Share of the highest speed that the QRS exceeds, and how long it may fall below."""
 
-_ST_S = 0.08
+_ST_S = 0.1
 """From the J point to where T may begin."""
 
+_LEAST_P_MV = 0.02
 _P_LIKENESS = 0.8
 """Correlation that a P wave usually has with the median one."""
 
-_MOST_IRREGULAR = 0.1
+MOST_IRREGULAR = 0.1
 """Usual change of an interval, as a share of it, above which no P wave leads the beats."""
 
 
 def delineate(median: MedianBeat) -> Waves:
-    """Finds the bounds of the waves of a median beat.
+    """Delineates a median beat in mV: bounds of P, QRS and T.
 
     A P wave is only stated where it stands out of what differs between beats, as it does not in
     atrial fibrillation.
@@ -109,13 +110,15 @@ def _p_wave(median: MedianBeat, qrs_onset: int) -> tuple[int | None, int | None]
     """Returns the bounds of P by tangents, if it is the same from beat to beat."""
     rate = median.sampling_rate
     first, last = max(0, qrs_onset - round(0.3 * rate)), qrs_onset - round(0.005 * rate)
-    if last - first < 0.1 * rate or _irregularity(median) > _MOST_IRREGULAR:
+    if last - first < 0.1 * rate or irregularity(median) > MOST_IRREGULAR:
         return None, None
     piece = _level(_smooth(median.signal[:, first:last], rate, _P_HZ))
     weights = _component(piece)
     wave = weights @ piece
     margin = round(0.03 * rate)
     peak = margin + int(np.argmax(np.abs(wave[margin:-margin])))
+    if np.abs(piece[:, peak]).max() < _LEAST_P_MV:
+        return None, None
     wave = wave * np.sign(wave[peak])
     slope = np.gradient(wave)
     reach = round(0.08 * rate)
@@ -137,7 +140,7 @@ def _p_wave(median: MedianBeat, qrs_onset: int) -> tuple[int | None, int | None]
     return max(0, round(onset)), min(round(end), qrs_onset)
 
 
-def _irregularity(median: MedianBeat) -> float:
+def irregularity(median: MedianBeat) -> float:
     """Returns how much successive intervals usually differ, as a share of them."""
     rr = np.diff(median.r_peaks)
     return float(np.median(np.abs(np.diff(rr))) / np.median(rr)) if len(rr) > 2 else 0.0

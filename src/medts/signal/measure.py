@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
+from numpy.lib.stride_tricks import sliding_window_view
 
 from medts.core.answer import Measurement
 from medts.core.errors import MedtsError
 from medts.core.records import Record, Stream
-from medts.signal.delineation import Waves, delineate
+from medts.signal.delineation import MOST_IRREGULAR, Waves, delineate, irregularity
 from medts.signal.median_beat import ALIKE, MedianBeat, find_median_beat
 from medts.signal.quality import Quality, judge, shows_beats
 
@@ -128,7 +129,7 @@ def measure(record: Record, *, quality: Quality | None = None) -> Measurements:
     if beat is None:
         return found
     rhythm = _rhythm(beat)
-    if not np.isfinite(beat.similarity).sum() >= 2 or np.nanmedian(beat.similarity) < ALIKE:
+    if beat.is_dominant.sum() < 3:
         return replace(found, rate_bpm=rhythm["rate_bpm"], rr_ms=rhythm["rr_ms"])
     waves = delineate(beat)
     limbs_are_right = not any(" arm" in each for each in quality.exchanged)
@@ -180,11 +181,17 @@ def _at_most_500_hz(stream: Stream) -> Stream:
 
 
 def _rhythm(beat: MedianBeat) -> dict[str, float]:
-    """Returns rate and variability; the latter from beat to beat of the dominant shape alone."""
-    r_ms = 1000 * beat.r_peaks / beat.sampling_rate
-    rr_ms = np.diff(r_ms)
+    """Returns rate and variability; the latter of intervals between normal beats (NN) alone.
+
+    A beat of another shape is not normal, nor is an interval that differs by a fifth from those
+    around it (Malik et al., Eur. Heart J. 10:1060, 1989), unless the rhythm is irregular as such.
+    """
+    rr_ms = 1000 * np.diff(beat.r_peaks) / beat.sampling_rate
     is_other = beat.similarity <= ALIKE
     is_normal = ~(is_other[1:] | is_other[:-1])
+    if irregularity(beat) < MOST_IRREGULAR:
+        around = np.median(sliding_window_view(np.pad(rr_ms, 5, mode="symmetric"), 11), axis=1)
+        is_normal &= np.abs(rr_ms - around) < 0.2 * around
     steps_ms = np.diff(rr_ms)[is_normal[1:] & is_normal[:-1]]
     found = {"rate_bpm": 60_000 / rr_ms.mean(), "rr_ms": rr_ms.mean()}
     if is_normal.sum() >= 3 and len(steps_ms) >= 2:

@@ -36,8 +36,8 @@ class MedianBeat:
         sampling_rate: Hz.
         at_r: Index of the R-peak in ``signal``.
         r_peaks: Every beat found, as sample indices of the recording.
-        similarity: Correlation of each beat's QRS with the median's; NaN for one that was not
-            compared, because the recording begins or ends within it or holds very many.
+        similarity: Correlation of each beat's QRS with the median's; NaN where the recording begins
+            or ends within the beat.
         beats: The beats that were averaged, for measures of noise.
     """
 
@@ -103,25 +103,31 @@ def average_beats(
     whole = np.flatnonzero((r_peaks >= before + 4) & (r_peaks + after + 4 <= n_samples))
     if len(whole) < 2 or before <= reach or after <= reach:
         return None
+    chosen = whole
     if len(whole) > _MOST_BEATS:
-        whole = whole[np.linspace(0, len(whole) - 1, _MOST_BEATS).astype(int)]
-    cut = _cut(signal, sampling_rate, r_peaks[whole], before, after)
-    qrs = slice(before - reach, before + reach)
-    shift = _alignment(cut, qrs)
-    beats = np.stack(
-        [each[:, 4 + s : len(each[0]) - 4 + s] for each, s in zip(cut, shift, strict=True)]
-    )
+        chosen = whole[np.linspace(0, len(whole) - 1, _MOST_BEATS).astype(int)]
     r_peaks = r_peaks.copy()
-    r_peaks[whole] += shift
+    cut = _cut(signal, sampling_rate, r_peaks[chosen], before, after)
+    qrs = slice(before - reach, before + reach)
+    beats, shift = _aligned(cut, np.median(cut[:, :, 4:-4][:, :, qrs], axis=0), qrs)
+    r_peaks[chosen] += shift
     shapes = _normalised(beats[:, :, qrs])
     likeness = shapes @ shapes.T
     model = int(np.argmax((likeness > ALIKE).sum(axis=1) + 1e-3 * likeness.mean(axis=1)))
     dominant = np.median(beats[likeness[model] > ALIKE][:, :, qrs], axis=0)
+    shape = _normalised(dominant[None])[0]
     similarity = np.full(len(r_peaks), np.nan)
-    similarity[whole] = shapes @ _normalised(dominant[None])[0]
-    is_alike = similarity[whole] > ALIKE
+    similarity[chosen] = shapes @ shape
+    is_alike = similarity[chosen] > ALIKE
     if is_alike.sum() >= 2:
         beats = beats[is_alike]
+    for first in range(0, len(whole) if len(whole) > len(chosen) else 0, _MOST_BEATS):
+        others = whole[first : first + _MOST_BEATS]
+        others = others[np.isnan(similarity[others])]
+        cut = _cut(signal, sampling_rate, r_peaks[others], reach, reach)
+        aligned, shift = _aligned(cut, dominant, slice(0, 2 * reach))
+        r_peaks[others] += shift
+        similarity[others] = _normalised(aligned) @ shape
     return MedianBeat(np.median(beats, axis=0), sampling_rate, before, r_peaks, similarity, beats)
 
 
@@ -149,14 +155,18 @@ def _cut(
     return np.concatenate(beats)
 
 
-def _alignment(cut: Float[np.ndarray, "N C P"], qrs: slice) -> Int[np.ndarray, "N"]:
-    """Returns by how many samples each beat is best moved to fit the median; four at most."""
-    model = np.median(cut[:, :, qrs.start + 4 : qrs.stop + 4], axis=0)
+def _aligned(
+    cut: Float[np.ndarray, "N C P"], model: Float[np.ndarray, "C P2"], qrs: slice
+) -> tuple[Float[np.ndarray, "N C P3"], Int[np.ndarray, "N"]]:
+    """Moves each beat by up to four samples to fit a model of the QRS; returns by how many."""
     fits = [
         np.einsum("ncp,cp->n", cut[:, :, qrs.start + 4 + s : qrs.stop + 4 + s], model)
         for s in range(-4, 5)
     ]
-    return np.argmax(fits, axis=0) - 4
+    shift = np.argmax(fits, axis=0) - 4
+    n_samples = cut.shape[2] - 8
+    moved = [each[:, 4 + s : 4 + s + n_samples] for each, s in zip(cut, shift, strict=True)]
+    return np.stack(moved) if moved else cut[:, :, 8:], shift
 
 
 def _normalised(qrs: Float[np.ndarray, "N C P"]) -> Float[np.ndarray, "N P2"]:

@@ -23,7 +23,7 @@ from medts.core.answer import ChannelQuality
 from medts.core.records import Record, Stream
 from medts.signal.beats import LOWEST_RATE_HZ
 from medts.signal.interchange import find_interchange
-from medts.signal.median_beat import MedianBeat, find_median_beat
+from medts.signal.median_beat import ALIKE, MedianBeat, find_median_beat
 from medts.signal.preprocess import fill_gaps
 
 FINDINGS = {
@@ -327,8 +327,13 @@ def _examine_beats(
 
 
 def _is_regular(median: MedianBeat) -> bool:
-    """Whether the peaks found look alike, as beats do and peaks of noise do not."""
-    return float(np.nanmedian(median.similarity)) > 0.8
+    """Whether the peaks found look alike, as beats do and peaks of noise do not.
+
+    Beats may have two shapes, ectopic or paced; three leads of noise are hardly ever alike.
+    """
+    similarity = median.similarity[np.isfinite(median.similarity)]
+    has_shape = len(median.signal) >= 3 and float((similarity > ALIKE).mean()) >= 0.3
+    return has_shape or float(np.median(similarity)) > 0.8
 
 
 def _alone_inverted(median: MedianBeat, channels: list[str]) -> str:
@@ -364,13 +369,22 @@ def _is_still(values: Float[np.ndarray, "C T"], n_still: int) -> Bool[np.ndarray
 
 
 def _is_clipped(values: Float[np.ndarray, "C T"], rate: float) -> Bool[np.ndarray, "C"]:
-    """Whether the highest or the lowest value is held again and again, as no wave does."""
+    """Whether the highest or the lowest value is held again and again, and reached at a corner.
+
+    A slow wave also keeps its extreme for a while, but comes to it and leaves it gently.
+    """
     is_clipped = np.zeros(len(values), dtype=bool)
-    for extreme in (np.fmax.reduce(values, axis=1), np.fmin.reduce(values, axis=1)):
+    highest, lowest = np.fmax.reduce(values, axis=1), np.fmin.reduce(values, axis=1)
+    for extreme in (highest, lowest):
         is_extreme = values == extreme[:, None]
         for row in np.flatnonzero(is_extreme.sum(axis=1) >= 9):
             begins, ends = _runs(is_extreme[row])
-            held = (ends - begins)[ends - begins >= 3]
+            padded = np.pad(values[row], 1, mode="edge")
+            corner = np.fmax(
+                np.abs(padded[begins] - extreme[row]), np.abs(padded[ends + 1] - extreme[row])
+            )
+            is_held = (ends - begins >= 3) & (corner > 0.01 * (highest[row] - lowest[row]))
+            held = (ends - begins)[is_held]
             is_clipped[row] |= len(held) >= 3 or held.sum() > 0.04 * rate
     return is_clipped
 
