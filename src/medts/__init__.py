@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from medts.objectives.base import Objective
     from medts.objectives.settings.base import ObjectiveSettings
     from medts.recipes import find_recipe as recipe
+    from medts.signal.measure import measure
+    from medts.signal.quality import judge
     from medts.training.recipe import Recipe
 
 _WHERE = {
@@ -44,7 +46,9 @@ _WHERE = {
     "Subsample": "medts.data.splits",
     "compare": "medts.comparing",
     "evaluate": "medts.api",
+    "judge": "medts.signal.quality",
     "load": "medts.inference.predictor",
+    "measure": "medts.signal.measure",
     "read": "medts.formats",
     "recipe": "medts.recipes",
     "train": "medts.api",
@@ -68,7 +72,9 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "judge",
     "load",
+    "measure",
     "read",
     "recipe",
     "train",

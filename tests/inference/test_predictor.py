@@ -144,7 +144,10 @@ def test_an_answer_says_what_was_given_and_which_model_was_applied(
     assert answer.label_set == "synthetic/findings"
     assert answer.warnings == model.warnings
     assert "synthetic" in answer.warnings[0]
-    assert (answer.quality, answer.measurements, answer.is_usable) == ((), (), True)
+    assert [each.channel for each in answer.quality] == list(stream.channels)
+    assert answer.is_usable
+    rate = next(each for each in answer.measurements if each.name == "rate_bpm")
+    assert 30 < rate.value < 200
     assert "What it reads" in model.card
 
 

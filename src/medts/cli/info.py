@@ -12,6 +12,7 @@ from rich.table import Table
 
 from medts.cli.console import make_console
 from medts.core.labels import LabelSet
+from medts.core.records import Record
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def _show_store(path: Path, console: Console) -> None:
     from medts.data.store import Store
 
     store = Store(path)
+    is_usable = np.array(store.column("is_usable"), dtype=bool)
     for name, info in store.corpora.items():
         is_of_corpus = store.corpus_of_row == name
         folds = Counter(store.folds[is_of_corpus])
@@ -53,6 +55,8 @@ def _show_store(path: Path, console: Console) -> None:
             f"{info.n_records} records of {info.n_subjects} subjects, "
             f"{info.n_quarantined} quarantined; digest {info.digest[:16]}"
         )
+        n_usable = int(is_usable[is_of_corpus].sum())
+        console.print(f"signal quality: {n_usable} of {info.n_records} records usable")
         if info.card.synthetic:
             console.print("[yellow]synthetic: no person was recorded[/]")
         ordered = sorted(folds.items(), key=lambda each: (len(each[0]), each[0]))
@@ -91,6 +95,19 @@ def _show_bundle(path: str | Path, console: Console) -> None:
     console.print(f"digest {model.facts.digest[:16]}; gives its expected output")
 
 
+def _show_quality(record: Record, console: Console) -> None:
+    """Prints the verdict, and the channels that have a finding."""
+    from medts.signal.quality import judge
+
+    quality = judge(record)
+    console.print(f"quality: {'usable' if quality.is_usable else 'not usable'}")
+    for sentence in (*quality.warnings(), *quality.words_not_judged()):
+        console.print(sentence, markup=False)
+    for channel in quality.findings:
+        if problems := quality.problems(channel):
+            console.print(f"{channel}: {'; '.join(problems)}", markup=False)
+
+
 def _show_recording(path: Path, console: Console) -> None:
     from medts.formats import find_format, read
 
@@ -108,6 +125,7 @@ def _show_recording(path: Path, console: Console) -> None:
             ", ".join(stream.channels),
         )
     console.print(table)
+    _show_quality(record, console)
     if record.annotations:
         counts = Counter(f"{each.kind} {each.label}" for each in record.annotations)
         common = ", ".join(f"{label} ({count})" for label, count in counts.most_common(8))

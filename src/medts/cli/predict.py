@@ -84,7 +84,7 @@ def _show(file: Path, answer: Answer, label_set: LabelSet) -> None:
     for reason in answer.not_judged:
         console.print(f"not judged: {reason}", markup=False)
     for warning in answer.warnings:
-        console.print(f"[yellow]{warning}[/]")
+        console.print(warning, style="yellow", markup=False)
 
 
 def _add_classes(table: Table, answer: Answer, label_set: LabelSet) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
+from medts.data.quality import quality_columns
 from medts.data.recordings import CorpusInfo, Recordings, digest_of
 from medts.data.shards import described
 from medts.data.sources.memory import Memory
+from medts.signal.quality import judge
 
 CORPUS = "memory"
 """Name of the corpus that the caller's own records form."""
@@ -85,6 +87,8 @@ class RecordsInMemory(Recordings):
 
     def _cell(self, row: int, name: str) -> Any:
         record = self.records[row]
+        if name in ("is_usable", "quality", "quality_warnings"):
+            return quality_columns(judge(record))[name]
         cells = {
             "record_id": lambda: f"{row:06d}",
             "subject_id": lambda: self._subject(row),

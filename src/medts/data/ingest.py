@@ -27,10 +27,12 @@ from medts.core.errors import MedtsError, StoreError
 from medts.core.files import write_whole
 from medts.core.processes import end_with_parent
 from medts.core.records import Record
+from medts.data.quality import quality_columns
 from medts.data.recordings import CorpusInfo, digest_of
 from medts.data.shards import described, quantise
 from medts.data.sources.base import Entry, Source
 from medts.data.store import INDEX_SCHEMA, Store
+from medts.signal.quality import Quality, judge
 
 SHARD_BYTES = 256 * 2**20
 """Size at which a shard is sealed; what a killed ingest loses at most."""
@@ -95,10 +97,11 @@ def ingest(
             quarantined = []
             outcomes = _read_all(todo, n_workers)
             for entry, outcome in progress(outcomes, len(todo)) if progress else outcomes:
-                if isinstance(outcome, Record):
-                    writer.add(entry, outcome)
-                else:
+                if isinstance(outcome, str):
                     quarantined.append(Quarantined(entry.record_id, outcome))
+                else:
+                    record, quality = outcome
+                    writer.add(entry, record, quality)
             writer.seal()
         if not writer.done:
             raise StoreError(f"no record could be stored; {quarantined[0].reason}", path=path)
@@ -142,8 +145,10 @@ def _already_there(corpus: str, entries: list[Entry], final: Path, store: Path) 
     return IngestReport(corpus, len(entries), len(held), n_subjects, quarantined, was_complete=True)
 
 
-def _read_all(entries: list[Entry], n_workers: int) -> Iterator[tuple[Entry, Record | str]]:
-    """Yields each entry with its record, or with the reason why there is none."""
+def _read_all(
+    entries: list[Entry], n_workers: int
+) -> Iterator[tuple[Entry, tuple[Record, Quality] | str]]:
+    """Yields each entry with its record and its quality, or with the reason why there is none."""
     if n_workers <= 1 or len(entries) < 64:
         yield from ((entry, _load(entry)) for entry in entries)
         return
@@ -152,14 +157,14 @@ def _read_all(entries: list[Entry], n_workers: int) -> Iterator[tuple[Entry, Rec
         yield from zip(entries, pool.map(_load, entries, chunksize=16), strict=True)
 
 
-def _load(entry: Entry) -> Record | str:
+def _load(entry: Entry) -> tuple[Record, Quality] | str:
     try:
         record = entry.load()
     except MedtsError as error:
         return str(error)
     if not any(np.isfinite(stream.signal).any() for stream in record.streams.values()):
         return f"{entry.record_id}: no sample of any channel is a number"
-    return record
+    return record, judge(record)
 
 
 class _ShardWriter:
@@ -186,7 +191,7 @@ class _ShardWriter:
     def _open(self) -> None:
         self.file = (self.folder / "shards" / f"{self.shard:05d}.i16").open("wb")
 
-    def add(self, entry: Entry, record: Record) -> None:
+    def add(self, entry: Entry, record: Record, quality: Quality) -> None:
         """Appends one record; seals the shard once it is large enough."""
         streams, digest = [], hashlib.sha256()
         for name, stream in record.streams.items():
@@ -218,6 +223,7 @@ class _ShardWriter:
                 "annotations": [asdict(each) for each in record.annotations],
                 "facts": json.dumps(record.facts, ensure_ascii=False),
                 "streams": streams,
+                **quality_columns(quality),
             }
         )
         self.done.add(entry.record_id)

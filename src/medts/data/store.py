@@ -25,6 +25,7 @@ from jaxtyping import Float
 
 from medts.core.errors import StoreError, unknown_name
 from medts.core.records import Annotation, Record, Statement, Stream
+from medts.data.quality import QUALITY_FIELDS
 from medts.data.recordings import CorpusInfo, Recordings
 from medts.data.shards import STREAM_TYPE, dequantise
 
@@ -60,6 +61,7 @@ INDEX_SCHEMA = pa.schema(
         ),
         ("facts", pa.string()),
         ("streams", pa.list_(STREAM_TYPE)),
+        *QUALITY_FIELDS,
     ]
 )
 

@@ -25,6 +25,8 @@ from medts.inference.calibrate import record_probability
 from medts.inference.card import card_of
 from medts.inference.folder import find_bundle, has_file, read_manifest
 from medts.inference.manifest import Manifest
+from medts.signal.measure import measurements_of
+from medts.signal.quality import judge
 
 if TYPE_CHECKING:
     import medts.inference.bundle
@@ -125,17 +127,17 @@ class Predictor:
         found = self.backend.resolve(label_set)
         record = self._record(recording, hints)
         windows = self._windows(record)
-        labels = self.manifest.labels
-        scores = record_probability(
-            self.backend.logits(windows, found), found, labels.of(found).calibration
-        )
-        by_class = dict(zip(found.classes, scores.tolist(), strict=True))
+        by_class = dict(zip(found.classes, self._scores(windows, found).tolist(), strict=True))
+        quality = judge(record)
         return Answer(
             record_id=record.record_id,
             label_set=found.name,
-            classes=decide(by_class, found, labels.thresholds(found)),
-            not_judged=self._not_judged(found),
-            warnings=self.warnings,
+            classes=decide(by_class, found, self.manifest.labels.thresholds(found)),
+            not_judged=(*self._not_judged(found), *quality.words_not_judged()),
+            warnings=(*self.warnings, *quality.warnings()),
+            is_usable=quality.is_usable,
+            quality=quality.channels,
+            measurements=measurements_of(record, quality),
             recording=facts_of(record, windows, self.manifest),
             model=self.facts,
         )
@@ -191,10 +193,9 @@ class Predictor:
                 field="label_set",
                 remedy=f"Use {'predict_proba' if has_numbers else 'predict_values'}",
             )
-        predicted = self.predict_many(recordings, found, **hints)
-        by_name = [each.value if has_numbers else each.probability for each in predicted]
-        rows = np.array([list(each.values()) for each in by_name], dtype=float)
-        return rows.reshape(len(predicted), len(found))
+        windows = (self._windows(self._record(each, hints)) for each in recordings)
+        rows = [self._scores(each, found) for each in windows]
+        return np.array(rows, dtype=float).reshape(len(rows), len(found))
 
     def embed(
         self,
@@ -209,6 +210,11 @@ class Predictor:
         found = None if label_set is None else self.backend.resolve(label_set)
         windows = self._windows(self._record(recording, hints))
         return self.backend.pooled(windows, found).mean(axis=0, dtype=np.float64)
+
+    def _scores(self, windows: list[Example], found: LabelSet) -> Float[np.ndarray, "K"]:
+        """Returns calibrated probabilities, or numbers, as the mean over windows."""
+        calibration = self.manifest.labels.of(found).calibration
+        return record_probability(self.backend.logits(windows, found), found, calibration)
 
     def _not_judged(self, label_set: LabelSet) -> tuple[str, ...]:
         """Lists the classes that the model cannot predict: no training record held them."""

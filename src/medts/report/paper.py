@@ -98,8 +98,7 @@ def draw_paper(
     height = math.ceil((above + pitch * (len(rows) - 1) + below) / 5) * 5.0
     parts = [
         element("rect", class_="ground", width=width, height=height, fill="#fffaf8"),
-        _grid(width, height, step=1.0, class_="fine", stroke="#f8dcd7", stroke_width=0.09),
-        _grid(width, height, step=5.0, class_="coarse", stroke="#eeb2aa", stroke_width=0.16),
+        draw_grid(width, height),
     ]
     for number, row in enumerate(rows):
         baseline = above + pitch * number
@@ -190,6 +189,14 @@ def _pulse(x: float, baseline: float) -> Markup:
     across = np.array([x, x + 2, x + 2, x + 7, x + 7, x + 9])
     down = np.array([baseline, baseline, high, high, baseline, baseline])
     return line(across, down, class_="trace calibration", stroke="#1d1d1f", stroke_width=0.28)
+
+
+def draw_grid(width: float, height: float) -> Markup:
+    """Draws the lines of millimetre paper."""
+    fine = _grid(width, height, step=1.0, class_="fine", stroke="#f8dcd7", stroke_width=0.09)
+    return fine + _grid(
+        width, height, step=5.0, class_="coarse", stroke="#eeb2aa", stroke_width=0.16
+    )
 
 
 def _grid(width: float, height: float, *, step: float, **attributes: str | float) -> Markup:

@@ -44,11 +44,11 @@ class Spans:
     Args:
         spans: Begin and end of each stretch, by channel.
         kind: ``hidden`` shades what was masked from a model, ``kept`` underlines tokens that
-            a sparse encoder kept.
+            a sparse encoder kept, ``shown`` marks what another drawing shows.
     """
 
     spans: Mapping[str, Sequence[tuple[float, float]]]
-    kind: Literal["hidden", "kept"]
+    kind: Literal["hidden", "kept", "shown"]
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,8 @@ def _heat(place: Place, heat: Heat) -> Markup:
 
 def _spans(place: Place, layer: Spans) -> Markup:
     shown = _boxes(place, layer.spans[place.channel])
+    if layer.kind == "shown":
+        return rectangles(shown, class_="shown", fill="#17608c", fill_opacity=0.2)
     if layer.kind == "hidden":
         return rectangles(shown, class_="hidden", fill="#c9a26b", fill_opacity=0.25)
     bars = [(x, y + high - 1.2, wide, 1.2) for x, y, wide, high in shown]

@@ -21,6 +21,8 @@ from medts.report.svg import Sheet, element, label, shortened, straight
 _LEFT, _LENGTH, _RIGHT = 26.0, 222.0, 27.0
 _HEAD, _FOOT = 7.0, 11.0
 _MAX_CHANNELS = 32
+_CLOCK = ((3600.0, "h"), (60.0, "min"))
+"""Units of the axis of time; a unit is taken if five of it are shown."""
 
 
 def draw_strips(
@@ -109,14 +111,16 @@ def _heading(name: str, stream: Stream, top: float) -> Markup:
 
 def _time_axis(begin_s: float, shown_s: float, height: float) -> Markup:
     """Draws a line and a number at every round second or part of one."""
-    step = _nice(shown_s / 5 * 1.01)
+    unit_s, unit = next((each for each in _CLOCK if shown_s >= 5 * each[0]), (1.0, "s"))
+    step = _nice(shown_s / unit_s / 5 * 1.01) * unit_s
     rule = {"class_": "coarse plain-grid", "stroke": "#dfe2e6", "stroke_width": 0.15}
     words = {**GREY_WORDS, "text_anchor": "middle"}
     parts = []
     for count in range(math.floor(shown_s / step + 1e-6) + 1):
         x = _LEFT + _LENGTH * count * step / shown_s
         parts.append(straight(x, 2.0, x, height - 8.0, **rule))
-        parts.append(label(f"{begin_s + count * step:g} s", x, height - 4.5, size=2.8, **words))
+        time = f"{(begin_s + count * step) / unit_s:g} {unit}"
+        parts.append(label(time, x, height - 4.5, size=2.8, **words))
     return Markup("").join(parts)
 
 

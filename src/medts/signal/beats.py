@@ -20,7 +20,7 @@ from medts.signal.preprocess import fill_gaps
 QRS_BAND_HZ = (5.0, 18.0)
 """Where a QRS has more power than P, T, drift and muscle."""
 
-_LOWEST_RATE_HZ = 50.0
+LOWEST_RATE_HZ = 50.0
 _REFRACTORY_S = 0.2
 _EARLIEST_FULL_S = 0.36
 
@@ -41,9 +41,9 @@ def find_r_peaks(signal: Float[np.ndarray, "C T"], sampling_rate: float) -> Int[
     Raises:
         MedtsError: If the rate is below 50 Hz, at which a QRS and a T wave look alike.
     """
-    if sampling_rate < _LOWEST_RATE_HZ:
+    if sampling_rate < LOWEST_RATE_HZ:
         problem = f"{sampling_rate:g} Hz is too slow to find beats"
-        remedy = f"Give a recording of {_LOWEST_RATE_HZ:g} Hz or more"
+        remedy = f"Give a recording of {LOWEST_RATE_HZ:g} Hz or more"
         raise MedtsError(problem, field="sampling_rate", remedy=remedy)
     leads = qrs_band(signal, sampling_rate)
     if not len(leads):
