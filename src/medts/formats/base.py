@@ -59,6 +59,15 @@ class Hints:
         return (self.rename or {}).get(canonical_channel(name), name)
 
 
+def refuse_to_write(record: Record, path: Path) -> None:
+    """Stands in for the writer of a format that is only read.
+
+    Raises:
+        MedtsError: Always.
+    """
+    raise MedtsError("this format is only read", path=path, remedy="Write .npz, .edf or WFDB")
+
+
 @dataclass(frozen=True)
 class Format:
     """A file format; ``FORMAT`` of a module of `medts.formats`, or an entry point, is in the list.
@@ -69,7 +78,7 @@ class Format:
         suffixes: How such files are usually called; never used to recognise one.
         recognises: Whether the content of an existing or partly missing file is of this format.
         read: Turns a file into a record.
-        write: Writes a record, replacing what is there.
+        write: Writes a record, replacing what is there; left out for a format that is only read.
         order: Formats are tried from low to high; a text format that any table could be has 90.
     """
 
@@ -78,8 +87,13 @@ class Format:
     suffixes: tuple[str, ...]
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Hints], Record]
-    write: Callable[[Record, Path], None]
+    write: Callable[[Record, Path], None] = refuse_to_write
     order: int = 50
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether records can be written in this format."""
+        return self.write is not refuse_to_write
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,9 @@ class Channel:
         sampling_rate: Hz.
         unit: As spelt in the file; empty where it says nothing.
         resolution: Size of one step of the recorder's integers, in ``unit``, where known.
+        modality: What it measures, where the file says so; empty where its name must tell.
+        is_derived: Whether it was computed from other channels and not recorded.
+        start_s: Seconds from the start of the record to the first sample.
     """
 
     name: str
@@ -99,10 +116,13 @@ class Channel:
     sampling_rate: float
     unit: str = ""
     resolution: float | None = None
+    modality: str = ""
+    is_derived: bool = False
+    start_s: float = 0.0
 
 
 def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Stream]:
-    """Makes one stream per modality and rate, renamed and converted to the modality's own unit.
+    """Makes one stream per modality, rate and time, renamed and in the modality's own unit.
 
     A stream is named after its modality; further ones are called ``ecg-2``, ``ecg-3``, ….
     Modalities held in arbitrary units keep the unit of the file, one stream for each unit.
@@ -115,14 +135,14 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
     chosen = _choose(path, channels, hints.channels)
     modalities = [hints.modality or _modality_of(channel) for channel in chosen]
     units = _settle_units(path, chosen, modalities, hints.unit)
-    groups: dict[tuple[str, float, str], list[tuple[Channel, float]]] = {}
+    groups: dict[tuple[str, float, str, float, int], list[tuple[Channel, float]]] = {}
     for channel, modality, unit in zip(chosen, modalities, units, strict=True):
         held = unit if UNIT_OF[modality] == "a.u." else UNIT_OF[modality]
-        key = (modality, channel.sampling_rate, held)
+        key = (modality, channel.sampling_rate, held, channel.start_s, channel.values.size)
         groups.setdefault(key, []).append((channel, conversion_factor(unit, held)))
 
     streams: dict[str, Stream] = {}
-    for (modality, sampling_rate, held), members in groups.items():
+    for (modality, sampling_rate, held, start_s, _), members in groups.items():
         names = tuple(canonical_channel(channel.name) for channel, _ in members)
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
@@ -146,7 +166,11 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
             sampling_rate=sampling_rate,
             modality=modality,
             unit=held,
+            start_s=start_s,
             resolution=np.array(steps) if len(steps) == len(members) else None,
+            derived=tuple(
+                n for n, (each, _) in zip(names, members, strict=True) if each.is_derived
+            ),
         )
     return streams
 
@@ -228,14 +252,11 @@ def _choose(path: Path, channels: list[Channel], wanted: tuple[str, ...] | None)
             field="channels",
             remedy="Pass channels= with one name per channel, in the order of the file",
         )
-    return [
-        Channel(name, each.values, each.sampling_rate, each.unit, each.resolution)
-        for name, each in zip(wanted, channels, strict=True)
-    ]
+    return [replace(each, name=name) for name, each in zip(wanted, channels, strict=True)]
 
 
 def _modality_of(channel: Channel) -> str:
-    modality = guess_modality(channel.name)
+    modality = channel.modality or guess_modality(channel.name)
     if modality != "other":
         return modality
     return next((each for each in _TOLD_BY_UNIT if _measures(channel.unit, UNIT_OF[each])), "other")

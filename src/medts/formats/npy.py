@@ -20,10 +20,11 @@ from jaxtyping import Float
 
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
-from medts.core.records import Annotation, Record, Statement, Stream
+from medts.core.records import Annotation, Measurement, Record, Statement, Stream
 from medts.formats.base import Channel, Format, Hints, check_renamed, gather, settle_rate
 
-_STATED = ("channels", "sampling_rate", "modality", "unit", "start_s")
+_STATED = ("channels", "sampling_rate", "modality", "unit", "start_s", "derived")
+_NAMES = ("channels", "derived")
 
 
 def recognises(path: Path) -> bool:
@@ -84,6 +85,7 @@ def write(record: Record, path: Path) -> None:
         "report": record.report,
         "statements": [asdict(statement) for statement in record.statements],
         "annotations": [asdict(annotation) for annotation in record.annotations],
+        "measurements": [each.model_dump() for each in record.measurements],
         "facts": record.facts,
         "streams": {
             name: {
@@ -151,8 +153,9 @@ def _read_record(path: Path, arrays: dict[str, Any], hints: Hints) -> Record:
         streams = {
             name: Stream(
                 signal=arrays[f"{name}.signal"],
-                **{field: stated[field] for field in _STATED if field != "channels"},
+                **{field: stated[field] for field in _STATED if field not in _NAMES},
                 channels=tuple(stated["channels"]),
+                derived=tuple(stated["derived"]),
                 resolution=None if stated["resolution"] is None else np.array(stated["resolution"]),
             )
             for name, stated in fields["streams"].items()
@@ -164,6 +167,7 @@ def _read_record(path: Path, arrays: dict[str, Any], hints: Hints) -> Record:
             report=fields["report"],
             statements=tuple(Statement(**each) for each in fields["statements"]),
             annotations=tuple(Annotation(**each) for each in fields["annotations"]),
+            measurements=tuple(Measurement(**each) for each in fields["measurements"]),
             facts=fields["facts"],
         )
     except (KeyError, TypeError, AttributeError, MedtsError, json.JSONDecodeError) as error:
