@@ -91,7 +91,9 @@ def _without_calibration(channels: list[Channel]) -> tuple[list[Channel], float]
         step_mv = conversion_factor(channels[0].unit, "mV") if channels else 1.0
     except MedtsError:
         return channels, 0.0
-    start = calibration_start([each.values for each in channels], step_mv)
+    start = calibration_start(
+        [each.values for each in channels], step_mv, channels[0].sampling_rate if channels else 1.0
+    )
     if not start:
         return channels, 0.0
     cut_s = (channels[0].values.size - start) / channels[0].sampling_rate

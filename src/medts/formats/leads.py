@@ -29,7 +29,10 @@ LEAD_OF_NUMBER: dict[int, str] = {
 _FROM_I_AND_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 """Weights of I and II; aVL is (I - III) / 2, and aVF (II + III) / 2."""
 
-_PULSE_MV = 1.0
+_LONGEST_S, _SHORTEST_S = 1.0, 0.1
+"""Of a calibration pulse with its margins, and of its rectangle."""
+
+_TOLERANCE_MV, _NOISE_MV = 0.05, 0.03
 _PULSE_LEADS = 6
 """Fewer channels may agree by chance, as in a file of two identical leads."""
 
@@ -76,19 +79,25 @@ def _combine(name: str, first: Channel, second: Channel, weights: tuple[float, f
     )
 
 
-def calibration_start(channels: Sequence[Float[np.ndarray, "T"]], step_mv: float) -> int | None:
+def calibration_start(
+    channels: Sequence[Float[np.ndarray, "T"]], step_mv: float, sampling_rate: float
+) -> int | None:
     """Returns the first sample of a calibration pulse at the end; None where there is none.
 
-    There, all leads agree: zero, a rectangle of 1 mV, zero.
+    There, all leads agree: zero, a rectangle of 1 mV, zero. Carts that filter what they store
+    round it off a little.
     """
-    if len(channels) < _PULSE_LEADS or len({each.size for each in channels}) > 1:
+    n_samples = channels[0].size if channels else 0
+    if len(channels) < _PULSE_LEADS or {each.size for each in channels} != {n_samples}:
         return None
-    differs = np.zeros(channels[0].size, bool)
-    for each in channels[1:]:
-        differs |= each != channels[0]
-    start = int(np.flatnonzero(differs)[-1]) + 1 if differs.any() else 0
-    tail = channels[0][start:] * step_mv
-    is_high = np.abs(tail - _PULSE_MV) < 0.05
-    if not is_high.any() or not np.all(is_high | (np.abs(tail) < 0.05)):
+    first = max(n_samples - round(_LONGEST_S * sampling_rate), 0)
+    tail = np.stack([each[first:] for each in channels]) * step_mv
+    lowest, highest = tail.min(0), tail.max(0)
+    is_high = np.flatnonzero((lowest > 1 - _TOLERANCE_MV) & (highest < 1 + _TOLERANCE_MV))
+    if is_high.size < _SHORTEST_S * sampling_rate or not -_NOISE_MV < lowest[-1] < _NOISE_MV:
         return None
-    return start
+    differs = np.flatnonzero(~(highest - lowest < 2 * _NOISE_MV))
+    wanders = np.flatnonzero(~(np.maximum(highest, -lowest) < _NOISE_MV))
+    wanders = wanders[wanders < is_high[0] - 2]  # the rising edge takes a sample or two
+    start = max(n[-1] + 1 if n.size else 0 for n in (differs, wanders))
+    return None if start > is_high[0] else int(first + start)

@@ -4,6 +4,7 @@ Entities and external references are refused, so that no document can grow (bill
 reach other files; a bare ``DOCTYPE``, as MUSE writes one, is harmless.
 """
 
+import binascii
 import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
@@ -70,3 +71,15 @@ def parse_xml(path: Path) -> Element:
 def text_at(element: Element | None, path: str) -> str:
     """Returns the trimmed text of a descendant; empty where there is none."""
     return "" if element is None else (element.findtext(path) or "").strip()
+
+
+def from_base64(path: Path, where: str, text: str) -> bytes:
+    """Decodes Base64 with any white space in it.
+
+    Raises:
+        ReadError: If it is none.
+    """
+    try:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError as error:
+        raise ReadError(f"is no Base64: {error}", path=path, field=where) from error
