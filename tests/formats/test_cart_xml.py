@@ -93,7 +93,7 @@ def test_sierra_without_a_pulse_is_not_cut(tmp_path):
 
 
 def test_damaged_sierra_is_refused(tmp_path):
-    with pytest.raises(ReadError, match="documentinfo: a document of type MortaraECG 1.04"):
+    with pytest.raises(ReadError, match=r"documentinfo: a document of type MortaraECG 1\.04"):
         read(written(tmp_path, sierra(SAMPLES, kind="MortaraECG")))
     with pytest.raises(ReadError, match=r"type PhilipsECG 2\.0 is not read"):
         read(written(tmp_path, sierra(SAMPLES, version="2.0")))
