@@ -65,6 +65,17 @@ def encode(scp: Scp) -> bytes:
     return assemble({**contents, **scp.more})
 
 
+def without_checksums(record: bytes) -> bytes:
+    """Returns a record whose writer computed no checksum, so that damage goes deeper."""
+    data = bytearray(record)
+    data[:2] = data[6:8] = bytes(2)
+    for at in range(22, 22 + 10 * 12, 10):
+        _, length, index = struct.unpack_from("<HII", data, at)
+        if length:
+            data[index - 1 : index + 1] = bytes(2)
+    return bytes(data)
+
+
 def assemble(contents: dict[int, bytes]) -> bytes:
     """Puts sections behind a table of pointers, with lengths and checksums."""
     pointers, sections = b"", b""

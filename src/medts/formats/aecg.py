@@ -23,6 +23,7 @@ from medts.core.records import Annotation, Fact, Measurement, Record, Statement
 from medts.core.units import conversion_factor
 from medts.formats.base import Channel, Format, Hints
 from medts.formats.ecg import (
+    LARGEST,
     MEASUREMENT_OF_MDC,
     UNIT_OF_MEASUREMENT,
     Said,
@@ -159,7 +160,7 @@ def parse_digits(path: Path, where: str, text: str) -> Float[np.ndarray, "T"]:
             values = np.fromstring(text.replace(",", " "), dtype=kind, sep=" ").astype(np.float64)
         except (DeprecationWarning, ValueError) as error:
             raise ReadError("a sample is no number", path=path, field=where) from error
-    if np.isinf(values).any():
+    if (np.abs(values) >= LARGEST).any():
         raise ReadError("a sample is infinite", path=path, field=where)
     return values
 

@@ -156,10 +156,13 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
         steps = [each.resolution * factor for each, factor in members if each.resolution]
         signal = np.empty((len(members), members[0][0].values.size), np.float32)
         for row, (each, factor) in zip(signal, members, strict=True):
-            if factor == 1.0:
-                row[:] = each.values
-            else:
-                np.multiply(each.values, factor, out=row, dtype=np.float64, casting="same_kind")
+            with np.errstate(over="ignore"):
+                if factor == 1.0:
+                    row[:] = each.values
+                else:
+                    np.multiply(each.values, factor, out=row, dtype=np.float64, casting="same_kind")
+            if np.isinf(row).any():
+                raise ReadError("a sample is infinite", path=path, field=f"channel {each.name}")
         streams[modality if n_before == 0 else f"{modality}-{n_before + 1}"] = Stream(
             signal=signal,
             channels=names,

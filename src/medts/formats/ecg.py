@@ -6,7 +6,6 @@ Facts have the same names whatever the maker calls them: ``start``, ``age`` (yea
 ``calibration_cut_s``. The name of the patient is never read.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -48,6 +47,8 @@ MEASUREMENT_OF_MDC = {
 
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?")
 _OLDEST_CREDIBLE = 130
+LARGEST = 1e18
+"""Scales beyond it would overflow when a sample is multiplied."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,12 @@ def parse_sex(text: str) -> str | None:
 
 
 def parse_number(text: str | None) -> float | None:
-    """Returns a finite number; None for anything else."""
+    """Returns a number that something could have measured; None for anything else."""
     try:
         number = float(text or "")
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) < LARGEST else None  # not a number is no smaller either
 
 
 def parse_age(text: str | None) -> int | None:

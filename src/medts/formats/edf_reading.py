@@ -19,6 +19,7 @@ from medts.core.montage import canonical_channel, guess_modality
 from medts.core.records import Annotation, Record
 from medts.core.units import canonical_unit
 from medts.formats.base import Channel, Hints, gather, settle_rate
+from medts.formats.ecg import LARGEST
 from medts.formats.edf_header import Header, Signal, read_header
 
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14([^\x00]*)\x14\x00")
@@ -134,7 +135,7 @@ def _read_annotations(
 
 def _is_calibrated(signal: Signal) -> bool:
     low, high = signal.physical
-    is_finite = np.all(np.isfinite((*signal.physical, *signal.digital)))
+    is_finite = all(abs(limit) < LARGEST for limit in (*signal.physical, *signal.digital))
     return bool(is_finite and high != low and signal.digital[0] != signal.digital[1])
 
 
