@@ -64,8 +64,9 @@ def read(path: Path, hints: Hints) -> Record:
             f"the last sample of {n_leads} leads is cut short", path=path, remedy="Fetch it again"
         )
     frames = np.frombuffer(data, "<i2", n_leads * n_samples, start).reshape(n_samples, n_leads)
+    leads = np.ascontiguousarray(frames.T)
     channels = [
-        _channel(path, row, codes[row], steps[row], frames[:, row], float(rate))
+        _channel(path, row, codes[row], steps[row], leads[row], float(rate))
         for row in range(n_leads)
     ]
     facts = _facts(data, start)
@@ -87,10 +88,11 @@ def _channel(
             path=path,
             field=f"lead {name}",
         )
-    values = raw.astype(np.float32)  # a day of twelve leads is large enough
-    values[raw == _OFF] = np.nan
     step = step_nv * 1e-6
-    return Channel(name, values * np.float32(step), rate, "mV", step, modality="ecg")
+    values = np.multiply(raw, np.float32(step), dtype=np.float32)  # half of a day of twelve leads
+    if raw.min() == _OFF:
+        values[raw == _OFF] = np.nan
+    return Channel(name, values, rate, "mV", step, modality="ecg")
 
 
 def _facts(data: bytes, start: int) -> dict[str, Fact]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt
+from jaxtyping import Int, UInt32
 
 from medts.core.errors import ReadError
 
 _DEFAULT = 19_999
 _CODE = struct.Struct("<BBBhI")
-_MOST_TABLES, _LONGEST_PREFIX = 32, 20
+_MOST_TABLES, _N_WINDOW = 32, 24
+_LONGEST_PREFIX = 20
 _BLOCK = 1 << 13
 """Bytes looked at together; bounds memory for recordings of any length."""
 
@@ -152,52 +153,61 @@ def _decode_block(
 ) -> tuple[Int[np.ndarray, "T"], int, int]:
     """Walks codes from bit ``at`` until ``limit``; returns values, place and table in use."""
     windows = _windows(block)
-    looked_up = [_look_up(windows, each, 8 * len(block)) for each in tables]
     places: list[int] = []
     if len(tables) == 1 and all(code.is_value for code in tables[0].codes):
-        following = looked_up[0][0].tolist()
-        while len(places) < n_samples and at < limit and following[at] > 0:
+        following = _following(windows, tables[0]).tolist()
+        while len(places) < n_samples and at < limit and following[at] > at:
             places.append(at)
             at = following[at]
-        return looked_up[0][1][places], at, table
-    values: list[int] = []
-    rows = [(a.tolist(), v, s.tolist()) for a, v, s in looked_up]
-    while len(values) < n_samples and at < limit and rows[table][0][at] > 0:
-        following, held, switched = rows[table]
-        if switched[at] < 0:
-            values.append(int(held[at]))
-        elif switched[at] >= len(tables):
-            break
+        return _values(block, windows, np.array(places, np.int64), tables[0]), at, table
+    used: list[int] = []
+    lists = [_following(windows, each).tolist() for each in tables]
+    while len(places) < n_samples and at < limit and lists[table][at] > at:
+        row = tables[table].row_of[windows[at] >> (_N_WINDOW - tables[table].n_window)]
+        code, end = tables[table].codes[row], lists[table][at]
+        if code.is_value:
+            places.append(at)
+            used.append(table)
+        elif 1 <= code.base <= len(tables):
+            table = code.base - 1
         else:
-            table = switched[at]
-        at = following[at]
-    return np.array(values, np.int64), at, table
+            break
+        at = end
+    values = np.empty(len(places), np.int64)
+    for number in set(used):
+        chosen = np.array(used) == number
+        values[chosen] = _values(block, windows, np.array(places)[chosen], tables[number])
+    return values, at, table
 
 
-def _windows(block: bytes) -> UInt[np.ndarray, "N"]:
-    """Returns the 57 or more bits from every bit position, the first one being the highest."""
-    padded = np.frombuffer(block + bytes(8), np.uint8).astype(np.uint64)
-    words = np.zeros(len(block), np.uint64)
-    for byte in range(8):
-        words |= padded[byte : byte + len(block)] << np.uint64(56 - 8 * byte)
-    return (words[:, None] << np.arange(8, dtype=np.uint64)).ravel()
+def _windows(block: bytes) -> UInt32[np.ndarray, "N"]:
+    """Returns the next bits from every bit position, the first one being the highest."""
+    padded = np.frombuffer(block + bytes(3), np.uint8).astype(np.uint32)
+    n = len(block)
+    words = padded[:n] << 24 | padded[1 : n + 1] << 16 | padded[2 : n + 2] << 8 | padded[3 : n + 3]
+    return ((words[:, None] << np.arange(8, dtype=np.uint32)) >> (32 - _N_WINDOW)).ravel()
 
 
-def _look_up(
-    windows: Shaped[np.ndarray, "N"], table: Table, n_bits: int
-) -> tuple[Int[np.ndarray, "N"], Int[np.ndarray, "N"], Int[np.ndarray, "N"]]:
-    """Returns for every bit position the next code's place (0: none), its value, its switch."""
-    rows = table.row_of[(windows >> np.uint64(64 - table.n_window)).astype(np.int64)]
-    codes = table.codes
-    n_prefix = np.array([code.n_prefix for code in codes])[rows]
-    n_code = np.array([code.n_bits for code in codes])[rows]
-    values = np.array([code.base for code in codes])[rows]
-    switches = np.array([-1 if code.is_value else code.base - 1 for code in codes])
-    switches[(switches < -1)] = _MOST_TABLES  # table 0 or less is none
-    has_more = np.flatnonzero(n_code > n_prefix)
-    if has_more.size:
-        rest = (windows[has_more] << n_prefix[has_more].astype(np.uint64)).view(np.int64)
-        values[has_more] += rest >> (64 - (n_code - n_prefix)[has_more])
-    following = np.arange(n_bits) + n_code
-    following[(rows < 0) | (following > n_bits)] = 0
-    return following, values, switches[rows]
+def _following(windows: UInt32[np.ndarray, "N"], table: Table) -> Int[np.ndarray, "N"]:
+    """Returns where the next code begins, for every bit position; the same place for no code."""
+    n_bits = np.array([*(code.n_bits for code in table.codes), 0])  # the last one for row -1
+    at = np.arange(windows.size)
+    following = at + n_bits[table.row_of][windows >> (_N_WINDOW - table.n_window)]
+    return np.where(following > windows.size, at, following)
+
+
+def _values(
+    block: bytes, windows: UInt32[np.ndarray, "N"], places: Int[np.ndarray, "P"], table: Table
+) -> Int[np.ndarray, "P"]:
+    """Returns the values of the codes that begin at some bit positions."""
+    rows = table.row_of[windows[places] >> (_N_WINDOW - table.n_window)]
+    values = np.array([code.base for code in table.codes])[rows]
+    n_more = np.array([code.n_bits - code.n_prefix for code in table.codes])[rows]
+    wide = np.flatnonzero(n_more)
+    if wide.size == 0:
+        return values
+    starts = places[wide] + np.array([code.n_prefix for code in table.codes])[rows[wide]]
+    padded = np.frombuffer(block + bytes(8), np.uint8)
+    taken = padded[(starts >> 3)[:, None] + np.arange(8)].view(">i8")[:, 0].astype(np.int64)
+    values[wide] += (taken << (starts & 7)) >> (64 - n_more[wide])
+    return values
