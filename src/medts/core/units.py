@@ -7,6 +7,7 @@ once, on the way in. Spellings found in files are folded here and nowhere else.
 import contextlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from medts.core.errors import MedtsError
 
@@ -75,6 +76,7 @@ _MICRO = re.compile(
 _KNOWN = {unit: dimension for dimension, units in _DIMENSIONS.items() for unit in units}
 
 
+@lru_cache(256)
 def canonical_unit(unit: str) -> str:
     """Returns the one spelling of a unit.
 
@@ -105,6 +107,7 @@ def _fold(text: str) -> str:
     return _MICRO.sub("µ", lowered)
 
 
+@lru_cache(256)
 def conversion_factor(unit: str, to: str) -> float:
     """Returns the number by which values in ``unit`` are multiplied to be in ``to``.
 

@@ -61,7 +61,8 @@ def parse_xml(path: Path) -> Element:
         raise ReadError(f"XML with entities is not read: {error}", path=path) from error
     except (LookupError, ValueError) as error:
         raise ReadError(f"its encoding cannot be read: {error}", path=path) from error
-    for each in root.iter():
+    has_namespaces = b"xmlns" in data or "xmlns".encode("utf-16-le") in data
+    for each in root.iter() if has_namespaces else ():
         each.tag = each.tag.rpartition("}")[2]
         if any("}" in name for name in each.attrib):
             each.attrib = {name.rpartition("}")[2]: text for name, text in each.attrib.items()}
@@ -79,7 +80,10 @@ def from_base64(path: Path, where: str, text: str) -> bytes:
     Raises:
         ReadError: If it is none.
     """
+    compact = text.replace("\n", "").strip()
+    if " " in compact or "\t" in compact:
+        compact = "".join(compact.split())
     try:
-        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+        return binascii.a2b_base64(compact, strict_mode=True)
     except ValueError as error:
         raise ReadError(f"is no Base64: {error}", path=path, field=where) from error
