@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from made_dicom import channel, group, measurement, text
 from made_dicom import encode as dicom
+from made_gt3x import encode as encode_gt3x
+from made_gt3x import simple
 from made_ishne import encode as ishne
 from made_scp import DEFAULT, Scp, without_checksums
 from made_scp import encode as scp
@@ -124,7 +126,43 @@ def _written() -> list[Seed]:
             beside = {other: files[other] for other in files if other != name}
             opened = "r.hea" if key == "wfdb" else ""
             seeds.append(Seed(name, content, min(len(content), 1600), beside, opened=opened))
-    return [*seeds, Seed("r", _bdf(), 1024, {}, (9, 80))]
+    return [*seeds, Seed("r", _bdf(), 1024, {}, (9, 80)), *_of_several_files()]
+
+
+def _of_several_files() -> list[Seed]:
+    """Returns recordings that are a folder, or an archive."""
+    header = (
+        b"Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nDataFile=r.eeg\n"
+        b"MarkerFile=r.vmrk\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\nNumberOfChannels=3\n"
+        b"SamplingInterval=2000\n[Binary Infos]\nBinaryFormat=INT_16\n[Channel Infos]\n"
+        b"Ch1=Fp1,,0.5,uV\nCh2=Fp2,,0.5,uV\nCh3=Cz,,1,\n"
+    )
+    markers = (
+        b"[Marker Infos]\nMk1=New Segment,,1,1,0,20131113161403794232\nMk2=Stimulus,S1,9,1,0\n"
+    )
+    brainvision = {
+        "r.vhdr": header,
+        "r.vmrk": markers,
+        "r.eeg": np.ascontiguousarray(SAMPLES[:3].T).astype("<i2").tobytes(),
+    }
+    empatica = {
+        "ACC.csv": b"1560279825.0,1560279825.0,1560279825.0\n32.0,32.0,32.0\n-61,25,6\n64,0,1\n",
+        "EDA.csv": b"1560279825.0\n4.0\n0.25\n0.5\n0.5\n",
+        "IBI.csv": b"1560279825.0, IBI\n83.5,0.61\n84.1,0.6\n",
+    }
+    seeds = [
+        Seed(
+            name,
+            files[name],
+            len(files[name]),
+            {k: v for k, v in files.items() if k != name},
+            opened=opened,
+        )
+        for files, opened in ((brainvision, "r.vhdr"), (empatica, ""))
+        for name in files
+    ]
+    log = simple(SAMPLES.reshape(4, 3, 80), (1568745600, 1568745601, 1568745604, 1568745605))
+    return [*seeds, Seed("r", encode_gt3x(log, rate=80), 300, {})]
 
 
 def _bdf() -> bytes:

@@ -1,5 +1,7 @@
 """Readers against files of other makers, found through MEDTS_DATA and never committed."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,19 @@ def test_what_the_carts_say(clinical):
     italian = read(clinical / "dicom/twelve-lead-1khz.dcm")
     assert italian.report == "RITMO SINUSALE\nECG NORMALE"
     assert read(clinical / "aecg/minimum.xml").streams["ecg"].channels == ("II",)
+
+
+def test_actigraph_agrees_with_the_export_of_its_maker(clinical):
+    acc = read(clinical / "motion/actigraph.gt3x").streams["acc"]
+    with gzip.open(clinical / "motion/actigraph.csv.gz", "rt") as file:
+        theirs = np.loadtxt(file, delimiter=",", skiprows=11, max_rows=acc.n_samples).T
+    is_recorded = np.isfinite(acc.signal[0])
+    assert is_recorded.sum() == 33_000
+    assert np.abs(acc.signal - theirs)[:, is_recorded].max() < 0.000501  # it rounds to 0.001
+
+
+def test_wearables_and_eeg(clinical):
+    rates = {n: s.sampling_rate for n, s in read(clinical / "empatica").streams.items()}
+    assert rates == {"acc": 32, "ppg": 64, "eda": 4, "temp": 4, "hr": 1}
+    eeg = read(clinical / "brainvision/test.vhdr").streams["eeg"]
+    assert (len(eeg.channels), eeg.n_samples, eeg.unit) == (26, 7900, "µV")
