@@ -25,6 +25,8 @@ from medts.formats.base import Channel, Format, Hints, check_renamed, gather, se
 
 _STATED = ("channels", "sampling_rate", "modality", "unit", "start_s", "derived")
 _NAMES = ("channels", "derived")
+_MOST_RATIO, _MOST_SMALL = 200, 64 * 2**20
+"""An archive may not announce more than this multiple of its size, or some small amount."""
 
 
 def recognises(path: Path) -> bool:
@@ -105,10 +107,16 @@ FORMAT = Format("npy", "NPY or NPZ", (".npz", ".npy"), recognises, read, write, 
 
 def _load(path: Path) -> dict[str, Any]:
     """Returns the arrays of a file by name; an NPY holds one, called ``signal``."""
+    data = path.read_bytes()
     try:
-        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                n_bytes = sum(member.file_size for member in archive.infolist())
+            if n_bytes > max(_MOST_RATIO * len(data), _MOST_SMALL):
+                raise ValueError(f"{n_bytes} bytes in an archive of {len(data)}, a zip bomb")
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
         return {"signal": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever NumPy's parser of headers and the archive raise
         raise ReadError(
             f"the arrays cannot be read: {error}",
             path=path,
