@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from medts.core.errors import MedtsError, ReadError
 from medts.core.records import Record, Stream
-from medts.formats import FORMATS, read
+from medts.formats import FORMATS, find_format, read
+from medts.formats.edf import read_annotations
 
 write = FORMATS["edf"].write
 
@@ -125,10 +126,83 @@ def test_an_unknown_number_of_data_records_is_taken_from_the_file(file):
     assert read(file).streams["ecg"].n_samples == 1000
 
 
-def test_a_discontinuous_recording_is_refused(file):
+@pytest.mark.parametrize("kind", [b"EDF+D", b"EDF+C"])
+def test_a_clock_that_jumps_leaves_a_gap(file, record, kind):
+    data = file.read_bytes()
+    assert data.count(b"+1\x14\x14") == 1
+    file.write_bytes(data.replace(b"+1\x14\x14", b"+4\x14\x14"))
+    patch(file, 192, kind)
+    back = read(file)
+    for name, stream in record.streams.items():
+        found, half = back.streams[name].signal, stream.n_samples // 2
+        assert found.shape[1] == 5 * half
+        np.testing.assert_allclose(found[:, :half], stream.signal[:, :half], atol=1e-6)
+        assert np.isnan(found[:, half : 4 * half]).all()
+        np.testing.assert_allclose(found[:, 4 * half :], stream.signal[:, half:], atol=1e-6)
+
+
+def test_a_discontinuous_recording_without_gaps_is_whole(file):
     patch(file, 192, b"EDF+D")
-    with pytest.raises(ReadError, match=r"EDF\+D"):
+    assert np.isfinite(read(file).streams["ecg"].signal).all()
+
+
+@pytest.mark.parametrize(
+    ("clock", "message"),
+    [
+        (b"+0\x14\x14", "record 2 begins before the one before it ends"),
+        (b"+9999999\x14\x14", "gaps of 1e.07 s between 2 data records"),
+        (b"?\x14\x14\x00\x00", "record 2 does not say when it began"),
+    ],
+)
+def test_an_impossible_clock_is_refused(file, clock, message):
+    data = file.read_bytes()
+    at = data.index(b"+1\x14\x14")
+    file.write_bytes(data[:at] + clock + data[at + len(clock) :])
+    with pytest.raises(ReadError, match=message):
         read(file)
+
+
+def test_annotations_without_a_signal_are_read_on_their_own(tmp_path):
+    marks = [edfio.EdfAnnotation(0, 30, "Sleep stage W"), edfio.EdfAnnotation(30, 30, "N2, µ")]
+    edfio.Edf([], annotations=marks).write(tmp_path / "a.edf")
+    with pytest.raises(ReadError, match="holds 2 annotations, but no signal"):
+        read(tmp_path / "a.edf")
+    found = read_annotations(tmp_path / "a.edf")
+    assert [(each.time_s, each.duration_s, each.label) for each in found] == [
+        (0, 30, "Sleep stage W"),
+        (30, 30, "N2, µ"),
+    ]
+
+
+def test_an_odd_channel_does_not_take_the_others_along(file):
+    patch(file, 256 + 5 * (16 + 80 + 8) + 8, b"0       ")  # physical range of II: 0 to 0
+    patch(file, 256 + 5 * (16 + 80 + 8 + 8) + 8, b"0       ")
+    patch(file, 256 + 5 * (16 + 80) + 4 * 8 - 8, b"furlong ")
+    patch(file, 256 + 3 * 16, b"Marker          ")
+    back = read(file)
+    assert back.streams["ecg"].channels == ("I", "V1")
+    assert back.streams["other"].channels == ("Marker",)
+    assert back.facts["left_out"] == "uncalibrated: II"
+    with pytest.raises(ReadError, match="channel II: physical or digital range is empty"):
+        read(file, channels=("II",))
+
+
+@pytest.mark.parametrize("kind", [edfio.Edf, edfio.Bdf])
+def test_edf_and_bdf_give_what_edfio_reads(tmp_path, kind):
+    make = edfio.EdfSignal if kind is edfio.Edf else edfio.BdfSignal
+    rng = np.random.default_rng(0)
+    signals = [
+        make(rng.normal(0, 50, 2 * rate), rate, label=label, physical_dimension="uV")
+        for label, rate in (("EEG Fp1", 200), ("EEG Cz", 100))
+    ]
+    marks = [edfio.EdfAnnotation(1, 0.5, "Lights off")]
+    kind(signals, annotations=marks).write(tmp_path / "x")
+    assert find_format(tmp_path / "x").key == kind.__name__.lower()
+    back, theirs = read(tmp_path / "x"), (edfio.read_edf, edfio.read_bdf)[kind is edfio.Bdf]
+    expected = theirs(tmp_path / "x").signals
+    np.testing.assert_allclose(back.streams["eeg"].signal[0], expected[0].data, atol=1e-4)
+    np.testing.assert_allclose(back.streams["eeg-2"].signal[0], expected[1].data, atol=1e-4)
+    assert [(each.time_s, each.label) for each in back.annotations] == [(1.0, "Lights off")]
 
 
 def test_an_unknown_unit_is_refused_unless_stated_or_left_out(file):

@@ -128,3 +128,18 @@ def test_a_pickle_inside_an_npz_is_never_opened(tmp_path):
         archive.writestr("signal.npy", buffer.getvalue())
     with pytest.raises(ReadError, match="not objects"):
         read(tmp_path / "p.npz", sampling_rate=1, channels=("I",), unit="mV")
+
+
+def test_an_archive_that_grows_without_measure_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "bomb.npz", signal=np.zeros((1, 20_000_000)))
+    with pytest.raises(ReadError, match="a zip bomb"):
+        read(tmp_path / "bomb.npz", sampling_rate=9, channels=("I",), unit="mV")
+
+
+def test_a_damaged_header_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((1, 9)))
+    data = (tmp_path / "x.npy").read_bytes()
+    for old, new in ((b"(1, 9)", b"(1, (("), (b"'<f8'", b"'<f\x008"), (b"(1, 9)", b"(9e99)")):
+        (tmp_path / "x.npy").write_bytes(data.replace(old, new))
+        with pytest.raises(ReadError, match="the arrays cannot be read"):
+            read(tmp_path / "x.npy", sampling_rate=9, channels=("I",), unit="mV")

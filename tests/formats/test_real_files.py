@@ -127,6 +127,8 @@ def test_bidmc_tables_agree_whatever_their_column_order(real_data):
 def test_a_real_record_survives_every_format_that_can_hold_it(tmp_path, real_data):
     record = read(some(real_data, "ptb-xl/records500/*/*.hea", 1)[0])
     for key, each in FORMATS.items():
+        if not each.is_writable:
+            continue
         each.write(record, tmp_path / key)
         back = read(tmp_path / key).streams["ecg"]
         np.testing.assert_allclose(back.signal, record.streams["ecg"].signal, atol=1e-6)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from medts.core.config import Config
 from medts.core.labels import LabelSet
+from medts.core.records import Measurement
 
 Decision = Literal["yes", "no", "unsure"]
 
@@ -45,22 +46,6 @@ class ChannelQuality(Config):
 
     problems: tuple[str, ...] = ()
     """What is wrong with it, in words."""
-
-
-class Measurement(Config):
-    """One number measured on the recording itself, such as a heart rate."""
-
-    name: str
-    """What is measured."""
-
-    value: float
-    """The number."""
-
-    unit: str = ""
-    """Unit of the number."""
-
-    channel: str | None = None
-    """Channel that it was measured on; none for the whole recording."""
 
 
 class StreamFacts(Config):

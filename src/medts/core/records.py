@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.channels import canonical_channel, check_distinct
+from medts.core.config import Config
 from medts.core.errors import MedtsError
 from medts.core.units import UNIT_OF, canonical_unit, conversion_factor
 
@@ -45,6 +46,22 @@ class Annotation:
     duration_s: float = 0.0
 
 
+class Measurement(Config):
+    """One number measured on the recording itself, such as a heart rate."""
+
+    name: str
+    """What is measured."""
+
+    value: float
+    """The number."""
+
+    unit: str = ""
+    """Unit of the number."""
+
+    channel: str | None = None
+    """Channel that it was measured on; none for the whole recording."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """One modality of one recording, in physical units; NaN marks samples never recorded.
@@ -60,6 +77,8 @@ class Stream:
         start_s: Seconds from the start of the record to the first sample.
         resolution: Physical size of one step of the recorder's integers, per channel, where the
             file has it; a store keeps such signals without loss.
+        derived: Those of ``channels`` that were computed from others and not recorded, such as
+            aVR from I and II.
 
     Raises:
         MedtsError: If names are missing or doubled, the rate is not positive, the modality is
@@ -73,10 +92,12 @@ class Stream:
     unit: str
     start_s: float = 0.0
     resolution: Float[np.ndarray, "C"] | None = None
+    derived: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = tuple(canonical_channel(name) for name in self.channels)
         object.__setattr__(self, "channels", names)
+        object.__setattr__(self, "derived", tuple(n for n in self.derived if n in names))
         object.__setattr__(self, "unit", canonical_unit(self.unit))
         if len(names) != len(self.signal):
             problem = f"{len(self.signal)} channels but {len(names)} names"
@@ -143,6 +164,7 @@ class Record:
         report: Free text by the clinician or the device.
         statements: Coded findings.
         annotations: Marks in time.
+        measurements: Numbers that the device measured, such as its QT interval.
         facts: Whatever else is known, such as ``age`` in years, ``sex`` and ``device``.
     """
 
@@ -152,6 +174,7 @@ class Record:
     report: str | None = None
     statements: tuple[Statement, ...] = ()
     annotations: tuple[Annotation, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ once, on the way in. Spellings found in files are folded here and nowhere else.
 import contextlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from medts.core.errors import MedtsError
 
@@ -62,6 +63,7 @@ _MICRO = re.compile(
 )
 
 
+@lru_cache(256)
 def canonical_unit(unit: str) -> str:
     """Returns the one spelling of a unit.
 
@@ -89,6 +91,7 @@ def _fold(text: str) -> str:
     return _MICRO.sub("µ", lowered)
 
 
+@lru_cache(256)
 def conversion_factor(unit: str, to: str) -> float:
     """Returns the number by which values in ``unit`` are multiplied to be in ``to``.
 

@@ -58,6 +58,15 @@ class Hints:
         return (self.rename or {}).get(canonical_channel(name), name)
 
 
+def refuse_to_write(record: Record, path: Path) -> None:
+    """Stands in for the writer of a format that is only read.
+
+    Raises:
+        MedtsError: Always.
+    """
+    raise MedtsError("this format is only read", path=path, remedy="Write .npz, .edf or WFDB")
+
+
 @dataclass(frozen=True)
 class Format:
     """A file format; ``FORMAT`` of a module of `medts.formats`, or an entry point, is in the list.
@@ -68,7 +77,7 @@ class Format:
         suffixes: Usual ones of file names; never used to recognise a file.
         recognises: Whether the content of an existing or partly missing file is of this format.
         read: Turns a file into a record.
-        write: Writes a record, replacing what is there.
+        write: Writes a record, replacing what is there; left out for a format that is only read.
         order: Formats are tried from low to high; a text format that any table could be has 90.
     """
 
@@ -77,8 +86,13 @@ class Format:
     suffixes: tuple[str, ...]
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Hints], Record]
-    write: Callable[[Record, Path], None]
+    write: Callable[[Record, Path], None] = refuse_to_write
     order: int = 50
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether records can be written in this format."""
+        return self.write is not refuse_to_write
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,9 @@ class Channel:
         sampling_rate: Hz.
         unit: As spelt in the file; empty where it has none.
         resolution: Size of one step of the recorder's integers, in ``unit``, where known.
+        modality: What it measures, where the file says so; empty where its name must tell.
+        is_derived: Whether it was computed from other channels and not recorded.
+        start_s: Seconds from the start of the record to the first sample.
     """
 
     name: str
@@ -98,6 +115,9 @@ class Channel:
     sampling_rate: float
     unit: str = ""
     resolution: float | None = None
+    modality: str = ""
+    is_derived: bool = False
+    start_s: float = 0.0
 
 
 def head_of(path: Path, n_bytes: int) -> bytes:
@@ -109,7 +129,7 @@ def head_of(path: Path, n_bytes: int) -> bytes:
 
 
 def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Stream]:
-    """Makes one stream per modality and rate, renamed and converted to the modality's own unit.
+    """Makes one stream per modality, rate and time, renamed and in the modality's own unit.
 
     A stream is named after its modality; further ones are called ``ecg-2``, ``ecg-3``, ….
     Modalities held in arbitrary units keep the unit of the file, one stream for each unit.
@@ -122,14 +142,14 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
     chosen = _choose(path, channels, hints.channels)
     modalities = [hints.modality or _modality_of(channel) for channel in chosen]
     units = _settle_units(path, chosen, modalities, hints.unit)
-    groups: dict[tuple[str, float, str], list[tuple[Channel, float]]] = {}
+    groups: dict[tuple[str, float, str, float, int], list[tuple[Channel, float]]] = {}
     for channel, modality, unit in zip(chosen, modalities, units, strict=True):
         held = unit if UNIT_OF[modality] == "a.u." else UNIT_OF[modality]
-        key = (modality, channel.sampling_rate, held)
+        key = (modality, channel.sampling_rate, held, channel.start_s, channel.values.size)
         groups.setdefault(key, []).append((channel, conversion_factor(unit, held)))
 
     streams: dict[str, Stream] = {}
-    for (modality, sampling_rate, held), members in groups.items():
+    for (modality, sampling_rate, held, start_s, _), members in groups.items():
         names = tuple(canonical_channel(channel.name) for channel, _ in members)
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled is not None:
@@ -140,17 +160,24 @@ def gather(path: Path, channels: list[Channel], hints: Hints) -> dict[str, Strea
         steps = [each.resolution * factor for each, factor in members if each.resolution]
         signal = np.empty((len(members), members[0][0].values.size), np.float32)
         for row, (each, factor) in zip(signal, members, strict=True):
-            if factor == 1.0:
-                row[:] = each.values
-            else:
-                np.multiply(each.values, factor, out=row, dtype=np.float64, casting="same_kind")
+            with np.errstate(over="ignore"):
+                if factor == 1.0:
+                    row[:] = each.values
+                else:
+                    np.multiply(each.values, factor, out=row, dtype=np.float64, casting="same_kind")
+            if np.isinf(row).any():
+                raise ReadError("a sample is infinite", path=path, field=f"channel {each.name}")
         streams[modality if n_before == 0 else f"{modality}-{n_before + 1}"] = Stream(
             signal=signal,
             channels=names,
             sampling_rate=sampling_rate,
             modality=modality,
             unit=held,
+            start_s=start_s,
             resolution=np.array(steps) if len(steps) == len(members) else None,
+            derived=tuple(
+                n for n, (each, _) in zip(names, members, strict=True) if each.is_derived
+            ),
         )
     return streams
 
@@ -212,7 +239,7 @@ def _choose(path: Path, channels: list[Channel], wanted: tuple[str, ...] | None)
 
 
 def _modality_of(channel: Channel) -> str:
-    modality = guess_modality(channel.name)
+    modality = channel.modality or guess_modality(channel.name)
     if modality != "other":
         return modality
     return next(

@@ -20,10 +20,13 @@ from jaxtyping import Float
 
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
-from medts.core.records import Annotation, Record, Statement, Stream
+from medts.core.records import Annotation, Measurement, Record, Statement, Stream
 from medts.formats.base import Channel, Format, Hints, check_renamed, gather, head_of, settle_rate
 
-_STATED = ("channels", "sampling_rate", "modality", "unit", "start_s")
+_STATED = ("channels", "sampling_rate", "modality", "unit", "start_s", "derived")
+_NAMES = ("channels", "derived")
+_MOST_RATIO, _MOST_SMALL = 200, 64 * 2**20
+"""An archive may not announce more than this multiple of its size, or some small amount."""
 
 
 def recognises(path: Path) -> bool:
@@ -76,6 +79,7 @@ def write(record: Record, path: Path) -> None:
         "report": record.report,
         "statements": [asdict(statement) for statement in record.statements],
         "annotations": [asdict(annotation) for annotation in record.annotations],
+        "measurements": [each.model_dump() for each in record.measurements],
         "facts": record.facts,
         "streams": {
             name: {
@@ -95,10 +99,16 @@ FORMAT = Format("npy", "NPY or NPZ", (".npz", ".npy"), recognises, read, write, 
 
 def _load(path: Path) -> dict[str, Any]:
     """Returns the arrays of a file by name; an NPY holds one, called ``signal``."""
+    data = path.read_bytes()
     try:
-        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                n_bytes = sum(member.file_size for member in archive.infolist())
+            if n_bytes > max(_MOST_RATIO * len(data), _MOST_SMALL):
+                raise ValueError(f"{n_bytes} bytes in an archive of {len(data)}, a zip bomb")
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
         return {"signal": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever NumPy's parser of headers and the archive raise
         remedy = "Save plain numbers, not objects; fetch the file again if it is cut short"
         raise ReadError(f"the arrays cannot be read: {error}", path=path, remedy=remedy) from error
 
@@ -134,8 +144,9 @@ def _read_record(path: Path, arrays: dict[str, Any], hints: Hints) -> Record:
         streams = {
             name: Stream(
                 signal=arrays[f"{name}.signal"],
-                **{field: stated[field] for field in _STATED if field != "channels"},
+                **{field: stated[field] for field in _STATED if field not in _NAMES},
                 channels=tuple(stated["channels"]),
+                derived=tuple(stated["derived"]),
                 resolution=None if stated["resolution"] is None else np.array(stated["resolution"]),
             )
             for name, stated in fields["streams"].items()
@@ -147,6 +158,7 @@ def _read_record(path: Path, arrays: dict[str, Any], hints: Hints) -> Record:
             report=fields["report"],
             statements=tuple(Statement(**each) for each in fields["statements"]),
             annotations=tuple(Annotation(**each) for each in fields["annotations"]),
+            measurements=tuple(Measurement(**each) for each in fields["measurements"]),
             facts=fields["facts"],
         )
     except (KeyError, TypeError, AttributeError, MedtsError, json.JSONDecodeError) as error:

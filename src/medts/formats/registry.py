@@ -107,4 +107,7 @@ def read(
         rename=rename,
     )
     path = Path(path)
-    return find_format(path).read(path, hints)
+    try:
+        return find_format(path).read(path, hints)
+    except OSError as error:
+        raise ReadError(error.strerror or str(error), path=error.filename or path) from error

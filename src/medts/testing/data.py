@@ -95,6 +95,8 @@ def _check_record(entry: Entry) -> None:
 def check_format(name: str) -> None:
     """Holds a format to its promises: a record written is recognised and comes back by name.
 
+    One that is only read must not claim what is no recording.
+
     Args:
         name: Its key in `medts.formats.FORMATS`.
 
@@ -109,6 +111,12 @@ def check_format(name: str) -> None:
     stream = Stream(signal, ("V1", "I", "aVF"), 250.0, "ecg", "mV", resolution=np.full(3, 0.001))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "record"
+        for content in (b"", bytes(600), b"Dear colleague,\n"):
+            path.write_bytes(content)
+            assert not own.recognises(path), f"{name} claims {content[:20]!r}"
+        if not own.is_writable:
+            return
+        path.unlink()
         own.write(Record("record", {"ecg": stream}), path)
         claimed = [key for key, each in FORMATS.items() if each.recognises(path)]
         assert claimed == [name], f"a file of {name} is recognised by {claimed or 'nothing'}"

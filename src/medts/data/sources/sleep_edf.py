@@ -140,7 +140,7 @@ class SleepEdf(Source):
 @keep_last
 def read_night(file: Path) -> tuple[Bout, ...]:
     """Reads one night, a bout for every stretch of one stage."""
-    from medts.formats.edf import channel_labels
+    from medts.formats.edf_header import channel_labels
 
     hypnogram = find_hypnogram(file)
     held = tuple(name for name in channel_labels(file) if name in _CHANNELS)

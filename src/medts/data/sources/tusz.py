@@ -304,7 +304,7 @@ def _touching(seizures: Sequence[Annotation], start_s: float, stop_s: float) -> 
 
 def _read_signal(file: _File) -> Record:
     """Reads the electrodes of a recording, under their names alone."""
-    from medts.formats.edf import channel_labels
+    from medts.formats.edf_header import channel_labels
 
     labels = channel_labels(file.path)
     named = {label: match for label in labels if (match := _CHANNEL.fullmatch(label))}
