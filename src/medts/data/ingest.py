@@ -100,7 +100,8 @@ def ingest(
                 if isinstance(outcome, str):
                     quarantined.append(Quarantined(entry.record_id, outcome))
                 else:
-                    writer.add(entry, *outcome)
+                    record, quality = outcome
+                    writer.add(entry, record, quality)
             writer.seal()
         if not writer.done:
             raise StoreError(f"no record could be stored; {quarantined[0].reason}", path=path)

@@ -107,7 +107,7 @@ def write_recording(out: str | Path, shown: Shown) -> Path:
     drawing = str(drawn(shown))
     if out.suffix == ".svg":
         return write_page(out, drawing)
-    import resvg_py
+    import resvg_py  # pyright: ignore[reportMissingImports] - the extra png
 
     with write_whole(out) as target:
         target.write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=drawing, dpi=200)))
