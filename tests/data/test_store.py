@@ -4,6 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+import medts
 from medts.core.errors import ReadError, StoreError
 from medts.core.labels import LabelSet
 from medts.core.records import Annotation, Record, Statement, Stream
@@ -244,3 +245,14 @@ def test_an_empty_folder_and_another_layout_are_explained(tmp_path, store):
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 9}))
     with pytest.raises(StoreError, match="layout version 9"):
         Store(store.paths[0])
+
+
+def test_the_index_holds_the_signal_quality_of_every_record(synthetic_store):
+    channels = set(synthetic_store.record(0).streams["ecg"].channels)
+    quality = dict(synthetic_store.column("quality")[0])
+    assert set(quality) == channels
+    assert np.mean(synthetic_store.column("is_usable")) > 0.9
+    for row in range(3):
+        found = medts.judge(synthetic_store.record(row))
+        assert synthetic_store.column("is_usable")[row] == found.is_usable
+        assert synthetic_store.column("quality_warnings")[row] == list(found.warnings())

@@ -22,6 +22,7 @@ from medts.report.explanation import explanation_page
 from medts.report.page import environment
 from medts.report.paper import draw_record
 from medts.report.reconstructions import RestoredWindow, write_reconstructions
+from medts.report.recording import look_at, recording_page
 from medts.report.regression import numbers_page
 from medts.report.sentences import sentence_page
 from medts.report.svg import visible
@@ -154,6 +155,10 @@ def reconstructions(bad: str, tmp_path: Path) -> str:
     return (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def recording(bad: str, tmp_path: Path) -> str:
+    return recording_page(look_at(record(bad), file=bad, format=bad))
+
+
 PAGES = {
     "compare": lambda bad, _: comparison(bad),
     "evaluation": lambda bad, _: evaluation(bad),
@@ -161,6 +166,7 @@ PAGES = {
     "explanation": lambda bad, _: explanation(bad),
     "sentences": sentences,
     "reconstructions": reconstructions,
+    "recording": recording,
 }
 
 

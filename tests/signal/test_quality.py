@@ -78,6 +78,11 @@ def test_a_fault_is_found_in_its_lead_and_in_no_other(record, finding):
     assert quality.problems("V3")
 
 
+def test_the_unit_of_a_stream_does_not_matter(record):
+    stream = record.streams["ecg"].to_unit("µV")
+    assert judge(replace(record, streams={"ecg": stream})).is_usable
+
+
 def test_many_poor_leads_make_a_recording_not_usable(record):
     poor = record
     for lead in ("I", "II", "III", "aVR", "aVL"):

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Int
 
 from medts.core.answer import ChannelQuality
 from medts.core.records import Record, Stream
+from medts.core.units import UNIT_OF
 from medts.signal.beats import LOWEST_RATE_HZ
 from medts.signal.interchange import find_interchange
 from medts.signal.median_beat import ALIKE, MedianBeat, find_median_beat
@@ -140,7 +141,7 @@ def shows_beats(found: dict[str, float]) -> bool:
 def judge(record: Record) -> Quality:
     """Judges the signal quality of every channel of a record, and of the record.
 
-    >>> quality = medts.signal.quality.judge(record)  # doctest: +SKIP
+    >>> quality = medts.judge(record)  # doctest: +SKIP
     >>> quality.is_usable, quality.problems("V1")  # doctest: +SKIP
     (True, ('noise hides the beats',))
 
@@ -177,6 +178,8 @@ def _commonest(found: Iterable[dict[str, float]]) -> str:
 
 def _judge_stream(stream: Stream) -> Quality:
     """Judges the channels of one stream under their own names."""
+    if UNIT_OF[stream.modality] != "a.u.":
+        stream = stream.to_unit(UNIT_OF[stream.modality])
     not_judged = _not_judged(stream)
     judged = [channel for channel in stream.channels if channel not in not_judged]
     if not judged:
