@@ -21,8 +21,8 @@ from medts.version import __version__
 
 VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
-    "ingest": "Turn a corpus in its official layout into a store.",
-    "info": "Show the content of a store, a bundle, a run or a recording.",
+    "ingest": "Turn a corpus, or a folder of your own recordings, into a store.",
+    "info": "Show the content of a store, a bundle, a run, a recording or a folder of them.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",
     "train": "Train, pretrain or fine-tune a recipe; ends in a bundle.",
     "compare": "Train recipes on the same records and compare them; writes a report.",

@@ -118,6 +118,8 @@ def list_files(folder: Path, pattern: str = "**/*", *, labels: Path | None = Non
             if path.suffix and path.suffix.lower() not in _NO_RECORDINGS:
                 strangers[name] = error
             continue
+        if found.key == "csv" and not path.suffix:
+            continue  # such as the list RECORDS
         if found.key == "wfdb":
             held.add(id_of(name))
             if path.suffix != ".hea":

@@ -151,12 +151,18 @@ def _member(
         if not math.isnan(age):
             facts["age"] = int(age) if age.is_integer() else age
     if sex := cell("sex_column"):
-        if sex.isdigit():
-            remedy = "Write male or female, or M or F"
-            problem = f"{sex!r} is a code that could mean either"
-            raise table.fault(problem, rows, settings.sex_column, "--sex-column", remedy)
-        facts["sex"] = _SEX.get(sex.lower(), sex.lower())
+        facts["sex"] = _sex(sex, rows, table, settings)
     return Member(file, subject_id, fold, rows, facts, cell("report_column") or None)
+
+
+def _sex(text: str, rows: Sequence[Row], table: Table, settings: FolderSettings) -> str:
+    codes = dict(code.split("=", 1) for code in settings.sex_codes if "=" in code)
+    sex = codes.get(text, text).lower()
+    if sex.isdigit():
+        remedy = "Say what it means, such as --sex-codes 0=male 1=female"
+        problem = f"{text!r} is a code that could mean either"
+        raise table.fault(problem, rows, settings.sex_column, "--sex-column", remedy)
+    return _SEX.get(sex, sex)
 
 
 def _fold(text: str, rows: Sequence[Row], table: Table, settings: FolderSettings) -> str:

@@ -83,6 +83,9 @@ class FolderSettings(Config):
     sex_column: str = ""
     """Column with the sex: male or female, or M or F."""
 
+    sex_codes: tuple[str, ...] = ()
+    """What other cells of that column mean, such as 0=male 1=female."""
+
     report_column: str = ""
     """Column with the report text."""
 
@@ -130,11 +133,13 @@ class FolderSettings(Config):
         needs = {
             "--label-separator": (self.label_separator is not None, len(self.label_columns) == 1),
             "--classes": (bool(self.classes), bool(self.label_columns)),
+            "--sex-codes": (bool(self.sex_codes), bool(self.sex_column)),
         }
         for flag, (is_given, fits) in needs.items():
             if is_given and not fits:
-                which = "one label column" if "separator" in flag else "label columns"
-                raise ConfigError(f"needs {which}", field=flag, remedy="Give --label-columns")
+                other = "--sex-column" if "sex" in flag else "--label-columns"
+                one = "one column in " if "separator" in flag else ""
+                raise ConfigError(f"needs {one}{other}", field=flag, remedy=f"Give {other}")
 
     def _check_windows(self) -> None:
         needed = {

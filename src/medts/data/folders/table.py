@@ -123,14 +123,6 @@ def rows_in_words(rows: Iterable[Row], n_shown: int = 5) -> str:
     return f"row{'s' if len(numbers) > 1 else ''} {text}{more}"
 
 
-def is_table(path: Path) -> bool:
-    """Whether a file can be read as a table of at least two columns."""
-    try:
-        return len(Table(path).columns) > 1
-    except (ReadError, OSError):
-        return False
-
-
 def _lines(path: Path) -> tuple[list[tuple[int, Sequence[str]]], bool]:
     """Returns the rows that hold anything, with their numbers, and whether commas are decimal."""
     if not path.is_file():

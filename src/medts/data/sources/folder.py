@@ -11,23 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medts.core.errors import ConfigError, MedtsError, ReadError
+from medts.core.errors import ConfigError, ReadError
 from medts.core.labels import LabelSet
 from medts.core.records import Fact, Record
 from medts.data.folders.files import id_of, list_files
 from medts.data.folders.labels import CLASSES, Labelling, read_labels
 from medts.data.folders.members import Joined, Member, join, unmatched_in_words
-from medts.data.folders.settings import READING, FolderSettings, read_settings
+from medts.data.folders.reading import Hints, frozen, read_with
+from medts.data.folders.settings import FolderSettings, read_settings
 from medts.data.folders.table import Table
 from medts.data.folders.windows import check_overlaps, list_windows, read_marks
 from medts.data.sources.base import Entry, Source, SourceCard
 from medts.data.sources.pieces import keep_last
-from medts.data.sources.reading import read_file, refuse, refused, spell_out_sex
-
-_KEYWORD = re.compile(rf"\b({'|'.join(READING)})=")
-
-Hints = tuple[tuple[str, Any], ...]
-"""Reading hints that can be compared and pickled."""
+from medts.data.sources.reading import refuse, refused, spell_out_sex
 
 
 class Folder(Source, is_listed=False):
@@ -53,7 +49,7 @@ class Folder(Source, is_listed=False):
         found, stated = read_settings(self.path)
         self.settings = FolderSettings.model_validate({**dict(found), **settings})
         self.settings.check()
-        self.hints = _frozen({**stated, **(hints or {})})
+        self.hints = frozen({**stated, **(hints or {})})
         self.name = self.settings.name or name_of(self.path)  # pyright: ignore[reportAttributeAccessIssue]
         _check_name(self.name)
         self.table: Table | None = None
@@ -166,29 +162,6 @@ def read_recording(
     )
 
 
-def read_with(file: Path, hints: Hints) -> Record:
-    """Reads a file with hints where it is silent; what it says itself counts.
-
-    Raises:
-        ReadError: If it cannot be read; the remedy names flags.
-    """
-    given = {name: dict(value) if name == "rename" else value for name, value in hints}
-    stated = {k: v for k, v in given.items() if k not in ("unit", "sampling_rate")}
-    try:
-        return read_file(file, **given)
-    except MedtsError as error:
-        if stated != given:
-            try:
-                return read_file(file, **stated)
-            except MedtsError:
-                pass  # the first error tells more
-        remedy = _KEYWORD.sub(lambda m: f"--{m[1].replace('_', '-')}", error.remedy or "")
-        field = error.field
-        raise ReadError(
-            error.problem, path=error.path or file, field=field, remedy=remedy or None
-        ) from error
-
-
 def name_of(folder: Path) -> str:
     """Returns the name of the corpus that a folder makes.
 
@@ -209,14 +182,3 @@ def _check_name(name: str) -> None:
     if name in (*sources().found, "memory"):
         problem = f"{name!r} is the name of a known corpus, read by `medts ingest {name}`"
         raise ConfigError(problem, field="--name", remedy=remedy)
-
-
-def _frozen(hints: Mapping[str, Any]) -> Hints:
-    pairs = {
-        key: tuple(value.items()) if isinstance(value, Mapping) else value
-        for key, value in hints.items()
-        if value is not None
-    }
-    return tuple(
-        (key, tuple(value) if isinstance(value, list) else value) for key, value in pairs.items()
-    )
