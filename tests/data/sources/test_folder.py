@@ -92,6 +92,15 @@ def test_rows_and_files_without_a_counterpart_are_listed(tmp_path):
     assert source.notes == ("2 rows name no file, 2 files have no row",)
 
 
+def test_an_age_that_nobody_has_is_left_out_and_listed(tmp_path):
+    source = folder_of(tmp_path, "file,who,age\na,p1,300\nb,p2,\nc,p3,0", age_column="age")
+    facts = {
+        name: entry.load().facts for name, entry in entries_of(source).items() if name in "abc"
+    }
+    assert facts == {"a": {}, "b": {}, "c": {"age": 0}}
+    assert source.notes[0] == "age is not credible: row 2, column age"
+
+
 def test_without_labels_every_file_is_an_entry_for_pretraining(tmp_path):
     write_folder(tmp_path / "Ward 7", "a x/b")
     (tmp_path / "Ward 7" / "bad.edf").write_bytes(b"no recording at all")

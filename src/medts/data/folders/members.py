@@ -1,6 +1,5 @@
 """Files of a folder joined with the rows of a table: subject, fold, age, sex, report."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,13 +8,14 @@ from medts.core.records import Fact
 from medts.data.folders.files import Listing, id_of
 from medts.data.folders.links import linked_subjects
 from medts.data.folders.settings import FolderSettings
-from medts.data.folders.table import Row, Table
+from medts.data.folders.table import Row, Table, rows_in_words
 from medts.data.sources.reading import hashed_fold
 from medts.data.splits import NAMED_FOLDS
 
 _SEX = {"m": "male", "male": "male", "f": "female", "female": "female"}
 _FOLDS = {"val": "validation", "valid": "validation", "dev": "validation", "training": "train"}
 _FOLD_FLAG = "--fold-column"
+_OLDEST_CREDIBLE = 120
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class Member:
     rows: tuple[Row, ...] = ()
     facts: Mapping[str, Fact] = field(default_factory=dict)
     report: str | None = None
+
+    @property
+    def has_age(self) -> bool:
+        """Whether an age was read that a person can have."""
+        return "age" in self.facts
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ def _member(
     if settings.age_column:
         cell("age_column")
         age = table.number(rows[0], settings.age_column, "--age-column")
-        if not math.isnan(age):
+        if 0 <= age <= _OLDEST_CREDIBLE:
             facts["age"] = int(age) if age.is_integer() else age
     if sex := cell("sex_column"):
         facts["sex"] = _sex(sex, rows, table, settings)
@@ -191,8 +196,13 @@ def _check_folds(members: Sequence[Member], table: Table, settings: FolderSettin
             raise table.fault(problem, rows, settings.fold_column, _FOLD_FLAG, remedy)
 
 
-def unmatched_in_words(joined: Joined) -> str:
-    """Returns how many rows and files have no counterpart."""
+def notes_on(joined: Joined, settings: FolderSettings) -> tuple[str, ...]:
+    """Returns what a person should look at: what has no counterpart, and ages left out."""
+    age = settings.age_column
+    odd = [m.rows[0] for m in joined.members if age and m.rows[0].known(age) and not m.has_age]
+    notes = (f"age is not credible: {rows_in_words(odd)}, column {age}",) if odd else ()
+    if not joined.unmatched:
+        return notes
     n_rows = sum(name.startswith("row ") for name in joined.unmatched)
     n_files = len(joined.unmatched) - n_rows
-    return f"{n_rows} rows name no file, {n_files} files have no row"
+    return (*notes, f"{n_rows} rows name no file, {n_files} files have no row")

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def rows_in_words(rows: Iterable[Row], n_shown: int = 5) -> str:
     return f"row{'s' if len(numbers) > 1 else ''} {text}{more}"
 
 
-def _lines(path: Path) -> tuple[list[tuple[int, Sequence[str]]], bool]:
+def _lines(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
     """Returns the rows that hold anything, with their numbers, and whether commas are decimal."""
     if not path.is_file():
         raise ReadError("no such file", path=path, field="--labels")

@@ -7,7 +7,7 @@ is NaN past either end of the record. These are the rules of `medts.data.sources
 Axes: C channels, T samples in time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -57,7 +57,7 @@ class Place:
 
 
 def read_marks(
-    table: Table, rows: Sequence[Row], settings: FolderSettings, labels_of: dict[int, Labels]
+    table: Table, rows: Sequence[Row], settings: FolderSettings, labels_of: Mapping[int, Labels]
 ) -> tuple[Mark, ...]:
     """Reads the intervals or events of one file, in the order of time.
 

@@ -16,7 +16,7 @@ from medts.core.labels import LabelSet
 from medts.core.records import Fact, Record
 from medts.data.folders.files import id_of, list_files
 from medts.data.folders.labels import CLASSES, Labelling, read_labels
-from medts.data.folders.members import Joined, Member, join, unmatched_in_words
+from medts.data.folders.members import Member, join, notes_on
 from medts.data.folders.reading import Hints, frozen, read_with
 from medts.data.folders.settings import FolderSettings, read_settings
 from medts.data.folders.table import Table
@@ -76,7 +76,7 @@ class Folder(Source, is_listed=False):
         labels = table.path if table else None
         listing = list_files(self.path, self.settings.pattern, labels=labels)
         joined = join(listing, table, self.settings)
-        self._note(joined)
+        self.notes = (*self.labelling.notes, *notes_on(joined, self.settings))
         read_recording.cache_clear()  # the files may have changed since they were last read
         for member in joined.members:
             yield from self._entries_of(member, listing.files[member.file])
@@ -132,10 +132,6 @@ class Folder(Source, is_listed=False):
             obtain="held by its owner",
             caveat=caveat if self.settings.subject_is_file else "",
         )
-
-    def _note(self, joined: Joined) -> None:
-        counted = (unmatched_in_words(joined),) if joined.unmatched else ()
-        self.notes = (*self.labelling.notes, *counted)
 
 
 @keep_last
