@@ -138,6 +138,20 @@ def test_info_proposes_intervals_where_a_file_has_several_rows(tmp_path, capsys)
     assert {flag: proposed.get(flag) for flag in expected} == expected
 
 
+def test_hints_make_no_recording_of_a_table_of_numbers(tmp_path, capsys):
+    folder = tmp_path / "in"
+    for name in ("1", "2"):
+        write_csv(folder / f"{name}.csv", header="time_s,I")
+    (folder / "labels.csv").write_text("file,patient,MI\n1,7,0\n2,8,1\n")
+    assert main(["info", str(folder), "--unit", "mV", "--sampling-rate", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert "labels.csv names 2 of the files" in printed.replace("\n", "")
+    assert "quarantined" not in printed
+    assert "patient, MI" not in printed.partition("columns of")[0]
+    proposed = dict(pairwise(command_of(printed)))
+    assert (proposed["--subject-column"], proposed["--label-columns"]) == ("patient", "MI")
+
+
 def test_flags_count_before_the_file_beside_the_recordings(tmp_path, capsys):
     folder = tmp_path / "in"
     write_csv(folder / "a.csv", header="time_s,I")

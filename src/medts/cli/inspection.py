@@ -17,7 +17,7 @@ def show_folder(folder: Path, hints: dict[str, Any], console: Console) -> None:
     found = inspect(folder, hints, progress=lambda names, total: progress(names, total, bar))
     table = Table("format", "files", "modality", "Hz", "unit", "seconds", "channels")
     for kind, durations in found.durations_s.items():
-        first, last = min(durations), max(durations)
+        first, last = min(durations.values()), max(durations.values())
         span = f"{first:.4g}" if first == last else f"{first:.4g} to {last:.4g}"
         for number, (modality, rate, unit, channels) in enumerate(kind.streams):
             own = (kind.format, str(len(durations))) if number == 0 else ("", "")

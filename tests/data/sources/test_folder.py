@@ -128,6 +128,8 @@ def test_without_labels_every_file_is_an_entry_for_pretraining(tmp_path):
         ({"background": "none"}, "--background: needs --end-column"),
         ({"label_separator": ";"}, "--label-separator: needs one column in --label-columns"),
         ({"sex_codes": ("0=male",)}, "--sex-codes: needs --sex-column"),
+        ({"fold_colum": "f"}, "fold_colum: Extra inputs"),
+        ({"window_s": -1, "start_column": "who"}, "window_s: Input should be greater than 0"),
         ({"name": "ptb-xl"}, "--name: 'ptb-xl' is the name of a known corpus"),
         ({"name": "My Ward"}, "--name: 'My Ward' is not lower-case"),
     ],
@@ -236,7 +238,7 @@ def test_a_file_beside_the_recordings_may_hold_all_settings(tmp_path):
     assert next(source.entries()).load().streams["ecg"].channels == ("V1", "II")
     assert Folder(tmp_path / "in", name="other").name == "other"
     for text, said in [
-        ("lables: x", "lables: Extra inputs.*Keys: name, pattern, labels"),
+        ("lables: x", "lables: Extra inputs.*Known: name, pattern, labels"),
         ("- a", "holds no keys"),
         ("a: [", "not YAML"),
     ]:

@@ -47,7 +47,7 @@ class Inspection:
     """What a folder holds.
 
     Args:
-        durations_s: Length of every recording, by kind.
+        durations_s: Length of every recording by its name, by kind.
         refused: Files that would be quarantined, by the reason.
         table: The table that names most files, where there is one.
         n_named: How many files it names.
@@ -55,7 +55,7 @@ class Inspection:
         hints: What a person must decide or find out first.
     """
 
-    durations_s: dict[Kind, list[float]]
+    durations_s: dict[Kind, dict[str, float]]
     refused: dict[str, list[str]]
     table: Table | None
     n_named: int
@@ -80,7 +80,7 @@ def inspect(
         ReadError: If there is no such folder, or it holds nothing that looks like a recording.
     """
     listing, fixed = list_files(folder), frozen(hints)
-    durations_s: dict[Kind, list[float]] = {}
+    durations_s: dict[Kind, dict[str, float]] = {}
     faults: dict[str, ReadError] = dict(listing.strangers)
     for name in progress(listing.files, len(listing.files)):
         try:
@@ -89,10 +89,13 @@ def inspect(
             faults[name] = error
         else:
             kind = _kind_of(record, listing.format_of[name])
-            durations_s.setdefault(kind, []).append(record.duration_s)
-    table, column, n_named = _find_table(listing, faults)
-    if table is not None:
-        faults.pop(table.path.relative_to(folder).as_posix(), None)
+            durations_s.setdefault(kind, {})[name] = record.duration_s
+    alone = [name for each in durations_s.values() if len(each) == 1 for name in each]
+    table, column, n_named = _find_table(listing, [*faults, *alone])
+    if table is not None:  # which hints may have made a recording of numbers
+        own = table.path.relative_to(folder).as_posix()
+        faults.pop(own, None)
+        durations_s = {kind: each for kind, each in durations_s.items() if list(each) != [own]}
     refused: dict[str, list[str]] = {}
     for name, error in faults.items():
         refused.setdefault(_reason(error), []).append(name)
@@ -116,10 +119,10 @@ def _reason(error: ReadError) -> str:
     return f"{error.problem}. {error.remedy}" if error.remedy else error.problem
 
 
-def _find_table(listing: Listing, faults: dict[str, ReadError]) -> tuple[Table | None, str, int]:
+def _find_table(listing: Listing, candidates: Iterable[str]) -> tuple[Table | None, str, int]:
     """Finds the table and the column whose cells name most files, at least half of them."""
     best: tuple[Table | None, str, int] = (None, "", 0)
-    for name in faults:
+    for name in candidates:
         path = listing.folder / name
         if path.suffix.lower() not in (".csv", ".tsv"):
             continue

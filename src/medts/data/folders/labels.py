@@ -135,11 +135,8 @@ def _from_names(
 
 def _names(row: Row, columns: tuple[str, ...], separator: str | None) -> tuple[str, ...]:
     cells = [row.known(column) for column in columns]
-    parts = [
-        part.strip()
-        for cell in cells
-        for part in (cell.split(separator or None, -1) if separator else [cell])
-    ]
+    split = [cell.split(separator) if separator else [cell] for cell in cells]
+    parts = [part.strip() for each in split for part in each]
     return tuple(dict.fromkeys(part for part in parts if part))
 
 

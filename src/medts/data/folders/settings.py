@@ -184,18 +184,31 @@ def read_settings(folder: Path) -> tuple[FolderSettings, dict[str, Any]]:
         raise ConfigError(problem, path=path) from error
     if not isinstance(content, Mapping):
         raise ConfigError("holds no keys", path=path, remedy="Write lines such as unit: mV")
-    given = {str(key).replace("-", "_"): _listed(key, value) for key, value in content.items()}
-    hints = {key: given.pop(key) for key in READING if key in given}
+    given = {str(key).replace("-", "_"): value for key, value in content.items()}
+    hints = {key: _listed(key, given.pop(key)) for key in READING if key in given}
     if isinstance(given.get("labels"), str):
         given["labels"] = folder / given["labels"]
+    return make_settings(given, path=path), hints
+
+
+def make_settings(values: Mapping[str, Any], *, path: Path | None = None) -> FolderSettings:
+    """Makes settings of fields by their names; one name may stand for a list of one.
+
+    Args:
+        values: Fields of `FolderSettings`.
+        path: File that they come from.
+
+    Raises:
+        ConfigError: If a name or value is wrong.
+    """
     try:
-        return FolderSettings.model_validate(given), hints
+        return FolderSettings.model_validate({key: _listed(key, v) for key, v in values.items()})
     except ValidationError as error:
-        remedy = f"Keys: {', '.join((*FolderSettings.model_fields, *READING))}"
+        remedy = f"Known: {', '.join((*FolderSettings.model_fields, *READING))}"
         raise ConfigError(in_words(error), path=path, remedy=remedy) from error
 
 
 def _listed(key: str, value: Any) -> Any:
     """Allows one name where a list of names is meant."""
-    is_list = str(key).endswith(("columns", "classes", "channels"))
+    is_list = str(key).endswith(("columns", "classes", "channels", "codes"))
     return (value,) if is_list and isinstance(value, str) else value

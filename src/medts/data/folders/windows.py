@@ -142,7 +142,10 @@ def list_windows(
     window_s = settings.window_s or record.duration_s
     if settings.end_column:
         places = [Place(*edges) for edges in tile(0.0, record.duration_s, window_s)]
-        labels = [_held(marks, place, label_sets, settings, tolerance_s) for place in places]
+        labels = [
+            _held(touching, place, label_sets, settings, tolerance_s)
+            for place, touching in _touching(marks, places, tolerance_s)
+        ]
         if not places:
             raise ReadError(f"lasts less than {window_s / 2:g} s", field="--window-s")
     else:
@@ -179,8 +182,22 @@ def _annotations(whole: Record, place: Place) -> Iterator[Annotation]:
             yield replace(each, time_s=shifted, duration_s=max(0.0, stop_s - start_s))
 
 
+def _touching(
+    marks: Sequence[Mark], places: Sequence[Place], tolerance_s: float
+) -> Iterator[tuple[Place, list[Mark]]]:
+    """Yields consecutive windows with the intervals that reach into them."""
+    n_seen, touching = 0, list[Mark]()
+    for place in places:
+        begin, end = place.start_s + tolerance_s, place.stop_s - tolerance_s
+        while n_seen < len(marks) and marks[n_seen].start_s < end:
+            touching.append(marks[n_seen])
+            n_seen += 1
+        touching = [mark for mark in touching if mark.stop_s > begin]
+        yield place, touching
+
+
 def _held(
-    marks: Sequence[Mark],
+    touching: Sequence[Mark],
     place: Place,
     label_sets: Sequence[LabelSet],
     settings: FolderSettings,
@@ -188,7 +205,6 @@ def _held(
 ) -> dict[str, tuple[str, ...] | None]:
     """Returns what holds throughout a window, for each label set."""
     begin, end = place.start_s + tolerance_s, place.stop_s - tolerance_s
-    touching = [mark for mark in marks if mark.start_s < end and mark.stop_s > begin]
     held: dict[str, tuple[str, ...] | None] = {}
     for label_set in label_sets:
         name = label_set.name.partition("/")[2]
@@ -203,9 +219,8 @@ def _held(
             }
             held[name] = tuple(classes) if all(spans.values()) else None
         elif not values:
-            held[name] = (settings.background,) if settings.background else None
-            if label_set.has_numbers:
-                held[name] = None
+            has_class = settings.background and not label_set.has_numbers
+            held[name] = (settings.background,) if has_class else None
         else:
             is_one = len(set(values)) == 1 and _covers(touching, begin, end)
             held[name] = values[0] if is_one else None
@@ -216,7 +231,7 @@ def _covers(marks: Sequence[Mark], begin: float, end: float) -> bool:
     """Whether intervals, in order of their starts, cover a window without a hole."""
     reached = begin
     for mark in marks:
-        if mark.start_s > reached + 2 * 1e-6 and mark.start_s > begin:
+        if mark.start_s > reached + 1e-6 and mark.start_s > begin:
             return False
         reached = max(reached, mark.stop_s)
     return reached >= end

@@ -18,7 +18,7 @@ from medts.data.folders.files import id_of, list_files
 from medts.data.folders.labels import CLASSES, Labelling, read_labels
 from medts.data.folders.members import Member, join, notes_on
 from medts.data.folders.reading import Hints, frozen, read_with
-from medts.data.folders.settings import FolderSettings, read_settings
+from medts.data.folders.settings import make_settings, read_settings
 from medts.data.folders.table import Table
 from medts.data.folders.windows import check_overlaps, list_windows, read_marks
 from medts.data.sources.base import Entry, Source, SourceCard
@@ -47,7 +47,7 @@ class Folder(Source, is_listed=False):
     ) -> None:
         self.path = Path(path)
         found, stated = read_settings(self.path)
-        self.settings = FolderSettings.model_validate({**dict(found), **settings})
+        self.settings = make_settings({**dict(found), **settings})
         self.settings.check()
         self.hints = frozen({**stated, **(hints or {})})
         self.name = self.settings.name or name_of(self.path)  # pyright: ignore[reportAttributeAccessIssue]
