@@ -144,3 +144,27 @@ def test_an_arbitrary_unit_on_a_voltage_counts_as_none(table):
     np.testing.assert_array_equal(
         read(path, sampling_rate=5, unit="mV").streams["ecg"].signal, [[1, 3]]
     )
+
+
+def test_a_first_column_of_dates_is_the_time_and_further_ones_are_left_out(table):
+    rows = [
+        f"2016-09-15 09:40:{k * 0.25:07.4f},{k},2020-01-01T00:00:{k * 0.25:05.2f},{-k}"
+        for k in range(8)
+    ]
+    stream = read(table("TIME_1,RE [uV],TIME_2,LE [uV]", *rows)).streams["other"]
+    assert (stream.sampling_rate, stream.channels) == (4.0, ("RE", "LE"))
+    np.testing.assert_array_equal(stream.signal, [np.arange(8), -np.arange(8)])
+
+
+def test_dates_that_are_rounded_are_refused_with_their_rate_on_average(table):
+    rows = [f"2016-09-15 09:40:{k / 1700:07.4f},{k}" for k in range(200)]
+    path = table("TIME_1,RE [uV]", *rows)
+    with pytest.raises(ReadError, match=r"pass sampling_rate= \(on average it is 1699"):
+        read(path)
+    assert read(path, sampling_rate=1700).streams["other"].n_samples == 200
+
+
+def test_a_cell_beside_dates_that_is_no_number_is_named(table):
+    path = table("TIME_1,RE [uV]", "2016-09-15 09:40:01,1", "2016-09-15 09:40:02,x")
+    with pytest.raises(ReadError, match=r"row 3, column RE .*'x' is not a number"):
+        read(path)

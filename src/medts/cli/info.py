@@ -1,9 +1,10 @@
-"""`medts info THING`: the content of a store, a bundle, a run or a recording."""
+"""`medts info THING`: the content of a store, a bundle, a run, a recording or a folder of them."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -11,22 +12,27 @@ from rich.console import Console
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.cli.flags import Reading, ReadingFlags
+from medts.cli.inspection import show_folder
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 
 
 @dataclass(frozen=True)
 class Info:
-    """Show the content of a store, a bundle, a run or a recording."""
+    """Show the content of a store, a bundle, a run, a recording or a folder of recordings."""
 
     thing: tyro.conf.Positional[str]
-    """Folder of a store, a bundle or a run, a recording in any known format, or the name of a
-    shipped bundle."""
+    """Folder of a store, a bundle or a run, a recording in any known format or a folder of them, or
+    the name of a shipped bundle."""
+
+    reading: Reading = field(default_factory=ReadingFlags)
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and looks."""
-    thing = tyro.cli(Info, prog="medts info", args=arguments).thing
+    flags = tyro.cli(Info, prog="medts info", args=arguments)
+    thing, hints = flags.thing, flags.reading.hints()
     from medts.inference.folder import is_bundle, is_name, shipped_bundles
 
     console, path = make_console(), Path(thing)
@@ -38,8 +44,10 @@ def run(arguments: Sequence[str]) -> None:
         next(path.glob("*/corpus.json"), None) or next(path.glob("*.partial"), None)
     ):
         _show_store(path, console)
+    elif path.is_dir():
+        show_folder(path, hints, console)
     else:
-        _show_recording(path, console)
+        _show_recording(path, hints, console)
 
 
 def _show_store(path: Path, console: Console) -> None:
@@ -108,10 +116,10 @@ def _show_quality(record: Record, console: Console) -> None:
             console.print(f"{channel}: {'; '.join(problems)}", markup=False)
 
 
-def _show_recording(path: Path, console: Console) -> None:
+def _show_recording(path: Path, hints: dict[str, Any], console: Console) -> None:
     from medts.formats import find_format, read
 
-    record = read(path)
+    record = read(path, **hints)
     subject = f", subject {record.subject_id}" if record.subject_id else ""
     console.print(f"[bold]{record.record_id}[/] ({find_format(path).name}){subject}")
     table = Table("stream", "modality", "Hz", "seconds", "unit", "channels")

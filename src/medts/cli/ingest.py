@@ -1,30 +1,40 @@
-"""`medts ingest SOURCE PATH STORE`: convert a dataset in its official layout into a store."""
+"""`medts ingest SOURCE PATH STORE`: convert a dataset, or a folder of one's own, into a store."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from medts.cli.console import make_console
+from medts.cli.flags import Reading, ReadingFlags, with_fields_of
+from medts.core.errors import ConfigError
 from medts.core.progress import progress
+from medts.data.folders.settings import FolderSettings, read_settings
 
 if TYPE_CHECKING:
     from medts.data.ingest import IngestReport
+    from medts.data.sources.base import Source
+
+OWN = "folder"
+"""Name of the source that is any folder of recordings."""
 
 
 @dataclass(frozen=True)
 class Ingest:
-    """Turn a corpus in its official layout into a store.
+    """Turn a corpus in its official layout, or a folder of recordings, into a store.
+
+    Your own recordings are the source `folder`; `medts info FOLDER` prints the command to use. All
+    flags but --workers belong to it, and may stand in a medts.yaml beside the recordings.
 
     An ingest that was cut short goes on when the same command is given again. Records that
     cannot be read are counted and listed in quarantine.csv, with the reason for each.
     """
 
     source: tyro.conf.Positional[str]
-    """Name of the source; see `medts list sources`."""
+    """Name of the source; see `medts list sources`, or `folder`."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the official distribution; `-` for a source that makes its records."""
@@ -35,14 +45,25 @@ class Ingest:
     workers: int = max(1, (os.cpu_count() or 1))
     """Processes that read files."""
 
+    reading: Reading = field(default_factory=ReadingFlags)
+
 
 def run(arguments: Sequence[str]) -> None:
     """Parses and ingests."""
-    flags = tyro.cli(Ingest, prog="medts ingest", args=arguments)
+    flags = _parse(arguments, FolderSettings())
     from medts.data.ingest import ingest
     from medts.data.sources import find_source
+    from medts.data.sources.folder import Folder
 
-    source = find_source(flags.source)()
+    if flags.source == OWN:
+        given = _parse(arguments, read_settings(flags.path)[0])
+        source: Source = Folder(flags.path, hints=given.reading.hints(), **dict(given.folder))
+    else:
+        source = find_source(flags.source)()
+        if flags.reading.hints() or flags.folder != FolderSettings():
+            problem = f"only --workers is a flag of {flags.source}"
+            remedy = "The others belong to `medts ingest folder`"
+            raise ConfigError(problem, field="flags", remedy=remedy)
     report = ingest(
         source,
         flags.path,
@@ -51,6 +72,14 @@ def run(arguments: Sequence[str]) -> None:
         progress=lambda items, total: progress(items, total, f"ingesting {source.name}"),
     )
     show(report, flags.store)
+    for note in source.notes if isinstance(source, Folder) else ():
+        make_console().print(note, markup=False, soft_wrap=True)
+
+
+def _parse(arguments: Sequence[str], defaults: FolderSettings) -> Any:
+    """Parses the flags; those of a folder have the defaults of its file."""
+    kind = with_fields_of(Ingest, defaults, OWN)
+    return tyro.cli(kind, prog="medts ingest", args=arguments)
 
 
 def show(report: "IngestReport", store: Path) -> None:

@@ -22,8 +22,8 @@ from medts.version import __version__
 VERBS = {
     "demo": "Make a synthetic corpus, train, evaluate and predict; results in runs/demo.",
     "download": "Download a public corpus; resumable, every file checked.",
-    "ingest": "Turn a corpus in its official layout into a store.",
-    "info": "Show the content of a folder, a store, a bundle, a run or a recording.",
+    "ingest": "Turn a corpus, or a folder of your own recordings, into a store.",
+    "info": "Show the content of a store, a bundle, a run, a recording or a folder of them.",
     "show": "Draw a recording, with its quality and measurements; SVG or HTML.",
     "measure": "Measure ECGs: rate, HRV, PR, QRS, QT, axis, ST and T by lead.",
     "list": "List recipes, sources, models, objectives, formats, protocols or label sets.",

@@ -93,6 +93,8 @@ def ingest(
         (partial / "shards").mkdir(parents=True, exist_ok=True)
         (partial / "parts").mkdir(exist_ok=True)
         with _ShardWriter(partial, shard_bytes) as writer:
+            for part in writer.parts:
+                _check_same(pq.read_table(part, columns=_LISTED), entries, partial)
             todo = [entry for entry in entries if entry.record_id not in writer.done]
             quarantined = []
             outcomes = _read_all(todo, n_workers)
@@ -134,15 +136,39 @@ def _check_entries(entries: list[Entry], corpus: str, path: Path) -> None:
 
 
 def _already_there(corpus: str, entries: list[Entry], final: Path, store: Path) -> IngestReport:
-    held = pq.read_table(final / "index.parquet", columns=["record_id"])["record_id"].to_pylist()
+    held = pq.read_table(final / "index.parquet", columns=_LISTED)
     with (final / "quarantine.csv").open(newline="", encoding="utf-8") as file:
         quarantined = tuple(Quarantined(**row) for row in csv.DictReader(file))
-    if {entry.record_id for entry in entries} != set(held) | {q.record_id for q in quarantined}:
+    listed = {entry.record_id for entry in entries}
+    if listed != {*held["record_id"].to_pylist(), *(q.record_id for q in quarantined)}:
         problem = f"corpus {corpus!r} is already in the store and lists other records"
         remedy = "Ingest into a new store, or remove this folder first"
         raise StoreError(problem, path=final, remedy=remedy)
+    _check_same(held, entries, final)
     n_subjects = Store(store).corpora[corpus].n_subjects
-    return IngestReport(corpus, len(entries), len(held), n_subjects, quarantined, was_complete=True)
+    counts = len(entries), held.num_rows, n_subjects
+    return IngestReport(corpus, *counts, quarantined, was_complete=True)
+
+
+_LISTED = ["record_id", "subject_id", "fold", "labels"]
+"""Columns of the index that repeat what the source lists."""
+
+
+def _check_same(held: pa.Table, entries: list[Entry], folder: Path) -> None:
+    """Makes sure that stored records have the subject, fold and labels that are listed now."""
+    by_id = {entry.record_id: entry for entry in entries}
+    for row in held.to_pylist():
+        entry = by_id.get(row["record_id"])
+        if entry and (row["subject_id"], row["fold"], dict(row["labels"])) != _listed(entry):
+            problem = "was stored with another subject, fold or label than is listed now"
+            remedy = "Ingest into a new store, or remove this folder first"
+            raise StoreError(problem, path=folder, field=entry.record_id, remedy=remedy)
+
+
+def _listed(entry: Entry) -> tuple[str, str, dict[str, list[str]]]:
+    """Returns subject, fold and labels of a record as the index keeps them."""
+    labels = {name: list(found) for name, found in entry.labels.items() if found is not None}
+    return entry.subject_id, entry.fold, labels
 
 
 def _read_all(
@@ -172,13 +198,13 @@ class _ShardWriter:
 
     def __init__(self, folder: Path, shard_bytes: int) -> None:
         self.folder, self.shard_bytes = folder, shard_bytes
-        parts = sorted((folder / "parts").glob("*.parquet"))
+        self.parts = sorted((folder / "parts").glob("*.parquet"))
         self.done = {
             record_id
-            for part in parts
+            for part in self.parts
             for record_id in pq.read_table(part, columns=["record_id"])["record_id"].to_pylist()
         }
-        self.shard = len(parts)
+        self.shard = len(self.parts)
         self.rows: list[dict[str, Any]] = []
         self._open()
 
@@ -210,12 +236,12 @@ class _ShardWriter:
                 }
             )
             self.file.write(content)
-        labels = {name: list(found) for name, found in entry.labels.items() if found is not None}
+        subject_id, fold, labels = _listed(entry)
         self.rows.append(
             {
                 "record_id": entry.record_id,
-                "subject_id": entry.subject_id,
-                "fold": entry.fold,
+                "subject_id": subject_id,
+                "fold": fold,
                 "digest": digest.hexdigest()[:32],
                 "report": record.report,
                 "labels": list(labels.items()),

@@ -69,6 +69,8 @@ def as_result(found: Found, task: Task, origin: Origin, *, seconds: float) -> Re
     """Returns what was found with the model, records, versions and time it came from."""
     store = task.store
     rows = found.test.rows if found.rows is None else found.rows
+    cards = {str(each): store.corpora[each].card for each in set(store.corpus_of_row[rows])}
+    caveats = [f"{each}: {card.caveat}" for each, card in sorted(cards.items()) if card.caveat]
     return Result(
         metrics=found.metrics,
         per_class=found.per_class,
@@ -91,8 +93,6 @@ def as_result(found: Found, task: Task, origin: Origin, *, seconds: float) -> Re
         bundle_digest=origin.bundle_digest,
         versions=versions(),
         seconds=seconds,
-        synthetic=any(
-            store.corpora[each].card.synthetic for each in set(store.corpus_of_row[rows])
-        ),
-        notes=found.notes,
+        synthetic=any(card.synthetic for card in cards.values()),
+        notes=(*found.notes, *caveats),
     )

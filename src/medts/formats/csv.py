@@ -1,6 +1,7 @@
 """CSV: a table with one column per channel, one row per sample, and names in the first row.
 
-A first column ``time``, ``time_s``, ``t`` (seconds) or ``time_ms`` gives the sampling rate. Units
+A first column ``time``, ``time_s``, ``t`` (seconds) or ``time_ms`` gives the sampling rate, and so
+does a first column of dates with times; further such columns are left out. Units
 stand beside the names, as in ``I [mV]`` or ``EEG Fp1 (uV)``. Empty cells and ``nan`` are samples
 never recorded. The delimiter, comma, semicolon or tab, is found in the first row.
 
@@ -25,6 +26,7 @@ from medts.formats.layout import REMEDY, flatten
 _HEADING = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\]]*)\]|\((?P<round>[^)]*)\))?\s*")
 _TIME_NAMES = ("time", "time_s", "t", "time_ms")
 _MISSING = ("", "nan", "NaN", "NAN", "NA", "null")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,9})?")
 _JITTER = 0.01
 """Share of a sampling interval by which one may differ from the others."""
 
@@ -52,11 +54,11 @@ def read(path: Path, hints: Hints) -> Record:
         ReadError: If a cell is not a number, the times are uneven, or rate, names and units do
             not suffice.
     """
-    headings, table = _read_table(path, hints)
+    headings, table, stamped = _read_table(path, hints)
     names, units = zip(*(_split_heading(heading) for heading in headings), strict=True)
     stated: float | None = None
     first = 0
-    if names[0].lower() in _TIME_NAMES:
+    if names[0].lower() in _TIME_NAMES or 0 in stamped:
         first = 1
         is_ms = names[0].lower() == "time_ms" or units[0].lower() == "ms"
         stated = _infer_rate(path, table[0] / (1000.0 if is_ms else 1.0), hints)
@@ -64,6 +66,7 @@ def read(path: Path, hints: Hints) -> Record:
     channels = [
         Channel(names[row], table[row], sampling_rate, units[row])
         for row in range(first, len(names))
+        if row not in stamped
     ]
     return Record(record_id=path.stem, streams=gather(path, channels, hints))
 
@@ -121,8 +124,8 @@ def _split_heading(heading: str) -> tuple[str, str]:
     return match["name"], (match["square"] or match["round"] or "").strip()
 
 
-def _read_table(path: Path, hints: Hints) -> tuple[list[str], Float[np.ndarray, "C T"]]:
-    """Returns the headings and the columns as rows."""
+def _read_table(path: Path, hints: Hints) -> tuple[list[str], Float[np.ndarray, "C T"], set[int]]:
+    """Returns the headings, the columns as rows, and which of them hold dates, in seconds."""
     import pyarrow as pa
     import pyarrow.csv as table_reader
 
@@ -137,31 +140,46 @@ def _read_table(path: Path, hints: Hints) -> tuple[list[str], Float[np.ndarray, 
             raise ReadError(problem, path=path, field="channels", remedy=remedy)
         headings, body = list(hints.channels), text
     columns = [f"c{number}" for number in range(len(headings))]
+    cells = next(csv.reader([body.partition("\n")[0]], delimiter=delimiter), [])
+    stamped = {at for at, cell in enumerate(cells) if _STAMP.fullmatch(cell.strip())}
+    kinds = {
+        c: pa.timestamp("ns") if at in stamped else pa.float64() for at, c in enumerate(columns)
+    }
     try:
         table = table_reader.read_csv(
             io.BytesIO(body.encode()),
             read_options=table_reader.ReadOptions(column_names=columns),
             parse_options=table_reader.ParseOptions(delimiter=delimiter),
             convert_options=table_reader.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.float64()), null_values=list(_MISSING)
+                column_types=kinds, null_values=list(_MISSING)
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _locate(path, text, delimiter, headings) or ReadError(
+        raise _locate(path, text, delimiter, headings, stamped) or ReadError(
             f"the table cannot be read: {error}", path=path
         ) from error
-    signal = np.stack([column.to_numpy() for column in table.columns])
-    return headings, signal.astype(np.float64)
+    signal = np.stack([_numbers(column.to_numpy()) for column in table.columns])
+    return headings, signal, stamped
 
 
-def _locate(path: Path, text: str, delimiter: str, headings: list[str]) -> ReadError | None:
+def _numbers(column: np.ndarray) -> Float[np.ndarray, "T"]:
+    """Returns a column as it is, of dates the seconds since the first of them."""
+    is_time = np.issubdtype(column.dtype, np.datetime64)
+    return ((column - column[0]) / np.timedelta64(1, "s") if is_time else column).astype(np.float64)
+
+
+def _locate(
+    path: Path, text: str, delimiter: str, headings: list[str], stamped: set[int]
+) -> ReadError | None:
     """Finds the first row or cell that breaks the table, counting rows as an editor does."""
     for number, cells in _rows(text, delimiter):
         if len(cells) != len(headings):
             problem = f"{len(cells)} cells where the first row has {len(headings)}"
             remedy = "Give every row one cell per column; leave cells empty where data lack"
             return ReadError(problem, path=path, field=f"row {number}", remedy=remedy)
-        for heading, cell in zip(headings, cells, strict=True):
+        for at, (heading, cell) in enumerate(zip(headings, cells, strict=True)):
+            if at in stamped and _STAMP.fullmatch(cell.strip()):
+                continue
             if number > 1 and cell.strip() not in _MISSING and not _is_number(cell):
                 return ReadError(
                     f"{cell.strip()!r} is not a number",
@@ -187,14 +205,18 @@ def _infer_rate(path: Path, times: Float[np.ndarray, "T"], hints: Hints) -> floa
     steps = np.diff(times)
     if steps.size == 0:
         return None
+    average = f"on average it is {steps.size / max(float(times[-1] - times[0]), 1e-12):.6g} Hz"
     if hints.sampling_rate is not None:
         place = (times - times[0]) * hints.sampling_rate
         is_even = np.abs(place - np.arange(times.size)) < _ROUNDING
-        expected, remedy = 1.0 / hints.sampling_rate, "Correct sampling_rate=, or resample"
+        expected = 1.0 / hints.sampling_rate
+        remedy = f"Correct sampling_rate= ({average}), or resample"
     else:
         expected = float(np.median(steps))
         is_even = np.append(True, np.abs(steps - expected) <= _JITTER * abs(expected))
-        remedy = "Resample to even steps; if times are only rounded, pass sampling_rate="
+        remedy = (
+            f"Resample to even steps; if times are only rounded, pass sampling_rate= ({average})"
+        )
     if expected <= 0 or not np.all(is_even):
         sample = max(int(np.argmin(is_even)), 1)
         raise ReadError(

@@ -83,6 +83,9 @@ class SourceCard(Config):
     defects: tuple[str, ...] = ()
     """Known faults of the corpus, and what the source does about each."""
 
+    caveat: str = ""
+    """What every result must say, such as that subjects are unknown; empty if nothing."""
+
     synthetic: bool = False
     """True where no person was ever recorded; every result is marked so."""
 
