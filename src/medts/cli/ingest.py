@@ -37,7 +37,7 @@ class Ingest:
     """Name of the source; see `medts list sources`, or `folder`."""
 
     path: tyro.conf.Positional[Path]
-    """Folder of the official distribution; `-` for a source that makes its records."""
+    """Folder of the official distribution, or of your files; `-` for a source that needs none."""
 
     store: tyro.conf.Positional[Path]
     """Folder of the store; made where it does not exist."""

@@ -13,8 +13,13 @@ def test_every_recording_is_listed_once_and_what_belongs_to_it_is_not(tmp_path):
     (tmp_path / ".hidden.csv").write_text("time_s,I [mV]\n0,1\n1,2\n")
     (tmp_path / "broken.edf").write_bytes(b"nothing of the kind")
     listing = list_files(tmp_path)
-    assert list(listing.files) == ["csv/x.csv", "edf/x.edf", "wfdb/x.hea"]
-    assert list(listing.strangers) == ["broken.edf"]
+    assert listing.format_of == {
+        "broken.edf": "",
+        "csv/x.csv": "CSV",
+        "edf/x.edf": "EDF",
+        "wfdb/x.hea": "WFDB",
+    }
+    assert list(listing.files) == sorted(listing.format_of)
 
 
 def test_the_pieces_of_a_segmented_record_are_no_records_of_their_own(tmp_path):

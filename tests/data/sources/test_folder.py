@@ -107,7 +107,8 @@ def test_without_labels_every_file_is_an_entry_for_pretraining(tmp_path):
     source = Folder(tmp_path / "Ward 7", subject_is_file=True)
     report = ingest(source, tmp_path / "Ward 7", tmp_path / "store")
     assert (source.name, report.n_stored) == ("ward-7", 2)
-    assert [each.record_id for each in report.quarantined] == ["bad.edf"]
+    assert [each.record_id for each in report.quarantined] == ["bad"]
+    assert "not a recording in a known format" in report.quarantined[0].reason
     assert "every file counts as one" in Store(tmp_path / "store").corpora["ward-7"].card.caveat
 
 

@@ -25,21 +25,19 @@ class Listing:
 
     Args:
         folder: The folder.
-        files: Recordings by their path below it.
-        format_of: Name of the format of each.
-        strangers: Why other files that look like recordings cannot be read, by their path.
+        files: Recordings by their path below it, those included that no format recognises.
+        format_of: Name of the format of each; empty where none recognises it.
     """
 
     folder: Path
     files: Mapping[str, Path]
     format_of: Mapping[str, str]
-    strangers: Mapping[str, ReadError]
 
     def find(self, cell: str) -> list[str]:
         """Returns the recordings that a cell can mean: one, none, or several.
 
         >>> files = {"a/1.edf": Path("a/1.edf"), "b/1.edf": Path("b/1.edf")}
-        >>> Listing(Path(), files, {}, {}).find("a/1")
+        >>> Listing(Path(), files, {}).find("a/1")
         ['a/1.edf']
         """
         *parents, name = _parts(cell) or [""]
@@ -106,7 +104,7 @@ def list_files(folder: Path, pattern: str = "**/*", *, labels: Path | None = Non
         raise ReadError(f"{pattern!r} begins above the folder", field="--pattern", remedy=remedy)
     files: dict[str, Path] = {}
     format_of: dict[str, str] = {}
-    strangers: dict[str, ReadError] = {}
+    strangers: dict[str, Path] = {}
     held, segments = set[str](), set[Path]()
     for path in _walk(folder, pattern):
         if labels is not None and path.samefile(labels):
@@ -114,9 +112,9 @@ def list_files(folder: Path, pattern: str = "**/*", *, labels: Path | None = Non
         name = path.relative_to(folder).as_posix()
         try:
             found = find_format(path)
-        except ReadError as error:
+        except ReadError:
             if path.suffix and path.suffix.lower() not in _NO_RECORDINGS:
-                strangers[name] = error
+                strangers[name] = path
             continue
         if found.key == "csv" and not path.suffix:
             continue  # such as the list RECORDS
@@ -129,12 +127,15 @@ def list_files(folder: Path, pattern: str = "**/*", *, labels: Path | None = Non
     for name in [name for name, path in files.items() if path in segments]:
         del files[name], format_of[name]
     beside = held | {id_of(name) for name in files}
-    strangers = {name: each for name, each in strangers.items() if id_of(name) not in beside}
-    if not files and not strangers:
+    for name, path in strangers.items():
+        if id_of(name) not in beside:  # files of one name are one recording in several files
+            beside.add(id_of(name))
+            files[name], format_of[name] = path, ""
+    if not files:
         problem = f"holds no recording {pattern}" if pattern != "**/*" else "holds no recording"
         remedy = f"Known formats: {', '.join(each.name for each in FORMATS.values())}"
         raise ReadError(problem, path=folder, remedy=remedy)
-    return Listing(folder, files, format_of, strangers)
+    return Listing(folder, dict(sorted(files.items())), format_of)
 
 
 def _walk(folder: Path, pattern: str) -> Iterator[Path]:

@@ -81,7 +81,7 @@ def inspect(
     """
     listing, fixed = list_files(folder), frozen(hints)
     durations_s: dict[Kind, dict[str, float]] = {}
-    faults: dict[str, ReadError] = dict(listing.strangers)
+    faults: dict[str, ReadError] = {}
     for name in progress(listing.files, len(listing.files)):
         try:
             record = read_with(listing.files[name], fixed)

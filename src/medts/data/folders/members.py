@@ -7,7 +7,7 @@ from medts.core.errors import ReadError
 from medts.core.records import Fact
 from medts.data.folders.files import Listing, id_of
 from medts.data.folders.links import linked_subjects
-from medts.data.folders.settings import FolderSettings
+from medts.data.folders.settings import FolderSettings, flag_of
 from medts.data.folders.table import Row, Table, rows_in_words
 from medts.data.sources.reading import hashed_fold
 from medts.data.splits import NAMED_FOLDS
@@ -28,11 +28,6 @@ class Member:
     rows: tuple[Row, ...] = ()
     facts: Mapping[str, Fact] = field(default_factory=dict)
     report: str | None = None
-
-    @property
-    def has_age(self) -> bool:
-        """Whether an age was read that a person can have."""
-        return "age" in self.facts
 
 
 @dataclass(frozen=True)
@@ -133,7 +128,7 @@ def _member(
 ) -> Member:
     def cell(field: str) -> str:
         """Returns what all rows of the file hold in one column, empty if none is named."""
-        column, flag = getattr(settings, field), f"--{field.replace('_', '-')}"
+        column, flag = getattr(settings, field), flag_of(field)
         if not column:
             return ""
         values = list(dict.fromkeys(row.known(column) for row in rows))
@@ -199,7 +194,8 @@ def _check_folds(members: Sequence[Member], table: Table, settings: FolderSettin
 def notes_on(joined: Joined, settings: FolderSettings) -> tuple[str, ...]:
     """Returns what a person should look at: what has no counterpart, and ages left out."""
     age = settings.age_column
-    odd = [m.rows[0] for m in joined.members if age and m.rows[0].known(age) and not m.has_age]
+    aged = [(m.rows[0], m.facts) for m in joined.members if age]
+    odd = [row for row, facts in aged if row.known(age) and "age" not in facts]
     notes = (f"age is not credible: {rows_in_words(odd)}, column {age}",) if odd else ()
     if not joined.unmatched:
         return notes

@@ -80,8 +80,7 @@ class Folder(Source, is_listed=False):
         read_recording.cache_clear()  # the files may have changed since they were last read
         for member in joined.members:
             yield from self._entries_of(member, listing.files[member.file])
-        left_out = {**joined.unmatched, **({} if table else listing.strangers)}
-        for name, error in left_out.items():
+        for name, error in joined.unmatched.items():
             yield refused(name, name, "", error)
 
     def _entries_of(self, member: Member, file: Path) -> Iterator[Entry]:
