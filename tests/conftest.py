@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from running import run
 
 from medts.data.ingest import ingest
 from medts.data.sources.synthetic import Synthetic
 from medts.data.store import Store
 from medts.recipes import find_recipe
+
+settings.register_profile("medts", deadline=None)  # a loaded machine is no failure
+settings.load_profile("medts")
 
 
 @pytest.fixture(scope="session", autouse=True)
