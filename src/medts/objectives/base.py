@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
-from medts.models.heads import Head, RegressionHead
+from medts.models.heads import Head
 from medts.models.matching_head import MatchingHead
 from medts.tensors.batch import Batch, Losses, Prediction
 
@@ -39,21 +39,15 @@ class TrainingParts:
     head: Head | MatchingHead | None = None
     targets: tuple[tuple[LabelSet, Tensor], ...] = ()
 
-    def with_labels(self) -> dict[str, Any]:
-        """Returns encoder, head and the first label set, by the names supervised objectives use."""
-        assert self.head is not None
-        label_set, prevalence = self.targets[0]
-        return {
-            "encoder": self.encoder,
-            "head": self.head,
-            "label_set": label_set,
-            "prevalence": prevalence,
-        }
-
-    def with_numbers(self) -> dict[str, Any]:
-        """Returns encoder, head and label set of numbers, by the names that regression uses."""
-        assert isinstance(self.head, RegressionHead)
-        return {"encoder": self.encoder, "head": self.head, "label_set": self.targets[0][0]}
+    def arguments(self) -> dict[str, Any]:
+        """Returns these parts by the names that constructors of objectives use."""
+        if not self.targets:
+            return {"encoder": self.encoder}
+        (label_set, prevalence), *further = self.targets
+        found = {"encoder": self.encoder, "head": self.head, "label_set": label_set}
+        if not label_set.has_numbers:
+            found["prevalence"] = prevalence
+        return found | ({"further": further} if further else {})
 
 
 class Objective(nn.Module, ABC):

@@ -1,6 +1,6 @@
 """Settings of MELP; the network is `medts.models.melp`."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,9 +9,6 @@ from medts.models.settings.ecg_nat import EcgNatConfig
 from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.settings import TextConfig
-
-if TYPE_CHECKING:
-    import medts.models.base
 
 TowerConfig = Annotated[
     EcgNatConfig | MelpTowerConfig | SparseformerConfig, Field(discriminator="kind")
@@ -22,6 +19,7 @@ TowerConfig = Annotated[
 class MelpConfig(EncoderSettings):
     """Both towers and where they meet; the defaults are the paper's, but for the text model."""
 
+    network: ClassVar[str] = "medts.models.melp:Melp"
     offers: ClassVar[frozenset[str]] = frozenset({"two_tower"})
     left_alone: ClassVar[tuple[str, ...]] = (
         *("report.", "text_projection.", "sentence_projection."),
@@ -108,12 +106,6 @@ class MelpConfig(EncoderSettings):
             if width % n_heads:
                 raise ValueError(f"{name} {width} is no multiple of {n_heads} heads")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.melp import Melp
-
-        return Melp(self)
 
     @classmethod
     def tiny(cls) -> "MelpConfig":

@@ -1,20 +1,18 @@
 """Settings of Sparseformer; the network is `medts.models.sparseformer`."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
 
-if TYPE_CHECKING:
-    import medts.models.base
-
 
 class SparseformerConfig(EncoderSettings):
     """Sizes, token counts and input; [P] marks values of the paper, the others are ours."""
 
+    network: ClassVar[str] = "medts.models.sparseformer:Sparseformer"
     is_channel_variable: ClassVar[bool] = True
 
     kind: Literal["sparseformer"] = "sparseformer"
@@ -128,12 +126,6 @@ class SparseformerConfig(EncoderSettings):
         if any(a < b for a, b in pairwise(ratios)) or ratios[-1] <= 0:
             raise ValueError(f"cap_ratios {self.cap_ratios} must lie in (0, 1] and not rise")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.sparseformer import Sparseformer
-
-        return Sparseformer(self)
 
     @classmethod
     def tiny(cls) -> "SparseformerConfig":

@@ -4,7 +4,7 @@ A subclass with a ``kind`` is an objective of the package: it is listed, has its
 command line and trains. No file here imports torch.
 """
 
-from abc import abstractmethod
+import pkgutil
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, SerializeAsAny
@@ -29,6 +29,9 @@ class ObjectiveSettings(Registered):
     home: ClassVar[str] = "medts.objectives.settings"
     group: ClassVar[str] = "medts.objectives"
 
+    module: ClassVar[str] = ""
+    """``module:Class`` of the objective, as text: it needs torch, which settings do without."""
+
     learns_from: ClassVar[LearnsFrom] = "signals"
     """``labels`` needs label sets and trains a head; the others are self-supervised."""
 
@@ -46,11 +49,11 @@ class ObjectiveSettings(Registered):
         """
         del encoder
 
-    @abstractmethod
     def build(
         self, parts: "medts.objectives.base.TrainingParts"
     ) -> "medts.objectives.base.Objective":
         """Builds the objective around the encoder, and the head where there is one."""
+        return pkgutil.resolve_name(self.module)(self, **parts.arguments())
 
 
 AnyObjective = Annotated[

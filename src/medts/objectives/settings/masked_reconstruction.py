@@ -1,6 +1,6 @@
 """Settings of masked reconstruction; the module is `medts.objectives.masked_reconstruction`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,13 +9,11 @@ from medts.models.settings.base import EncoderSettings
 from medts.models.settings.ecg_nat import TOTAL_STRIDE
 from medts.objectives.settings.base import ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class MaskedReconstructionConfig(ObjectiveSettings):
     """What is hidden, and how it is drawn and scored; the numbers are ours."""
 
+    module: ClassVar[str] = "medts.objectives.masked_reconstruction:MaskedReconstruction"
     needs: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
     kind: Literal["masked_reconstruction"] = "masked_reconstruction"
@@ -70,11 +68,3 @@ class MaskedReconstructionConfig(ObjectiveSettings):
                 field="objective.unit",
                 remedy="Choose a multiple, so that no token mixes hidden and visible samples",
             )
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.masked_reconstruction import MaskedReconstruction
-
-        return MaskedReconstruction(self, encoder=parts.encoder)

@@ -1,6 +1,6 @@
 """Settings of the objective report alignment; its module is `medts.objectives.report_alignment`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,13 +8,11 @@ from medts.core.errors import ConfigError
 from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class ReportAlignmentConfig(ObjectiveSettings):
     """Weights and temperatures of the three levels; the paper's, but where it says so."""
 
+    module: ClassVar[str] = "medts.objectives.report_alignment:ReportAlignment"
     learns_from: ClassVar[LearnsFrom] = "pairs"
     needs: ClassVar[frozenset[str]] = frozenset({"two_tower"})
 
@@ -86,11 +84,3 @@ class ReportAlignmentConfig(ObjectiveSettings):
                 field="objective.token",
                 remedy="Set both to 0 or both above 0 (encoder.decoder_layers)",
             )
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.report_alignment import ReportAlignment
-
-        return ReportAlignment(self, encoder=parts.encoder)
