@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.nn.neighborhood import count_valid, is_before
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -90,9 +91,7 @@ class MelpTower(OneStreamEncoder):
         read = self.select(batch)
         tokens, n_valid = self.tokenize(read.signal, count_valid(read.is_valid))
         tokens, is_token = self.relate(tokens, n_valid)
-        weight = is_token[..., None].to(tokens.dtype)
-        pooled = (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
-        return Encoded(tokens, is_token, pooled)
+        return Encoded(tokens, is_token, mean_of_valid(tokens, is_token))
 
     def tokenize(
         self, signal: Float[Tensor, "B C T"], n_valid: Int[Tensor, "B"] | None

@@ -77,3 +77,30 @@ class Objective(nn.Module, ABC):
     def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
         """Returns loss and scores; an objective that gets both from one pass says so."""
         return self(batch), self.predict(batch)
+
+
+class Supervised(Objective):
+    """An objective that learns from labels: encoder and head are both kept.
+
+    A subclass scores logits, so that loss and prediction come from one pass.
+    """
+
+    head: Head | MatchingHead
+    label_set: LabelSet
+
+    @abstractmethod
+    def score(self, prediction: Prediction, batch: Batch) -> Losses:
+        """Computes the loss of logits, or of numbers."""
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        return self.score(self.predict(batch), batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns the head's logits, or numbers in physical units."""
+        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
+        """Returns loss and logits from one pass."""
+        prediction = self.predict(batch)
+        return self.score(prediction, batch), prediction

@@ -12,7 +12,6 @@ between passes, not negatives.
 Axes: B windows in the batch, D embedding width.
 """
 
-import hashlib
 from dataclasses import replace
 from typing import cast
 
@@ -21,7 +20,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from medts.losses.collapse import collapse_parts
-from medts.losses.contrastive import info_nce
+from medts.losses.contrastive import group_ids, info_nce
 from medts.models.abilities import Passes, TwoPasses, need
 from medts.models.base import Encoder
 from medts.nn.views import keep_real
@@ -90,7 +89,7 @@ class DualContrast(Objective):
         within_text = self.nce(text[has_text], other_text[has_text])
         group = None
         if self.config.equal_reports == "positives":
-            group = number_reports(batch).to(signal.device)[has_both]
+            group = report_ids(batch).to(signal.device)[has_both]
         between = 2 * self.nce(signal[has_both], text[has_both], group)
         weight = signal.new_tensor(self.alignment)
         total = within_signal + within_text + weight * between
@@ -133,8 +132,6 @@ def add_noise(batch: Batch, std: float) -> Batch:
     return replace(batch, streams=streams)
 
 
-def number_reports(batch: Batch) -> Int[Tensor, "B"]:
-    """Gives equal reports equal numbers, the same in every process."""
-    texts = [(text or "").strip() for text in batch.text]
-    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
-    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])
+def report_ids(batch: Batch) -> Int[Tensor, "B"]:
+    """Returns an id per window, the same for equal reports."""
+    return group_ids([(text or "").strip() for text in batch.text])

@@ -19,14 +19,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medts.core.labels import LabelSet
-from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.losses.contrastive import multilabel_contrastive
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.nn.projector import Projector
 from medts.nn.views import make_view
 from medts.objectives.base import Objective
-from medts.objectives.classification import balancing_weight
+from medts.objectives.classification import balancing_weight, cross_entropy
 from medts.objectives.settings.dual_loss import DualLossConfig
 from medts.tensors.batch import Batch, Losses, Prediction
 
@@ -71,9 +70,7 @@ class DualLoss(Objective):
         """Scores one batch."""
         assert batch.target is not None
         assert batch.is_labelled is not None
-        is_single = self.label_set.class_kind == "single"
-        cross_entropy = softmax_cross_entropy if is_single else binary_cross_entropy
-
+        smoothing = self.config.label_smoothing
         views = [batch]
         if self.training:
             views = [make_view(batch, self.config.views) for _ in range(2)]
@@ -81,15 +78,9 @@ class DualLoss(Objective):
         for view in views:
             encoded = self.encoder(view)
             projections.append(self.projector(encoded.pooled)[batch.is_labelled])
-            entropies.append(
-                cross_entropy(
-                    self.head.logits(encoded, self.label_set) + self.logit_shift,
-                    batch.target,
-                    batch.is_labelled,
-                    self.class_weight,
-                    smoothing=self.config.label_smoothing,
-                )
-            )
+            logits = self.head.logits(encoded, self.label_set) + self.logit_shift
+            shifted = Prediction(logits, self.label_set)
+            entropies.append(cross_entropy(shifted, batch, self.class_weight, smoothing=smoothing))
         entropy = torch.stack(entropies).mean()
         contrast = multilabel_contrastive(
             torch.cat(projections),

@@ -10,24 +10,23 @@ temperature of the rhythm level is thrown away.
 Axes: B windows in the batch, L text tokens, C channels, D width of the shared space.
 """
 
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
 from medts.losses.collapse import collapse_parts
+from medts.losses.contrastive import group_ids
 from medts.losses.gathering import gather_rows, is_distributed
 from medts.losses.report_alignment import (
     beat_loss,
-    drawn_token_loss,
     rhythm_loss,
+    sampled_token_loss,
     token_loss,
 )
 from medts.models.abilities import Reports, TwoTower, need
@@ -113,12 +112,12 @@ class ReportAlignment(Objective):
         reports = self.towers.read(distinct)
         beats = encoded.tokens[kept]
         recording, report = beats.mean(dim=1), reports.summary[number]
-        group = text_groups(texts).to(kept.device)
+        group = group_ids(texts).to(kept.device)
         report_group = group
         if self.training and self.config.rhythm > 0 and self.config.sentence_hiding > 0:
             texts = [hide_sentences(text, self.config.sentence_hiding) for text in texts]
             report = self.towers.read(texts).summary
-            report_group = text_groups(texts).to(kept.device)
+            report_group = group_ids(texts).to(kept.device)
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         if self.config.rhythm > 0:
@@ -139,7 +138,6 @@ class ReportAlignment(Objective):
                 sentence_temperature=self.config.sentence_temperature,
                 score_temperature=self.config.score_temperature,
                 variant=self.config.beat_variant,
-                gather=self.training and self.config.gathers_beats,
             )
         if self.config.token > 0:
             terms["token"] = self._write(encoded, kept, reports, number)
@@ -172,7 +170,7 @@ class ReportAlignment(Objective):
         hidden, words = hidden[is_scored], ids[:, 1:][is_scored]
         if self.training and self.config.n_drawn_words:
             rows = self.towers.decoder.vocabulary.weight
-            return drawn_token_loss(hidden, rows, words, n_drawn=self.config.n_drawn_words)
+            return sampled_token_loss(hidden, rows, words, n_sampled=self.config.n_drawn_words)
         return token_loss(self.towers.decoder.score(hidden), words)
 
     def _watch(self, recording: Tensor, report: Tensor, n_distinct: int) -> None:
@@ -206,12 +204,6 @@ class ReportAlignment(Objective):
 def has_text(batch: Batch) -> Bool[Tensor, "B"]:
     """Finds the windows whose report has words in it."""
     return torch.tensor([any(map(str.isalnum, text or "")) for text in batch.text])
-
-
-def text_groups(texts: Sequence[str]) -> Int[Tensor, "B"]:
-    """Numbers texts so that equal ones, and only they, have one number, on every process alike."""
-    digests = [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
-    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])
 
 
 @torch.no_grad()

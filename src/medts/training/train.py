@@ -29,7 +29,7 @@ from medts.core.files import write_whole
 from medts.data.recordings import Recordings
 from medts.data.seen import merge_seen
 from medts.data.splits import Split, Subsample
-from medts.data.store import Store
+from medts.data.store import open_recordings
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.folder import bundle_digest
 from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
@@ -110,7 +110,7 @@ def train(
         StoreError: If a part has no record that can be used.
     """
     out = Path(out)
-    store = data if isinstance(data, Recordings) else Store(*_paths(data))
+    store = open_recordings(data)
     names = (labels,) if isinstance(labels, str) else tuple(labels)
     split, subsample = split or Split(), subsample or Subsample()
     label_sets = [store.label_set(name) for name in names]
@@ -220,10 +220,6 @@ def take_weights(encoder: Encoder, start: Bundle, init: str | Path | None) -> No
             remedy=f"It was made by recipe {start.provenance.recipe!r}",
         )
     encoder.load_state_dict(given)
-
-
-def _paths(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [data] if isinstance(data, str | Path) else data
 
 
 def _build_head(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.mtst import MtstConfig
 from medts.nn.patches import cut_channels
+from medts.nn.poolers import key_padding, mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -72,10 +73,9 @@ class Mtst(OneStreamEncoder):
                 rows = layer(rows, is_valid.flatten(0, 1))
             kept = rearrange(norm(rows), "(b c) n d -> b c n d", c=each.shape[1])
             kept = kept * is_valid[..., None]
-            n_valid = is_valid.sum(dim=2, keepdim=True).clamp(min=1)
             tokens.append(rearrange(kept, "b c n d -> b n (c d)"))
             valid.append(is_valid.any(dim=1))
-            pooled.append(kept.sum(dim=2) / n_valid)
+            pooled.append(mean_of_valid(kept, is_valid))
         return Encoded(tokens[0], valid[0], torch.cat(pooled, dim=2).flatten(1))
 
     def embed(
@@ -111,7 +111,7 @@ class Layer(nn.Module):
         qkv = self.qkv(self.norm_attention(tokens))
         q, k, v = rearrange(qkv, "r n (three h d) -> three r h n d", three=3, h=self.n_heads)
         bias = distance_bias(self.position_bias, tokens.shape[1]).to(q.dtype)
-        is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
+        is_ignored = key_padding(is_valid)
         bias = bias.masked_fill(is_ignored[:, None, None], -torch.inf)
         mixed = F.scaled_dot_product_attention(
             q, k, v, bias, dropout_p=self.dropout.p if self.training else 0.0

@@ -17,6 +17,7 @@ from torch import nn
 from medts.core.errors import MedtsError
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.patchtst import PatchTSTConfig
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -58,7 +59,7 @@ class PatchTST(OneStreamEncoder):
         unread = (config.window - config.patch) % config.stride
         covered = is_recorded[..., unread:].unfold(2, config.patch, config.stride).any(dim=3)
         tokens = encoded * covered[..., None]
-        pooled = (tokens.sum(dim=2) / covered.sum(dim=2, keepdim=True).clamp(min=1)).flatten(1)
+        pooled = mean_of_valid(tokens, covered).flatten(1)
         tokens = rearrange(tokens, "b c n d -> b n (c d)")
         is_token_valid = covered.any(dim=1)
         # Tokens that begin after the longest window of the batch are none of it.

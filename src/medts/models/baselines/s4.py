@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.s4 import S4Config
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 _LONGEST_PRODUCT = 128
@@ -72,9 +73,8 @@ class S4(OneStreamEncoder):
         is_valid = read.is_valid[:, :: self.config.stride]
         for layer in self.layers:
             tokens = layer(tokens, is_valid)
-        weight = is_valid[..., None].to(tokens.dtype)
-        tokens = tokens * weight
-        return Encoded(tokens, is_valid, tokens.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0))
+        tokens = tokens * is_valid[..., None]
+        return Encoded(tokens, is_valid, mean_of_valid(tokens, is_valid))
 
 
 class S4Layer(nn.Module):

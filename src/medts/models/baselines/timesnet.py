@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.timesnet import TimesNetConfig
+from medts.nn.poolers import mean_of_valid
 from medts.nn.positions import positions
 from medts.tensors.batch import Batch, Encoded
 
@@ -62,7 +63,7 @@ class TimesNet(OneStreamEncoder):
         tokens = self.dropout(self.embed(signal, is_valid))
         for block, norm in zip(self.blocks, self.norms, strict=True):
             tokens = norm(block(tokens)) * is_valid[..., None]
-        pooled = tokens.sum(dim=1) / is_valid.sum(dim=1, keepdim=True).clamp(min=1)
+        pooled = mean_of_valid(tokens, is_valid)
         # Tokens after the longest window of the batch are none of it.
         return Encoded(tokens[:, :n_read], is_valid[:, :n_read], pooled)
 

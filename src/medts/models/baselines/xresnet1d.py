@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.xresnet1d import XResNet1dConfig
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 _DEPTHS = {
@@ -147,9 +148,7 @@ def pool_mean_and_maximum(
     tokens: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
 ) -> Float[Tensor, "B 2*D"]:
     """Joins mean and maximum over valid tokens; zeros where no token is valid."""
-    weight = is_valid[..., None].to(tokens.dtype)
-    mean = (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
     lowest = torch.finfo(tokens.dtype).min
     maximum = tokens.masked_fill(~is_valid[..., None], lowest).amax(dim=1)
     maximum = maximum * is_valid.any(dim=1, keepdim=True)
-    return torch.cat([mean, maximum], dim=1)
+    return torch.cat([mean_of_valid(tokens, is_valid), maximum], dim=1)

@@ -40,7 +40,7 @@ class DualLossConfig(ObjectiveSettings):
     """Share of certainty taken from the label, in the cross-entropy."""
 
     @model_validator(mode="after")
-    def _balance_is_asked_for_once(self) -> "DualLossConfig":
+    def _balance_is_set_once(self) -> "DualLossConfig":
         if self.class_balance > 0 and self.logit_adjustment > 0:
             raise ValueError(
                 f"class_balance {self.class_balance} and logit_adjustment "

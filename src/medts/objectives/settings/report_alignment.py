@@ -48,9 +48,6 @@ class ReportAlignmentConfig(ObjectiveSettings):
     beat_variant: Literal["clean", "code"] = "clean"
     """Form of the beat level; ``code`` is the released one, with the defects named there."""
 
-    gathers_beats: bool = False
-    """Whether the beat level, too, compares the pairs of all processes."""
-
     lead_hiding: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Probability of hiding each lead in training; one always stays."""
 
