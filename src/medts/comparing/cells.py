@@ -251,7 +251,7 @@ def _scored(plan: Plan, cell: Cell, folder: Path, thresholds: dict[str, float]) 
 
 @contextmanager
 def _bar(n_cells: int, n_done: int, *, is_shown: bool) -> Iterator[Callable[[str, int], None]]:
-    """Draws a bar over cells on standard error; yields what advances it."""
+    """Shows a progress bar over cells on standard error; yields what advances it."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -117,7 +117,7 @@ def contrast(
 ) -> Float[Tensor, ""]:
     """Weighted mean of ``-log p`` of row j among all rows but the anchor itself.
 
-    ``weight[i, j]`` says how much j counts as a positive of anchor i; the diagonal is ignored.
+    ``weight[i, j]`` is how much j counts as a positive of anchor i; the diagonal is ignored.
     """
     is_self = torch.eye(len(z), dtype=torch.bool, device=z.device)
     with torch.autocast(z.device.type, enabled=False):

@@ -47,7 +47,7 @@ def gather_blocks(block: Tensor) -> Tensor:
 
 
 class _AllGather(torch.autograd.Function):
-    """`gather_blocks` whose gradient is the sum of what all processes ask of this one."""
+    """`gather_blocks` whose gradient is summed over all processes."""
 
     @staticmethod
     def forward(ctx: Any, block: Tensor) -> Tensor:

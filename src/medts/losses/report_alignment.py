@@ -6,7 +6,7 @@ the beats that they speak of, and a report is as near to a recording as its sent
 they gathered (GLoRIA, Huang et al., ICCV 2021). *Token*: the report is written word by word (CoCa,
 arXiv:2205.01917).
 
-Equal reports are positives of each other, as they cannot be told apart.
+Equal reports are positives of each other, as nothing distinguishes them.
 
 Axes: B pairs, I recordings, J reports, Q beats, S sentences, L text tokens, D width, V vocabulary.
 """

@@ -34,7 +34,7 @@ class ChannelTokens:
     Args:
         tokens: Channel by channel.
         is_valid: True for tokens that were kept, in channels that were recorded.
-        source: Share of each token that comes from each sample; only where it was asked for.
+        source: Share of each token that comes from each sample; only of a traced pass.
     """
 
     tokens: Float[Tensor, "R N D"]
@@ -55,8 +55,8 @@ class MultiGranularity(nn.Module):
         cap_ratios: Tokens that each block keeps over the patches of its granularity, at most.
         tokens_per_channel: Queries of the last block.
         is_capped: Whether a block never gives out more tokens than it takes in.
-        has_positions: Whether sinusoids say where a patch lies.
-        has_granularity_embedding: Whether tokens say which granularity they come from.
+        has_positions: Whether patches have sinusoidal positions.
+        has_granularity_embedding: Whether an embedding of its granularity is added to a token.
         reads_partial_patches: Whether a last patch that is filled up with zeros is read.
         shares_stacks: Whether all granularities use the same stack.
     """

@@ -126,7 +126,7 @@ def attend(
         k: Keys.
         v: Values.
         position_bias: For each offset from ``1 - kernel_size`` to ``kernel_size - 1``; its width
-            says what the kernel is.
+            gives the kernel size.
         dilation: Distance between neighbors, in tokens.
         n_valid: Valid tokens at the start of each row; all when None.
         form: How it is computed.

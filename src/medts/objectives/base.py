@@ -1,7 +1,7 @@
-"""What every objective promises: a batch in, the loss to minimise out.
+"""Objective base class (training task): a batch in, the loss to minimise out.
 
 An objective is a module that holds the encoder, which is kept, and whatever is only needed while
-training, which is thrown away. The training loop never asks which paper it runs.
+training, which is thrown away. The training loop does not depend on the paper.
 
 A batch may hold nothing that can be scored: no labelled window, no recording with a report. Then
 the total is exactly zero, never NaN. The loop takes no optimiser step for such a batch, so that
@@ -56,7 +56,7 @@ class Objective(nn.Module, ABC):
     encoder: Encoder
 
     progress: float = 0.0
-    """Share of the run's training batches that are behind; the loop says it before each."""
+    """Share of the run's training batches that are behind; the loop sets it before each."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Losses:
@@ -75,7 +75,7 @@ class Objective(nn.Module, ABC):
         return None
 
     def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
-        """Returns loss and scores; an objective that gets both from one pass says so."""
+        """Returns loss and scores; override it to get both from one pass."""
         return self(batch), self.predict(batch)
 
 

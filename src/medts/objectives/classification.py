@@ -1,4 +1,4 @@
-"""Classification: the plain supervised objective, for single and multiple labels.
+"""Classification: cross-entropy of one label, or binary cross-entropy of several.
 
 Softmax cross-entropy where exactly one class holds, one binary cross-entropy per class
 otherwise. Windows without a label take no part. Encoder and head are both kept.
@@ -73,7 +73,7 @@ def cross_entropy(
 def balancing_weight(
     prevalence: Float[Tensor, "K"], *, kind: Literal["single", "multi"]
 ) -> Float[Tensor, "K"]:
-    """Weights under which every class counts alike; 1 for a class without examples.
+    """Inverse-frequency class weights (``pos_weight``); 1 for a class without examples.
 
     For ``single`` the weights average to 1 over records; for ``multi`` they are the odds against
     each class, capped at 100.

@@ -1,4 +1,4 @@
-"""CMSC: the two halves of a window, and all windows of a person, should find each other.
+"""CMSC (CLOCS): InfoNCE between the halves of a window, and the windows of a subject.
 
 Contrastive multi-segment coding, from CLOCS (Kiyasseh, Zhu and Clifton, ICML 2021,
 arXiv:2005.13249): what a heart does changes little from one second to the next, so adjacent

@@ -1,4 +1,4 @@
-"""Dual contrast: the two passes of a MedualTime agree with noisy views and with each other.
+"""Dual contrast (MedualTime): InfoNCE within and between its signal pass and text pass.
 
 The unsupervised objective of MedualTime (Ye et al., arXiv:2406.06620): the embedding of each pass
 should be found again when noise is added to the signal, and, once training has begun to settle, a
@@ -35,7 +35,7 @@ class DualContrast(Objective):
     Departures: the paper's terms within a pass look from the window to its noisy view only, ours
     in both directions. The authors look at the ramp once per epoch, where a tenth of four epochs
     is one epoch or none; ours counts batches. They judge epochs by a loss that grows when
-    alignment sets in; here validation always has its full weight. Noise is drawn per sample and
+    alignment sets in; here validation always has its full weight. Noise is sampled per value and
     never falls on padding; its size is in units of the prepared signal, 0.25 mV by default, where
     theirs is in those of the stored series.
 

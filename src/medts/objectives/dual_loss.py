@@ -1,10 +1,10 @@
-"""Dual loss: cross-entropy and supervised contrast on two views of every window.
+"""Dual loss: cross-entropy plus supervised contrastive loss (SupCon) on two views.
 
 The second stage of ECG-NAT (arXiv:2605.13194, abstract only; every number is our own), in the form
 of Gunel et al. (ICLR 2021, arXiv:2011.01403): ``(1 - w) cross-entropy + w contrast``. Windows of
-one class are drawn together and those of others apart, which says more per label than the class
-alone; two views give every anchor at least one positive, even where labels are few. Where several
-classes may hold, the contrast is that of MulSupCon (Zhang and Wu, AAAI 2024).
+one class attract each other and repel those of others, which uses more of each label; two views
+give every anchor at least one positive, even where labels are few. Where several classes may hold,
+the contrast is that of MulSupCon (Zhang and Wu, AAAI 2024).
 
 Encoder and head are kept, the projector is thrown away. The head reads the embedding, not the
 projection. When not training, the windows are scored as they are, without views.

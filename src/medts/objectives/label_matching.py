@@ -1,9 +1,9 @@
-"""Label matching: one model learns from the label sets of many datasets at once.
+"""Label matching (MedSpaformer): joint training on the label sets of many datasets.
 
 The training of MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, arXiv:2503.15578): the
-embedding of a signal is drawn to the words of the class that holds and away from those of the
-other classes of the same label set. Batches say which label set they belong to, and every batch
-belongs to one; which dataset a batch comes from is left to `medts.data.mixture`.
+embedding of a signal moves towards the words of its class and away from those of the other classes
+of the same label set. Every batch belongs to one label set, which it names; which dataset a batch
+comes from is left to `medts.data.mixture`.
 
 Encoder and head are both kept.
 
@@ -30,7 +30,7 @@ class LabelMatching(Supervised):
     """Cross-entropy over the classes of the batch's label set.
 
     Departures: the paper trains on ``single`` sets; for ``multi`` ones it is one binary
-    cross-entropy per class. Datasets of a joint training are drawn by the square root of their
+    cross-entropy per class. Datasets of a joint training are sampled by the square root of their
     size, where the paper is silent.
 
     Args:

@@ -1,8 +1,8 @@
-"""Latent masking: views of a window, made by hiding modalities after encoding.
+"""Latent masking (CroSSL): VICReg between views that hide modalities after encoding.
 
 CroSSL (Deldari et al., WSDM 2024, arXiv:2307.16847). Every modality is encoded once. A random
 part of the latents is hidden, several times over, what is left is fused into embeddings, and these
-are asked to agree. No negative pairs are drawn and no signal is altered; a sensor missing from the
+are made to agree. There are no negative pairs and no signal is altered; a sensor missing from the
 recording is simply hidden in every view. The projector (VICReg's expander) is thrown away.
 
 Axes: V views, B windows in the batch, M modalities, K latent width, D embedding width.
@@ -21,7 +21,7 @@ from medts.losses.contrastive import redundancy, spread_hinge
 from medts.losses.gathering import gather_rows
 from medts.models.abilities import HasLatents, need
 from medts.models.base import Encoder
-from medts.nn.aggregation import draw_visible, hide
+from medts.nn.aggregation import hide, sample_visible
 from medts.nn.projector import Projector
 from medts.objectives.base import Objective
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
@@ -79,7 +79,7 @@ class LatentMasking(Objective):
         if not len(latents.is_present):
             return Losses(latents.embedding.sum() * 0.0)
         total, parts = self.terms(
-            encoder.aggregator(self.draw_views(latents)), len(latents.is_present)
+            encoder.aggregator(self.sample_views(latents)), len(latents.is_present)
         )
         return Losses(total, parts)
 
@@ -105,7 +105,7 @@ class LatentMasking(Objective):
         parts = {name: term.detach() for name, term in terms.items()}
         return torch.stack(list(terms.values())).sum(), {**parts, **monitor}
 
-    def draw_views(self, latents: Latents) -> Latents:
+    def sample_views(self, latents: Latents) -> Latents:
         """Returns all views below each other; what was computed for the latents is shared."""
         config, device = self.config, latents.embedding.device
         generator = None if self.training else torch.Generator(device).manual_seed(0)
@@ -116,12 +116,12 @@ class LatentMasking(Objective):
         else:
             is_shared = torch.zeros_like(latents.is_present)
             if config.is_one_shared:
-                is_shared = draw_visible(latents.is_present, 1.0, generator=generator)
+                is_shared = sample_visible(latents.is_present, 1.0, generator=generator)
             views = [
                 hide(
                     latents,
                     ~is_shared
-                    & ~draw_visible(
+                    & ~sample_visible(
                         latents.is_present,
                         config.hide_ratio,
                         n_kept=config.min_visible,

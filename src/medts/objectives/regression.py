@@ -1,6 +1,6 @@
-"""Regression: the supervised objective of label sets of numbers.
+"""Regression: Huber loss on standardised numbers.
 
-Huber loss between standardised values: every number weighs alike, whatever its unit. Mean and
+Every number weighs alike, whatever its unit. Mean and
 standard deviation are those of the training records and belong to the head, which gives physical
 units. Windows without a label and missing numbers take no part.
 

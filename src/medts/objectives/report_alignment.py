@@ -1,4 +1,4 @@
-"""Report alignment: reports teach an ECG encoder at the level of token, beat and rhythm.
+"""Report alignment (MELP): contrastive ECG-language pretraining by token, beat and rhythm.
 
 MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803). The recording as a whole must find its report,
 its beats must find the sentences that speak of them, and a decoder must write the report from the
@@ -215,7 +215,7 @@ def is_constant(embedding: Float[Tensor, "B D"], tolerance: float = 1e-3) -> Boo
 
 
 def hide_leads(batch: Batch, probability: float) -> Batch:
-    """Takes each recorded lead away with this probability, but never the last one of a window."""
+    """Lead dropout (lead-wise masking): hides each lead with this probability, never the last."""
     return replace(
         batch,
         streams={name: _hide(stream, probability) for name, stream in batch.streams.items()},
@@ -223,16 +223,16 @@ def hide_leads(batch: Batch, probability: float) -> Batch:
 
 
 def hide_sentences(text: str, probability: float) -> str:
-    """Takes each sentence away with this probability, but never the last one of a text."""
+    """Sentence dropout: removes each sentence with this probability, never the last one."""
     sentences = split_sentences(text)
-    draw = torch.rand(len(sentences))
-    is_left = draw >= min(probability, float(draw.max()))
+    chance = torch.rand(len(sentences))
+    is_left = chance >= min(probability, float(chance.max()))
     return " ".join(each for each, stays in zip(sentences, is_left, strict=True) if stays)
 
 
 def _hide(stream: StreamBatch, probability: float) -> StreamBatch:
     is_there = stream.is_channel_present
-    draw = torch.rand(is_there.shape, device=is_there.device).masked_fill(~is_there, -1.0)
-    is_last = nn.functional.one_hot(draw.argmax(dim=1), draw.shape[1]).bool()
-    is_left = is_there & ((draw >= probability) | is_last)
+    chance = torch.rand(is_there.shape, device=is_there.device).masked_fill(~is_there, -1.0)
+    is_last = nn.functional.one_hot(chance.argmax(dim=1), chance.shape[1]).bool()
+    is_left = is_there & ((chance >= probability) | is_last)
     return stream.keep(is_left[:, :, None])

@@ -1,4 +1,4 @@
-"""VICReg: two views of a window should be embedded alike, and the batch must stay spread out.
+"""VICReg: variance-invariance-covariance regularisation of two augmented views.
 
 Bardes et al., "VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised
 Learning" (ICLR 2022, arXiv:2105.04906). No negative pairs: collapse is prevented by a floor under

@@ -1,7 +1,7 @@
 """The tensors that cross from data to models and back, with a mask for everything missing.
 
 A batch may mix records of different lengths, channel sets and streams. Every sample of every
-channel has a boolean that says whether it was recorded; no value is ever a silent zero.
+channel has a boolean, whether it was recorded; no value is ever a silent zero.
 
 Axes: B windows in the batch, W windows, R records, C channels, T samples in time, N signal tokens,
 M modalities, D embedding width, K classes.

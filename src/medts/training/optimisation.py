@@ -1,6 +1,6 @@
-"""AdamW with decay only where it belongs, rates that fall with depth, and the schedules.
+"""AdamW without decay of norms and biases, layer-wise learning-rate decay, and schedules.
 
-Schedules are factors between 0 and 1 by step, so they can be drawn and tested without a model.
+Schedules are factors between 0 and 1 by step, so they can be plotted and tested without a model.
 """
 
 import math

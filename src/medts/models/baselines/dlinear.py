@@ -23,7 +23,7 @@ class DLinear(OneStreamEncoder):
     Components: *decomposition* — moving average and what it leaves; *trend*, *remainder* — a
     linear map over time for each; their sum is the embedding of a channel.
 
-    Departures: the paper forecasts as many samples as asked for; here the forecast is taken as
+    Departures: the paper forecasts any number of samples; here the forecast is taken as
     features, as long as the window by default (as the classifiers in Time-Series-Library do it).
     Channels have weights of their own, the paper's "individual" variant, because a lead means
     something here. The moving average is over the recorded samples in reach instead of

@@ -1,4 +1,4 @@
-"""Medformer: patches of several lengths in parallel, which meet through one router each.
+"""Medformer: patches of several lengths in parallel, each summed up by a router.
 
 Wang, Huang, Li, Yan and Zhang, "Medformer: A Multi-Granularity Patching Transformer for Medical
 Time-Series Classification" (NeurIPS 2024, arXiv:2405.19363), written from the paper. A patch spans

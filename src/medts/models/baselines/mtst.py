@@ -32,11 +32,11 @@ class Mtst(OneStreamEncoder):
     ``Encoded.tokens`` are those of the shortest patches, channels side by side.
 
     Departures: the paper joins its branches after every layer and cuts the patches of the next
-    layer from the result, of fixed length. Here they meet in the pooled embedding only, as in the
-    comparison of the Medformer paper (arXiv:2405.19363), so that windows may have any length.
+    layer from the result, of fixed length. Here they are joined in the pooled embedding only, as in
+    the comparison of the Medformer paper (arXiv:2405.19363), so that windows may have any length.
     Patches do not overlap. Tokens are averaged, not flattened. Values are not brought to unit
-    spread, since amplitude means something. Padding and gaps are hidden from attention; the
-    tokens of an absent channel are zero.
+    spread, since amplitude means something. Padding and gaps are hidden from attention; the tokens
+    of an absent channel are zero.
     """
 
     def __init__(self, config: MtstConfig) -> None:

@@ -100,6 +100,6 @@ def build_patchtst(config: PatchTSTConfig) -> Any:
             do_mask_input=False,
         )
     )
-    # As in the authors' code; transformers draws them ten times as large as the patches' own.
+    # As in the authors' code; transformers samples them ten times as large as the patches' own.
     nn.init.uniform_(model.encoder.positional_encoder.position_enc, -0.02, 0.02)
     return model

@@ -32,8 +32,8 @@ class TimesNet(OneStreamEncoder):
 
     Departures: the authors' code takes the periods from the mean spectrum of a batch, so that a
     window's embedding depends on its neighbours; ours come from each window alone, as the paper's
-    formulas have it. No period is shorter than four samples, since such a fold says nothing that a
-    convolution over time would not. The embedding does not wrap around at the ends. Amplitude is
+    formulas have it. No period is shorter than four samples, since such a fold adds nothing to a
+    convolution over time. The embedding does not wrap around at the ends. Amplitude is
     kept where the paper normalises it away. Tokens are averaged, not flattened. A window shorter
     than ``window`` is filled with zeros, always to the same length, so padding changes nothing.
     """
@@ -88,7 +88,7 @@ class TimesBlock(nn.Module):
         )
 
     def forward(self, tokens: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        """Adds what the folds tell; windows that share a period are folded together."""
+        """Adds what the folds give; windows that share a period are folded together."""
         periods, amplitude = find_periods(tokens, self.n_periods)
         share = amplitude.softmax(dim=1).to(tokens.dtype)
         mixed = torch.zeros_like(tokens)

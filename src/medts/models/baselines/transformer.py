@@ -1,7 +1,7 @@
 """Transformer: the plain encoder over patches of the signal, for comparison with its heirs.
 
 Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). A patch of all
-channels becomes one token by a linear map, sinusoids say where it lies, and layers of full
+channels becomes one token by a linear map, sinusoids give its position, and layers of full
 attention mix the tokens. Training and the head are left to others.
 
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.

@@ -1,4 +1,4 @@
-"""EncoderSettings: what every encoder's settings say before a network exists.
+"""EncoderSettings: the config of an encoder (backbone), before a network exists.
 
 A subclass with a ``kind`` is an encoder of the package: it is listed, has its flags on the command
 line, trains, travels in bundles and is held to the contracts. No file here imports torch.
@@ -111,4 +111,4 @@ class FixedWindowSettings(OneStreamSettings):
 
 
 AnyEncoder = Annotated[SerializeAsAny[EncoderSettings], BeforeValidator(by_kind(EncoderSettings))]
-"""Settings of any registered encoder, told apart by their ``kind``."""
+"""Settings of any registered encoder, by their ``kind`` (a tagged union)."""

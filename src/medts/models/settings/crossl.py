@@ -42,7 +42,7 @@ class CrosslConfig(EncoderSettings):
     all latents side by side."""
 
     missing: Literal["token", "zero"] = "token"
-    """What stands for an absent latent in the ``mlp``: a learnt vector with a bit that says so, or
+    """What stands for an absent latent in the ``mlp``: a learnt vector with an indicator bit, or
     zeros as in the authors' code, which look like a silent sensor."""
 
     n_heads: int = Field(default=4, ge=1)
@@ -59,7 +59,7 @@ class CrosslConfig(EncoderSettings):
     the aggregator, as the authors' released script does."""
 
     weight_init: Literal["default", "paper"] = "default"
-    """``paper``: the convolutions of all encoders drawn from N(0, 0.05) with one seed."""
+    """``paper``: the convolutions of all encoders initialised from N(0, 0.05) with one seed."""
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "CrosslConfig":

@@ -24,7 +24,7 @@ class EcgNatConfig(EncoderSettings):
     """Samples per token of the last stage."""
 
     kind: Literal["ecg_nat"] = "ecg_nat"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     size: Literal["nano", "tiny", "small", "mini"] = "tiny"
     """Row of `SIZES`: widths, depths and heads."""

@@ -17,7 +17,7 @@ class MedualTimeConfig(OneStreamSettings):
     sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["medualtime"] = "medualtime"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     language_model: TextConfig = TextConfig(name="minilm", max_tokens=128)
     """The language model; its ``max_tokens`` is how much of a report the text pass reads."""

@@ -17,7 +17,7 @@ TowerConfig = Annotated[
 
 
 class MelpConfig(EncoderSettings):
-    """Both towers and where they meet; the defaults are the paper's, but for the text model."""
+    """Both towers and their shared space; the defaults are the paper's, but for the text model."""
 
     network: ClassVar[str] = "medts.models.melp:Melp"
     offers: ClassVar[frozenset[str]] = frozenset({"two_tower"})
@@ -27,7 +27,7 @@ class MelpConfig(EncoderSettings):
     )
 
     kind: Literal["melp"] = "melp"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     tower: TowerConfig = MelpTowerConfig()
     """What reads the ECG."""
@@ -95,7 +95,7 @@ class MelpConfig(EncoderSettings):
             raise ValueError("a decoder needs n_caption_queries above 0")
         if self.decoder_layers and not self.is_text_causal:
             raise ValueError(
-                "words that have seen those after them tell a decoder its answers: "
+                "a bidirectional text tower leaks the next word to the decoder: "
                 "set decoder_layers to 0, or is_text_causal to True"
             )
         for name, width, n_heads in (

@@ -13,7 +13,7 @@ class MelpTowerConfig(OneStreamSettings):
     network: ClassVar[str] = "medts.models.melp_tower:MelpTower"
 
     kind: Literal["melp_tower"] = "melp_tower"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     n_convs: int = Field(default=4, ge=1)
     """Convolutions of stride 2; four make a token of 16 samples, 32 ms at 500 Hz."""
@@ -23,7 +23,7 @@ class MelpTowerConfig(OneStreamSettings):
 
     is_amplitude_kept: bool = False
     """Whether the norm over time behind the first convolution is left out. The paper has it; with
-    it, how large a signal is cannot be told from the tokens."""
+    it, tokens do not depend on the size of a signal."""
 
     conv_gradient: float = Field(default=0.1, gt=0.0, le=1.0)
     """Factor of the gradient into the convolutions."""

@@ -34,7 +34,7 @@ class MtstConfig(OneStreamSettings):
     """Share of values dropped in attention, feed-forward part and sums."""
 
     reach: int = Field(default=64, ge=1)
-    """Tokens up to which distances are told apart; all further ones share a bias."""
+    """Tokens up to which distances have biases of their own; all further ones share a bias."""
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "MtstConfig":

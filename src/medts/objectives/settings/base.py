@@ -1,4 +1,4 @@
-"""ObjectiveSettings: what every objective's settings say before a module exists.
+"""ObjectiveSettings: the config of an objective, before a module exists.
 
 A subclass with a ``kind`` is an objective of the package: it is listed, has its flags on the
 command line and trains. No file here imports torch.
@@ -59,14 +59,14 @@ class ObjectiveSettings(Registered):
 AnyObjective = Annotated[
     SerializeAsAny[ObjectiveSettings], BeforeValidator(by_kind(ObjectiveSettings))
 ]
-"""Settings of any registered objective, told apart by their ``kind``."""
+"""Settings of any registered objective, by their ``kind`` (a tagged union)."""
 
 
 def check_fit(encoder: EncoderSettings, objective: ObjectiveSettings) -> None:
     """Makes sure that an objective can train an encoder, before anything is built or written.
 
     Raises:
-        ConfigError: If the encoder lacks what the objective needs; which encoders have it is said.
+        ConfigError: If the encoder lacks what the objective needs; the remedy lists others.
     """
     if lacking := sorted(objective.needs - encoder.abilities()):
         able = [

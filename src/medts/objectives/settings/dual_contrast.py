@@ -8,7 +8,7 @@ from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 
 class DualContrastConfig(ObjectiveSettings):
-    """Noise, temperature, and when the passes begin to be drawn together."""
+    """Noise, temperature, and when the alignment of passes begins."""
 
     module: ClassVar[str] = "medts.objectives.dual_contrast:DualContrast"
     learns_from: ClassVar[LearnsFrom] = "pairs"

@@ -18,7 +18,7 @@ class LabelMatchingConfig(ObjectiveSettings):
     """Name of the objective in the registry."""
 
     dataset_balance: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How alike datasets are drawn: 0 by their number of windows, 1 all equally often, one half
+    """How evenly datasets are sampled: 0 by their number of windows, 1 all equally often, one half
     by its square root."""
 
     class_balance: float = Field(default=0.0, ge=0.0, le=1.0)

@@ -18,13 +18,13 @@ class MaskedLanguageConfig(ObjectiveSettings):
     """Name of the objective."""
 
     mask_ratio: float = Field(default=0.15, gt=0.0, lt=1.0)
-    """Share of a text's tokens that have to be named; at least one."""
+    """Share of a text's tokens that are predicted; at least one."""
 
     shown_as_mask: float = Field(default=0.8, ge=0.0, le=1.0)
     """Share of those that the model sees as the mask token."""
 
     shown_as_other: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of those that it sees as a token drawn at random; the rest it sees as they are."""
+    """Share of those that it sees as a random token; the rest it sees as they are."""
 
     max_tokens: int = Field(default=128, ge=8)
     """Tokens of a report that are read, special ones included."""

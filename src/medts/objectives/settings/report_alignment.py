@@ -10,7 +10,7 @@ from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
 
 class ReportAlignmentConfig(ObjectiveSettings):
-    """Weights and temperatures of the three levels; the paper's, but where it says so."""
+    """Weights and temperatures of the three levels; the paper's unless stated."""
 
     module: ClassVar[str] = "medts.objectives.report_alignment:ReportAlignment"
     learns_from: ClassVar[LearnsFrom] = "pairs"
@@ -29,7 +29,7 @@ class ReportAlignmentConfig(ObjectiveSettings):
     """Weight of the words; 0 switches the level off, and needs an encoder without a decoder."""
 
     n_drawn_words: int = Field(default=0, ge=0)
-    """In training, how many words outside the batch's own the decoder tells them apart from, drawn
+    """In training, sampled softmax: how many words outside the batch's own are scored, sampled
     anew at every step; 0 takes the whole vocabulary, as in the paper."""
 
     temperature: float = Field(default=0.07, gt=0.0)
