@@ -179,7 +179,7 @@ def find_sites(model: Any) -> list[Site]:
         raise ConfigError(
             f"adapters do not support a {kind!r}",
             field="language_model",
-            remedy=f"Supported: {', '.join(KINDS)}",
+            remedy=f"Known: {', '.join(KINDS)}",
         )
     n_heads, dim = model.config.num_attention_heads, model.config.hidden_size
     scale = (dim // n_heads) ** -0.5

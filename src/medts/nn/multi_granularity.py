@@ -23,7 +23,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from medts.nn.positions import positions
+from medts.nn.positions import add_positions
 from medts.nn.sparse_attention import Kept, TokenSparseAttention
 
 
@@ -106,8 +106,7 @@ class MultiGranularity(nn.Module):
             is_patch = valid_patches(is_valid, patch, reads_partial=self.reads_partial_patches)
             embedded = self.embeddings[i](cut_rows(signal, patch))
             if self.has_positions:
-                place = positions(*embedded.shape[1:], device=embedded.device)
-                embedded = embedded + place.to(embedded)
+                embedded = add_positions(embedded)
             kept = self.run_stack(i, embedded, is_patch, prior, is_traced=is_traced)
             out = kept.tokens
             if self.granularity is not None:

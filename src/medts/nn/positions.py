@@ -13,6 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+def add_positions(tokens: Float[Tensor, "*rows N D"]) -> Float[Tensor, "*rows N D"]:
+    """Adds sinusoidal positions to tokens, in their precision."""
+    return tokens + positions(*tokens.shape[-2:], device=tokens.device).to(tokens)
+
+
 def positions(
     n_tokens: int, dim: int, *, device: torch.device | None = None
 ) -> Float[Tensor, "{n_tokens} {dim}"]:

@@ -85,7 +85,7 @@ class Supervised(Objective):
     A subclass scores logits, so that loss and prediction come from one pass.
     """
 
-    head: Head | MatchingHead
+    head: Any  # a `BaseHead`, which subclasses narrow
     label_set: LabelSet
 
     @abstractmethod

@@ -26,6 +26,8 @@ class Regression(Supervised):
         label_set: Meaning of the values.
     """
 
+    head: RegressionHead
+
     def __init__(
         self,
         config: RegressionConfig,

@@ -19,7 +19,7 @@ from medts.models.base import OneStreamEncoder
 from medts.models.settings.crossformer import CrossformerConfig
 from medts.nn.patches import cut_channels
 from medts.nn.poolers import key_padding, mean_of_valid
-from medts.nn.positions import positions
+from medts.nn.positions import add_positions
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -81,9 +81,7 @@ class Crossformer(OneStreamEncoder):
     ) -> tuple[Float[Tensor, "B C N D"], Bool[Tensor, "B C N"]]:
         """Cuts every channel into segments and makes tokens of them, with place and channel."""
         patches, is_valid = cut_channels(signal, is_recorded, self.config.patch)
-        tokens = self.embedding(patches)
-        place = positions(tokens.shape[2], self.config.dim, device=tokens.device).to(tokens)
-        return tokens + place + self.channels[:, None], is_valid
+        return add_positions(self.embedding(patches)) + self.channels[:, None], is_valid
 
 
 class TwoStageLayer(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.timesnet import TimesNetConfig
 from medts.nn.poolers import mean_of_valid
-from medts.nn.positions import positions
+from medts.nn.positions import add_positions
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -72,8 +72,7 @@ class TimesNet(OneStreamEncoder):
     ) -> Float[Tensor, "B T D"]:
         """Makes a token of every sample and its two neighbours, zero where there is none."""
         tokens = self.embedding(signal * is_valid[:, None]).transpose(1, 2)
-        place = positions(tokens.shape[1], self.dim, device=tokens.device).to(tokens)
-        return (tokens + place) * is_valid[..., None]
+        return add_positions(tokens) * is_valid[..., None]
 
 
 class TimesBlock(nn.Module):

@@ -14,7 +14,7 @@ from medts.models.settings.itransformer import ITransformerConfig
 from medts.models.settings.transformer import TransformerConfig
 from medts.nn.patches import cut_patches
 from medts.nn.poolers import key_padding, mean_of_valid
-from medts.nn.positions import positions
+from medts.nn.positions import add_positions
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -45,9 +45,7 @@ class Transformer(OneStreamEncoder):
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
         patches, is_valid = cut_patches(read.signal, read.is_valid, self.config.patch)
-        tokens = self.embedding(patches)
-        place = positions(tokens.shape[1], self.dim, device=tokens.device).to(tokens)
-        tokens = self.dropout(tokens + place)
+        tokens = self.dropout(add_positions(self.embedding(patches)))
         is_ignored = key_padding(is_valid)
         for layer in self.layers:
             tokens = layer(tokens, src_key_padding_mask=is_ignored)
