@@ -68,6 +68,7 @@ def info_nce(
     if group is None:
         group = torch.arange(len(first), device=first.device)
         if gather:
+            # Row numbers continue over processes, or row 0 of each would be one group.
             n_before = gather_rows(torch.full((1,), len(first), device=first.device))
             group = group + n_before[: process_rank()].sum()
     if gather:
@@ -115,7 +116,7 @@ def multilabel_contrastive(
 def contrast(
     z: Float[Tensor, "B D"], weight: Float[Tensor, "B B"], *, temperature: float
 ) -> Float[Tensor, ""]:
-    """Weighted mean of ``-log p`` of row j among all rows but the anchor itself.
+    """Contrastive loss with weighted positives: mean ``-log p`` among all rows but the anchor.
 
     ``weight[i, j]`` is how much j counts as a positive of anchor i; the diagonal is ignored.
     """
@@ -123,6 +124,7 @@ def contrast(
     with torch.autocast(z.device.type, enabled=False):
         unit = unit_rows(z)
         scores = (unit @ unit.T / temperature).masked_fill(is_self, -torch.inf)
+        # The diagonal is -inf, and -inf times a weight of zero would be NaN.
         log_p = scores.log_softmax(dim=1).masked_fill(is_self, 0.0)
         return mean_nll(log_p, weight.masked_fill(is_self, 0.0))
 
@@ -160,7 +162,7 @@ def at_least_fp32(z: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
 def spread_hinge(
     z: Float[Tensor, "B D"], floor: float = 1.0, eps: float = 1e-4, *, correction: int = 1
 ) -> Float[Tensor, ""]:
-    """Penalises dimensions whose batch standard deviation falls under ``floor``.
+    """VICReg variance term: hinge on each dimension's batch standard deviation below ``floor``.
 
     ``eps`` keeps the gradient finite when a dimension has collapsed to a constant. Zero for
     fewer than two rows, which have no spread. The variance is unbiased; with ``correction`` 0 it
@@ -173,7 +175,7 @@ def spread_hinge(
 
 
 def redundancy(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
-    """Squared covariance with the other dimensions, summed over them, averaged over dimensions."""
+    """VICReg covariance term: squared off-diagonal covariance, averaged over dimensions."""
     z = at_least_fp32(z)
     z = z - z.mean(dim=0) if len(z) else z
     with torch.autocast(z.device.type, enabled=False):

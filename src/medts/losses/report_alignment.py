@@ -90,6 +90,7 @@ def beat_scores(
         else:
             share = inner.masked_fill(~is_sentence, -torch.inf).softmax(dim=3)
             attention = (share / beat_temperature).softmax(dim=1)
+        # |sum_q a_q b_q|² = aᵀ G a with the Gram matrix G of the beats.
         gram = beats @ beats.transpose(1, 2)
         flat = attention.flatten(2)
         squared = ((gram @ flat) * flat).sum(dim=1).unflatten(1, is_sentence.shape)

@@ -30,7 +30,7 @@ from medts.tensors.batch import Batch, Encoded, Latents
 
 
 class Crossl(Encoder):
-    """Latents by modality, fused into one embedding; tokens are the latents.
+    """CroSSL encoder: one CNN per modality, and an aggregator; tokens are the latents.
 
     Components: *encoders* — three convolutions with layer norm and PReLU, mean over valid samples;
     *aggregator* — see `medts.nn.aggregation`.
@@ -168,7 +168,7 @@ class Crossl(Encoder):
 
 
 class ModalityEncoder(nn.Module):
-    """Three convolutions over time, each with layer norm over channels, PReLU and dropout.
+    """1D CNN of one modality: three convolutions, each with layer norm, PReLU and dropout.
 
     Their widths are a quarter, a half and all of ``dim``.
     """
@@ -206,7 +206,7 @@ class ModalityEncoder(nn.Module):
 
 
 def thin_out(is_valid: Bool[Tensor, "B T"], stride: int) -> Bool[Tensor, "B T2"]:
-    """Returns one value per ``stride`` samples, True where any of them is."""
+    """Max-pools a validity mask: one value per ``stride`` samples, True where any of them is."""
     if stride == 1:
         return is_valid
     padded = F.pad(is_valid, (0, -is_valid.shape[1] % stride))

@@ -134,6 +134,7 @@ class EcgNat(OneStreamEncoder):
         An objective that hides tokens does so between this and `encode`.
         """
         n_valid = count_valid(is_valid)
+        # A batch is fp32, also where the weights have a lower precision.
         hidden = signal.to(self.tokenizer_norm.weight.dtype)
         for conv in self.tokenizer:
             hidden, n_valid = conv(hidden), halved(n_valid)
@@ -159,6 +160,7 @@ class EcgNat(OneStreamEncoder):
             scales.append(Scale(tokens, is_valid))
         is_valid = scales[-1].is_valid
         count = is_valid.sum(dim=1, keepdim=True).clamp(min=1)
+        # In fp32: hundreds of bf16 tokens lose digits in a sum.
         pooled = (tokens.sum(dim=1, dtype=torch.float) / count).to(tokens.dtype)
         return Encoded(tokens, is_valid, pooled, {"scales": scales})
 

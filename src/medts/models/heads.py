@@ -22,7 +22,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class BaseHead(nn.Module, ABC):
-    """What every head promises."""
+    """Head (classifier) on an encoded window, conditioned on a label set."""
 
     @abstractmethod
     def logits(self, encoded: Encoded, label_set: LabelSet) -> Float[Tensor, "B K"]:

@@ -78,6 +78,7 @@ class Melp(Encoder):
             n_queries=config.n_beats, dim=shared, token_dim=width, n_heads=config.n_pooler_heads
         )
         self.beat_projection = nn.Linear(shared, shared, bias=False)
+        # As CLIP initialises its projections: the spread of the input is kept.
         nn.init.normal_(self.beat_projection.weight, std=width**-0.5)
         self.caption_pooler = None
         if config.n_caption_queries:

@@ -229,6 +229,7 @@ class Sparseformer(Encoder):
         if self.config.token_counts == "paper":
             n_queries = len(self.config.patch_lengths) * self.config.tokens_per_block[0]
             n_patches = max(n_patches, n_queries)
+        # Memory grows with rows times patches; checkpointed pieces bound it for many channels.
         n_rows = max(1, self.config.tokens_at_once // n_patches)
         if len(signal) <= n_rows:
             encoded = self.rows(signal, is_valid, prior, is_traced=is_traced)
@@ -276,7 +277,7 @@ def trace_back(
     sources: dict[str, Float[Tensor, "_ _ _"]],
     streams: dict[str, StreamBatch],
 ) -> dict[str, Float[Tensor, "B U _ _"]]:
-    """Follows the tokens of windows through those of channels to samples, by stream."""
+    """Attention rollout: from tokens of windows through those of channels to samples."""
     widths = [sources[name].shape[1] * streams[name].signal.shape[1] for name in streams]
     attention = {}
     for (name, stream), part in zip(streams.items(), weight.split(widths, dim=2), strict=True):

@@ -147,5 +147,6 @@ def sample_visible(
     """Modality dropout: hides with probability ``hide_ratio``, but for the last ``n_kept``."""
     score = torch.rand(is_present.shape, device=is_present.device, generator=generator)
     score = score.masked_fill(~is_present, -1.0)
+    # Ranks, not thresholds alone: the highest scores stay visible however the numbers fall.
     rank = score.argsort(dim=1, descending=True).argsort(dim=1)
     return is_present & ((score >= hide_ratio) | (rank < n_kept))

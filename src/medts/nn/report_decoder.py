@@ -85,6 +85,7 @@ class DecoderBlock(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.norm_mlp = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        # GPT-2 and CLIP: residual branches are scaled down so that depth adds no variance.
         out_std = dim**-0.5 * (2 * n_layers) ** -0.5
         stds = {self.query: dim**-0.5, self.key_value: dim**-0.5, self.out: out_std}
         stds |= {self.mlp[0]: (2 * dim) ** -0.5, self.mlp[2]: out_std}

@@ -142,6 +142,7 @@ def sample_dropped(
     n_most = (is_channel_present.sum(dim=1) - 1).clamp(min=0, max=most)
     n_least = n_most.clamp(max=least)
     n_dropped = (n_least + (amount * (n_most - n_least + 1)).long()).minimum(n_most)
+    # The random numbers do not depend on the settings, so that views differ in nothing else.
     n_dropped = n_dropped * (is_chosen < probability)
     rank = score.masked_fill(~is_channel_present, 2.0).argsort(dim=1).argsort(dim=1)
     return rank < n_dropped[:, None]

@@ -99,7 +99,7 @@ class CrossModal(Objective):
 def cocoa(
     z: Float[Tensor, "B M D"], is_present: Bool[Tensor, "B M"], *, temperature: float
 ) -> Float[Tensor, ""]:
-    """Mean of ``-log(p / (p + n))`` over windows.
+    """COCOA loss: mean of ``-log(p / (p + n))`` over windows.
 
     ``p`` sums ``exp`` of the scores between the modalities of a window, in both directions; ``n``
     sums, over its modalities, the mean of ``exp`` of the scores with other windows. Zero where no

@@ -66,7 +66,7 @@ class DualContrast(Objective):
     @property
     def alignment(self) -> float:
         """Weight of the terms between the passes at present."""
-        if not self.training:
+        if not self.training:  # epochs are compared, so validation weighs all alike
             return self.config.alignment
         since = self.progress - self.config.alone_ratio
         if self.config.rising_ratio == 0:
@@ -124,7 +124,7 @@ class ResidualProjector(nn.Module):
 
 
 def add_noise(batch: Batch, std: float) -> Batch:
-    """Adds white noise to every real sample of every stream; reports stay as they are."""
+    """Gaussian noise on every real sample of every stream; reports stay as they are."""
     streams = {
         name: keep_real(replace(each, signal=each.signal + std * torch.randn_like(each.signal)))
         for name, each in batch.streams.items()

@@ -102,7 +102,7 @@ class DualLoss(Objective):
 def log_prior(
     prevalence: Float[Tensor, "K"], *, kind: Literal["single", "multi"]
 ) -> Float[Tensor, "K"]:
-    """Log share of each class (``single``) or its log odds (``multi``), within 1 in 10,000."""
+    """Logit adjustment (Menon et al. 2021): log prior (``single``) or log odds (``multi``)."""
     if kind == "single":
         return prevalence.clamp(min=1e-4).log()
     return prevalence.logit(eps=1e-4)

@@ -140,7 +140,7 @@ class LatentMasking(Objective):
 def hide_values(
     latents: Latents, hide_ratio: float, generator: torch.Generator | None = None
 ) -> Latents:
-    """Sets single values of the latents to zero; the modalities stay present."""
+    """Random masking: zeroes single values of the latents; the modalities stay present."""
     z = latents.embedding
     is_hidden = torch.rand(z.shape, device=z.device, generator=generator) < hide_ratio
     return replace(latents, embedding=z.masked_fill(is_hidden, 0.0))
@@ -154,7 +154,8 @@ def take_windows(latents: Latents, is_taken: Bool[Tensor, "B"]) -> Latents:
 
 
 def disagreement(views: Float[Tensor, "V B D"]) -> Float[Tensor, ""]:
-    """Mean squared difference of two views of a window, averaged over all pairs of views."""
+    """VICReg invariance term: mean squared difference over all pairs of views of a window."""
     if views.shape[1] == 0:
         return views.sum() * 0.0
+    # The mean over pairs of (a - b)² is twice the unbiased variance: linear in views.
     return 2 * views.var(dim=0).mean()

@@ -72,6 +72,7 @@ class MaskedLanguage(Objective):
         """Returns cross-entropy of each hidden token, and whether the prediction is right."""
         device = self.model.device
         ids, is_token, may_hide = tokenise(self.tokenizer, texts, self.max_tokens)
+        # On the CPU: a GPU would give other masks for the same seed.
         chance = torch.rand(3, *ids.shape) if self.training else self._fixed_chance(texts, ids)
         is_hidden = sample_hidden(may_hide, self.config.mask_ratio, chance[0])
         shown = corrupt(ids, is_hidden, chance[1:], config=self.config, tokenizer=self.tokenizer)

@@ -147,6 +147,7 @@ class MaskedReconstruction(Objective):
         signal = read.signal
         generator = None
         if not self.training:
+            # The same masks at every validation, so that epochs can be compared.
             generator = torch.Generator(signal.device).manual_seed(0)
         n_units = -(-count_samples(read) // self.config.unit)
         longest = -(-signal.shape[-1] // self.config.unit)
@@ -205,7 +206,7 @@ class MaskedReconstruction(Objective):
 
 
 class Decoder(nn.Module):
-    """Sums all scales at the rate of the second one, mixes them, and predicts its samples.
+    """Multi-scale decoder (Hiera): sums all scales at the rate of the second, predicts samples.
 
     Tokens of the first scale are joined, those of deeper ones are repeated. Where there is one
     scale alone, it is taken as it is.

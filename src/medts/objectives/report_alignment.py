@@ -105,6 +105,7 @@ class ReportAlignment(Objective):
         if self.config.shuffles_pairs:
             shift = int(torch.randint(1, max(2, len(texts)), ()))
             texts = texts[shift:] + texts[:shift]
+        # MIMIC's machine reports repeat: equal ones are encoded once.
         distinct = list(dict.fromkeys(texts))
         number = torch.tensor([distinct.index(text) for text in texts], device=kept.device)
 
@@ -121,6 +122,7 @@ class ReportAlignment(Objective):
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         if self.config.rhythm > 0:
+            # CLIP's clamp: without it the learnt scale grows until training is unstable.
             with torch.no_grad():
                 self.log_scale.clamp_(0.0, math.log(100.0))
             terms["rhythm"] = rhythm_loss(
@@ -208,7 +210,7 @@ def has_text(batch: Batch) -> Bool[Tensor, "B"]:
 
 @torch.no_grad()
 def is_constant(embedding: Float[Tensor, "B D"], tolerance: float = 1e-3) -> Bool[Tensor, ""]:
-    """True where rows differ from their mean by next to nothing, measured by its length."""
+    """Representation collapse: rows differ from their mean by next to nothing."""
     z = embedding.float()
     spread = (z - z.mean(dim=0)).norm(dim=1).mean()
     return spread <= tolerance * z.norm(dim=1).mean()

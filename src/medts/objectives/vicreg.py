@@ -58,6 +58,7 @@ class Vicreg(Objective):
         is_usable = has_signal(batch)
         embeddings = [self.encoder(make_view(batch, self.config.views)).pooled for _ in range(2)]
         first, second = (self.projector(each)[is_usable].float() for each in embeddings)
+        # Variance and covariance are of the whole batch, over all processes.
         if self.training:
             first, second = gather_rows(first), gather_rows(second)
 

@@ -177,6 +177,7 @@ def mean_by_record(
     record_ids: Sequence[str], values: Float[Tensor, "W K"]
 ) -> tuple[tuple[str, ...], Float[Tensor, "R K"]]:
     """Averages the windows of each record; records come in the order they were first seen."""
+    # dict keeps the order of first appearance, which np.unique would sort away.
     position = {record: row for row, record in enumerate(dict.fromkeys(record_ids))}
     group = torch.tensor([position[record] for record in record_ids], device=values.device)
     total = values.new_zeros(len(position), values.shape[1]).index_add(0, group, values)

@@ -226,6 +226,7 @@ class _Run:
                 self._save(is_best=True, is_last=False)
         assert self.best is not None
         self.objective.load_state_dict(self.checkpoints.load_best()["objective"])
+        # Bundles are made on the CPU, whatever trained.
         self.objective.to("cpu").eval()
         return Fitted(
             best_epoch=int(self.best["epoch"]),
@@ -256,6 +257,7 @@ class _Run:
         self._set_rate()
         with forward_precision(self.settings.precision, self.device):
             loss = self.module.training_step(batch, self.at.batch)
+        # Zero means nothing to learn: a step would still decay weights and move by momentum.
         if loss.requires_grad and float(loss.detach()) != 0.0:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -345,7 +347,7 @@ class _Run:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Puts a module in evaluation mode; each of its parts is as it was afterwards."""
+    """Evaluation mode (``model.eval()``) for a while; each part is as it was afterwards."""
     before = {each: each.training for each in module.modules()}
     module.eval()
     try:

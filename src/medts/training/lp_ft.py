@@ -62,5 +62,6 @@ def unscaled(probe: Probe, scaling: Scaling) -> tuple[Float[Tensor, "K D"], Floa
     a gradient.
     """
     weight = probe.weight / scaling.scale
+    # A bias of minus infinity would have no gradient.
     bias = np.maximum(probe.bias, -10.0) - weight @ scaling.centre
     return torch.from_numpy(weight).float(), torch.from_numpy(bias).float()

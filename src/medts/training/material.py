@@ -203,7 +203,7 @@ def _labelled(
 
 
 def shuffled(part: Part, generator: np.random.Generator) -> Part:
-    """Returns the records of a part with each other's labels: a control that ends at chance."""
+    """Label permutation: records with each other's labels, a control that ends at chance."""
     return replace(part, target=part.target[generator.permutation(len(part))])
 
 

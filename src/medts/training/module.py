@@ -98,7 +98,7 @@ class TrainingModule:
 
 
 class Means:
-    """Running means of losses by name, over windows."""
+    """Running means of losses by name, over windows (an AverageMeter)."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
@@ -120,7 +120,7 @@ class Means:
 
 
 def record_score(label_set: LabelSet, windows: Windows) -> float:
-    """Returns the macro AUROC of records, or the mean R² of their numbers.
+    """Validation metric: macro AUROC of records, or the mean R² of their numbers.
 
     NaN where no class has both positives and negatives, or no number varies.
 

@@ -167,6 +167,7 @@ def _fit_logistic(
     n_records, dim = train.embedding.shape
     if dim <= n_records:
         return fit_path(train, settings, grid)
+    # The dual trick: solve in the span of the records, then map the weights back.
     basis, inside = np.linalg.qr(train.embedding.T)
     probes = fit_path(Labelled(inside.T, train.target), settings, grid)
     return [replace(probe, weight=probe.weight @ basis.T) for probe in probes]

@@ -141,6 +141,7 @@ def train(
     if is_finished(made, request):
         return made
 
+    # Seeded before anything is built: initial weights belong to the seed of the run.
     torch.manual_seed(seed)
     encoder = recipe.encoder.build()
     start = load_bundle(init) if init else None

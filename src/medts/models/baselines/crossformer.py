@@ -24,7 +24,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class Crossformer(OneStreamEncoder):
-    """Two-stage attention over a grid of channels and segments that grows coarser.
+    """Two-stage attention (TSA) over channels and segments, with segment merging.
 
     Components: *embedding* — linear map of a segment of one channel; *channels* — a learnt vector
     per channel; *blocks* — the two stages; *mergers* — linear map of two neighbours; *norm* —
@@ -69,6 +69,7 @@ class Crossformer(OneStreamEncoder):
         tokens = self.dropout(tokens)
         for number, block in enumerate(self.blocks):
             if number > 0:
+                # Zeroed first: an invalid half must not leak into the merged token.
                 tokens, is_valid = pair_up(tokens * is_valid[..., None], is_valid)
                 tokens = self.mergers[number - 1](tokens)
             tokens = block(tokens, is_valid)
@@ -126,6 +127,7 @@ class TwoStageLayer(nn.Module):
 
         z = rearrange(self.norm_channel(tokens), "b c n d -> (b n) c d")
         ignored = key_padding(rearrange(is_valid, "b c n -> (b n) c"))
+        # Routers make the cost linear in channels: they read all, and each channel reads them.
         routers = self.routers.expand(B * N, -1, -1)
         routers = self.gather(routers, z, z, key_padding_mask=ignored, need_weights=False)[0]
         update = self.hand_back(z, routers, routers, need_weights=False)[0]

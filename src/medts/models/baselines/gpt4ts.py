@@ -104,7 +104,7 @@ class Gpt4ts(OneStreamEncoder):
 
 
 def own_weights(module: nn.Module) -> nn.Module:
-    """Gives a part of a frozen model trainable weights of its own, in its place."""
+    """Unfreezes a part of a shared model: trainable copies of its weights, in its place."""
     for name, parameter in module.named_parameters(recurse=False):
         setattr(module, name, nn.Parameter(parameter.detach().clone()))
     return module

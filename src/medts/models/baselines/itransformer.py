@@ -20,7 +20,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class ITransformer(OneStreamEncoder):
-    """Tokens are channels, in the order of the config; the embedding is all of them side by side.
+    """Inverted Transformer: tokens are channels, and the embedding is all of them side by side.
 
     Components: *embedding* — linear map of a channel's window; *blocks* — attention between
     channels and feed-forward part; *norm* — layer norm of the result.

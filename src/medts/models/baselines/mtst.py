@@ -23,7 +23,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class Mtst(OneStreamEncoder):
-    """Branches of one patch length each, side by side; channels share all weights.
+    """Multi-resolution, channel-independent Transformer: a branch for each patch length.
 
     Components: *embeddings* — a linear map of a patch per branch; *branches* — layers of attention
     with a learnt bias by distance; *norms* — layer norm of each branch; *pooling* — mean over
@@ -91,7 +91,7 @@ class Mtst(OneStreamEncoder):
 
 
 class Layer(nn.Module):
-    """Attention with a bias by distance and a feed-forward part, each after a norm."""
+    """Pre-norm transformer layer with a learnt relative position bias."""
 
     def __init__(self, *, dim: int, n_heads: int, hidden: int, dropout: float, reach: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Layer(nn.Module):
 
 
 def distance_bias(table: Float[Tensor, "H W"], n_tokens: int) -> Float[Tensor, "H N N"]:
-    """Looks up the bias of every query and key by how far the key lies after the query."""
+    """Relative position bias of every query and key, clipped at the longest distance."""
     reach = table.shape[1] // 2
     place = torch.arange(n_tokens, device=table.device)
     return table[:, (place - place[:, None]).clamp(-reach, reach) + reach]

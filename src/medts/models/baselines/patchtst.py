@@ -22,7 +22,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class PatchTST(OneStreamEncoder):
-    """Tokens of all channels at one place lie side by side; pooling averages over places.
+    """Channel-independent patch Transformer; tokens of all channels at a place side by side.
 
     Components: *model* — patches, linear map, learnt positions and Transformer layers with batch
     norm, of one channel; *pooling* — mean over valid tokens, channels kept apart.

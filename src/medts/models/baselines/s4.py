@@ -182,6 +182,7 @@ def by_transform(
 ) -> Float[Tensor, "B D N"]:
     """Convolves by Fourier transforms, long enough that nothing wraps around."""
     length = x.shape[2]
+    # A power of two from 2 N - 1 on: fast, and circular convolution then equals linear.
     n = 2 ** (2 * length - 2).bit_length()
     around = torch.cat(
         [

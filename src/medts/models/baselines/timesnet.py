@@ -91,6 +91,7 @@ class TimesBlock(nn.Module):
         periods, amplitude = find_periods(tokens, self.n_periods)
         share = amplitude.softmax(dim=1).to(tokens.dtype)
         mixed = torch.zeros_like(tokens)
+        # Windows of one period share a convolution, so that the loop is as short as can be.
         for period in periods.unique().tolist():
             rows, place = (periods == period).nonzero(as_tuple=True)
             image = self.outward(F.gelu(self.inward(fold(tokens[rows], period))))
@@ -119,6 +120,7 @@ def find_periods(
 ) -> tuple[Int[Tensor, "B k"], Float[Tensor, "B k"]]:
     """Returns the periods of the largest mean amplitudes of each window, and these amplitudes."""
     n_samples = tokens.shape[1]
+    # Half precision has no Fourier transform on a CPU.
     amplitude = torch.fft.rfft(tokens.float(), dim=1).abs().mean(dim=2)
     amplitude = amplitude[:, 1 : max(2, n_samples // 4 + 1)]
     strongest, index = amplitude.topk(min(n_periods, amplitude.shape[1]), dim=1)
