@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from medts.nn.patches import masked_moments
 from medts.nn.settings import ViewsConfig
 from medts.tensors.batch import Batch, StreamBatch
 
@@ -162,11 +163,7 @@ def count_samples(stream: StreamBatch) -> Int[Tensor, "B"]:
 
 def channel_std(stream: StreamBatch) -> Float[Tensor, "B C 1"]:
     """Standard deviation of each channel over recorded samples; zero where there is none."""
-    weight = stream.is_recorded.to(stream.signal.dtype)
-    n_samples = weight.sum(dim=2, keepdim=True).clamp(min=1)
-    mean = (stream.signal * weight).sum(dim=2, keepdim=True) / n_samples
-    square = ((stream.signal - mean) * weight).square().sum(dim=2, keepdim=True) / n_samples
-    return square.sqrt()
+    return masked_moments(stream.signal, stream.is_recorded)[1].sqrt()
 
 
 def keep_real(stream: StreamBatch) -> StreamBatch:

@@ -27,6 +27,7 @@ from medts.models.abilities import Maskable, Scale, need
 from medts.models.base import Encoder
 from medts.models.ecg_nat import Layer
 from medts.nn.neighborhood import NeighborhoodAttention, count_valid
+from medts.nn.patches import masked_moments
 from medts.nn.views import count_samples, sample_dropped
 from medts.objectives.base import Objective
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
@@ -180,11 +181,9 @@ class MaskedReconstruction(Objective):
     ) -> tuple[Float[Tensor, "B C U P"], Float[Tensor, "B C U 1"], Float[Tensor, "B C U 1"]]:
         """Returns each unit of each lead less its mean over its deviation, and these two."""
         signal = split_units(masked.signal, self.config.unit)
-        weight = split_units(masked.is_recorded.to(signal.dtype), self.config.unit)
-        n_samples = weight.sum(dim=-1, keepdim=True).clamp(min=1)
-        mean = (signal * weight).sum(dim=-1, keepdim=True) / n_samples
-        square = ((signal - mean) * weight).square().sum(dim=-1, keepdim=True) / n_samples
-        std = square.sqrt().clamp(min=self.config.smallest_std)
+        is_recorded = split_units(masked.is_recorded, self.config.unit)
+        mean, variance = masked_moments(signal, is_recorded)
+        std = variance.sqrt().clamp(min=self.config.smallest_std)
         return (signal - mean) / std, mean, std
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from medts.models.base import OneStreamEncoder
 from medts.models.settings.mtst import MtstConfig
 from medts.nn.patches import cut_channels
 from medts.nn.poolers import key_padding, mean_of_valid
+from medts.nn.positions import relative_bias
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -110,7 +111,7 @@ class Layer(nn.Module):
         """Mixes the tokens of each row; a row without a valid one attends everywhere."""
         qkv = self.qkv(self.norm_attention(tokens))
         q, k, v = rearrange(qkv, "r n (three h d) -> three r h n d", three=3, h=self.n_heads)
-        bias = distance_bias(self.position_bias, tokens.shape[1]).to(q.dtype)
+        bias = relative_bias(self.position_bias, tokens.shape[1]).to(q.dtype)
         is_ignored = key_padding(is_valid)
         bias = bias.masked_fill(is_ignored[:, None, None], -torch.inf)
         mixed = F.scaled_dot_product_attention(
@@ -119,10 +120,3 @@ class Layer(nn.Module):
         mixed = torch.cat(mixed.unbind(dim=1), dim=2)  # heads side by side
         tokens = tokens + self.dropout(self.out(mixed))
         return tokens + self.dropout(self.mlp(self.norm_mlp(tokens)))
-
-
-def distance_bias(table: Float[Tensor, "H W"], n_tokens: int) -> Float[Tensor, "H N N"]:
-    """Relative position bias of every query and key, clipped at the longest distance."""
-    reach = table.shape[1] // 2
-    place = torch.arange(n_tokens, device=table.device)
-    return table[:, (place - place[:, None]).clamp(-reach, reach) + reach]
