@@ -27,7 +27,7 @@ class Naive(LatentMasking):
     def forward_naively(self, batch: Batch) -> Tensor:
         """Returns the same loss as `forward`."""
         encoded = [self.encoder.encode(batch) for _ in range(self.config.n_views)]  # pyright: ignore
-        shown = self.draw_views(encoded[0])
+        shown = self.sample_views(encoded[0])
         stacked = replace(
             shown,
             embedding=torch.cat([each.embedding for each in encoded]) * shown.is_present[..., None],

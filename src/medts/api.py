@@ -11,7 +11,7 @@ from medts.core.arithmetic import Precision
 from medts.core.config import Config
 from medts.data.recordings import Recordings
 from medts.data.splits import named_folds
-from medts.data.store import Store
+from medts.data.store import open_recordings
 from medts.evaluation.files import details_of
 from medts.evaluation.result import Result
 from medts.evaluation.run import run_protocol
@@ -108,7 +108,7 @@ def evaluate(
         ConfigError: If the protocol lacks records, or the device is missing or full.
     """
     path = model if isinstance(model, str | Path) else None
-    store = data if isinstance(data, Recordings) else Store(*_paths(data))
+    store = open_recordings(data)
     bundle = _bundle_of(model)
     task = make_task(
         store,
@@ -131,7 +131,3 @@ def _bundle_of(model: str | Path | Predictor | Bundle) -> Bundle:
     if isinstance(model, str | Path):
         return load_bundle(model)
     return model.bundle if isinstance(model, Predictor) else model
-
-
-def _paths(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [data] if isinstance(data, str | Path) else data

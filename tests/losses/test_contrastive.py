@@ -9,9 +9,9 @@ from medts.losses.contrastive import (
     info_nce,
     multilabel_contrastive,
     nt_xent,
+    per_anchor,
     redundancy,
     spread_hinge,
-    supervised_contrastive,
 )
 
 
@@ -34,6 +34,12 @@ def mean_over_anchors(terms):
     """Mean over anchors of the mean over their positives."""
     anchors = {i for i, _ in terms}
     return np.mean([np.mean([v for (a, _), v in terms.items() if a == i]) for i in anchors])
+
+
+def supervised_contrastive(z, label, *, temperature=0.1):
+    """SupCon of one class per row: what multilabel contrast must come down to."""
+    is_same = (label[:, None] == label) & ~torch.eye(len(z), dtype=torch.bool)
+    return contrast(z, per_anchor(is_same), temperature=temperature)
 
 
 @pytest.mark.parametrize("temperature", [0.07, 0.5])
@@ -79,8 +85,7 @@ TARGET = torch.tensor(
 )  # row 3 has no class; class 2 has one row, class 3 as well
 
 
-@pytest.mark.parametrize("is_weighted", [True, False])
-def test_multilabel_contrast_has_one_term_for_every_class_of_every_row(is_weighted):
+def test_multilabel_contrast_has_one_term_for_every_class_of_every_row():
     z = rows(6)
     values, shares = [], []
     for i in range(6):
@@ -91,20 +96,16 @@ def test_multilabel_contrast_has_one_term_for_every_class_of_every_row(is_weight
                 terms = terms_of(z, [(i, p) for p in positives], 0.1)
                 of_row.append(np.mean(list(terms.values())))
         values += of_row
-        shares += [1 / max(1, len(of_row)) if is_weighted else 1.0] * len(of_row)
+        shares += [1 / max(1, len(of_row))] * len(of_row)
     expected = np.average(values, weights=shares)
-    found = multilabel_contrastive(z, TARGET, is_weighted=is_weighted)
+    found = multilabel_contrastive(z, TARGET)
     assert found.item() == pytest.approx(expected, rel=1e-10)
 
 
-@pytest.mark.parametrize("is_weighted", [True, False])
-def test_with_one_class_per_row_multilabel_contrast_is_supervised_contrast(is_weighted):
+def test_with_one_class_per_row_multilabel_contrast_is_supervised_contrast():
     z, label = rows(9), torch.tensor([0, 1, 2, 0, 1, 2, 0, 3, 0])
     target = torch.nn.functional.one_hot(label).double()
-    torch.testing.assert_close(
-        multilabel_contrastive(z, target, is_weighted=is_weighted),
-        supervised_contrastive(z, label),
-    )
+    torch.testing.assert_close(multilabel_contrastive(z, target), supervised_contrastive(z, label))
 
 
 def test_rows_without_a_class_are_negatives_and_no_anchors():

@@ -4,7 +4,7 @@ import sys
 import torch
 
 from medts.losses.contrastive import info_nce, multilabel_contrastive, nt_xent
-from medts.losses.report_alignment import beat_loss, rhythm_loss
+from medts.losses.report_alignment import rhythm_loss
 
 
 def rows(n, dim=5, seed=0):
@@ -15,7 +15,7 @@ WORKER = """
 import sys, torch
 from medts.losses.contrastive import info_nce, multilabel_contrastive, nt_xent
 from medts.losses.gathering import gather_rows
-from medts.losses.report_alignment import beat_loss, rhythm_loss
+from medts.losses.report_alignment import rhythm_loss
 rank, file = int(sys.argv[1]), sys.argv[2]
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo", init_method="file://" + file, rank=rank, world_size=2)
@@ -28,9 +28,6 @@ for name, loss_of in {
     "grouped": lambda a, b, t: info_nce(a, b, t[:, 0].long(), gather=True),
     "multilabel": lambda a, b, t: multilabel_contrastive(a, t, gather=True),
     "rhythm": lambda a, b, t: rhythm_loss(a, b, t[:, 0].long(), 5.0, gather=True),
-    "beat": lambda a, b, t: beat_loss(
-        a.view(-1, 2, 2), b.view(-1, 2, 2)[:, : 1 + rank], torch.ones(len(b), 1 + rank).bool(),
-        t[:, 0].long(), gather=True),
 }.items():
     weight = inputs["weight"].clone().requires_grad_()
     first, second = inputs["first"][part] @ weight, inputs["second"][part] @ weight
@@ -62,17 +59,12 @@ def test_two_processes_move_the_weights_as_one_with_all_rows_would(tmp_path):
     found = torch.load(f"{file}.out", weights_only=True)
 
     target = inputs["target"]
-    is_sentence = torch.ones(7, 2, dtype=torch.bool)
-    is_sentence[:3, 1] = False  # the first process has one sentence per report, the second two
     for name, loss_of in {
         "nt_xent": nt_xent,
         "info_nce": info_nce,
         "grouped": lambda a, b: info_nce(a, b, target[:, 0].long()),
         "multilabel": lambda a, b: multilabel_contrastive(a, target),
         "rhythm": lambda a, b: rhythm_loss(a, b, target[:, 0].long(), 5.0),
-        "beat": lambda a, b: beat_loss(
-            a.view(-1, 2, 2), b.view(-1, 2, 2), is_sentence, target[:, 0].long()
-        ),
     }.items():
         weight = inputs["weight"].clone().requires_grad_()
         loss = loss_of(inputs["first"] @ weight, inputs["second"] @ weight)

@@ -4,13 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from medts.losses.contrastive import symmetric_nll
 from medts.losses.report_alignment import (
     beat_attention,
     beat_loss,
     beat_scores,
-    drawn_token_loss,
-    match_loss,
     rhythm_loss,
+    sampled_token_loss,
     token_loss,
 )
 
@@ -98,7 +98,7 @@ def test_equal_reports_are_no_negatives_of_each_other():
     assert matched == pytest.approx(0.5 * math.log(2), abs=1e-3)  # an even share is all there is
     scores = torch.full((4, 4), -50.0).where(group[:, None] != group, torch.tensor(50.0))
     gradient_free = scores.clone().requires_grad_()
-    match_loss(gradient_free, group).backward()
+    symmetric_nll(gradient_free, group).backward()
     assert gradient_free.grad.abs().max() < 1e-6
 
 
@@ -144,9 +144,9 @@ def test_with_all_other_words_drawn_the_estimate_is_the_loss_itself():
     hidden, rows = torch.randn(6, 8), torch.randn(40, 8)
     words = torch.tensor([3, 3, 9, 17, 0, 39])
     exact = token_loss(hidden @ rows.T, words)
-    torch.testing.assert_close(drawn_token_loss(hidden, rows, words, n_drawn=36), exact)
-    torch.testing.assert_close(drawn_token_loss(hidden, rows, words, n_drawn=1000), exact)
-    assert drawn_token_loss(hidden[:0], rows, words[:0], n_drawn=4) == 0
+    torch.testing.assert_close(sampled_token_loss(hidden, rows, words, n_sampled=36), exact)
+    torch.testing.assert_close(sampled_token_loss(hidden, rows, words, n_sampled=1000), exact)
+    assert sampled_token_loss(hidden[:0], rows, words[:0], n_sampled=4) == 0
 
 
 def test_a_part_of_the_words_estimates_the_whole_sum_without_bias():
@@ -154,7 +154,7 @@ def test_a_part_of_the_words_estimates_the_whole_sum_without_bias():
     hidden, rows = torch.randn(1, 8), torch.randn(60, 8)
     words = torch.tensor([7])
     logits = (hidden @ rows.T)[0]
-    drawn = [drawn_token_loss(hidden, rows, words, n_drawn=10) for _ in range(4000)]
+    drawn = [sampled_token_loss(hidden, rows, words, n_sampled=10) for _ in range(4000)]
     power = torch.stack([(loss + logits[7]).exp() for loss in drawn])  # the estimated sum
     torch.testing.assert_close(power.mean(), logits.exp().sum(), rtol=0.03, atol=0)
     assert power.std() > 0

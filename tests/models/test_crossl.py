@@ -13,7 +13,7 @@ from medts.models.settings.base import StreamInput
 from medts.models.settings.crossl import CrosslConfig
 from medts.models.settings.deep_conv_lstm import DeepConvLSTMConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
-from medts.nn.aggregation import draw_visible, hide
+from medts.nn.aggregation import hide, sample_visible
 from medts.tensors.batch import Batch, Latents, StreamBatch
 
 SENSORS = {"acc": (3, 20.0), "gyro": (3, 20.0), "hr": (1, 4.0)}
@@ -257,7 +257,7 @@ def test_features_of_the_released_script_pass_the_aggregator_by():
 def test_survivors_are_as_many_as_asked_and_absent_ones_never_among_them():
     torch.manual_seed(0)
     is_present = torch.rand(2000, 3) < 0.8
-    visible = draw_visible(is_present, 0.7, n_kept=2)
+    visible = sample_visible(is_present, 0.7, n_kept=2)
     assert not (visible & ~is_present).any()
     expected = is_present.sum(dim=1).clamp(max=2)
     assert (visible.sum(dim=1) >= expected).all()

@@ -265,7 +265,7 @@ def test_an_encoder_without_a_text_side_says_so():
     [
         ({"text": None}, "a decoder needs a text model"),
         ({"n_caption_queries": 0}, "a decoder needs n_caption_queries"),
-        ({"is_text_causal": False}, "tell a decoder its answers"),
+        ({"is_text_causal": False}, "leaks the next word to the decoder"),
         ({"shared_dim": 100}, "shared_dim 100 is no multiple of 8 heads"),
     ],
 )

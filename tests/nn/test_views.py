@@ -12,11 +12,11 @@ from medts.nn.views import (
     change_gain,
     count_samples,
     crop,
-    draw_dropped,
+    cutout,
     halves,
     has_signal,
-    hide_stretch,
     make_view,
+    sample_dropped,
     stretch,
 )
 from medts.tensors.batch import Batch, StreamBatch
@@ -70,7 +70,7 @@ def test_what_is_padded_or_absent_stays_zero_and_marked(config):
         assert view.is_channel_present[:3].any(dim=1).all()
 
 
-@pytest.mark.parametrize("alter", [add_noise, add_wander, change_gain, hide_stretch])
+@pytest.mark.parametrize("alter", [add_noise, add_wander, change_gain, cutout])
 def test_each_alteration_alone_leaves_padding_and_absent_channels_zero(alter):
     torch.manual_seed(0)
     view = alter(make_stream(), 0.9)
@@ -196,7 +196,7 @@ def test_one_stretch_is_hidden_in_all_channels_and_stays_valid():
     stream = make_stream()
     n_hidden = []
     for _ in range(50):
-        view = hide_stretch(stream, 0.3)
+        view = cutout(stream, 0.3)
         assert torch.equal(view.is_valid, stream.is_valid)
         is_zero = view.signal[0] == 0
         assert torch.equal(is_zero, is_zero[:1].expand(4, -1))
@@ -213,7 +213,7 @@ def test_present_channels_are_dropped_but_never_the_last(most):
     is_present[100:200, 2:] = False
     is_present[200:300, 1:] = False
     is_present[300:] = False
-    is_dropped = draw_dropped(is_present, 0.5, most)
+    is_dropped = sample_dropped(is_present, 0.5, most)
     assert not (is_dropped & ~is_present).any()
     n_dropped = is_dropped.sum(dim=1)
     assert set(n_dropped[:100].tolist()) == set(range(min(most, 5) + 1))
@@ -227,7 +227,7 @@ def test_a_window_that_loses_channels_loses_no_fewer_than_it_should_but_for_its_
     is_present = torch.ones(300, 12, dtype=torch.bool)
     is_present[100:200, 5:] = False
     is_present[200:, 1:] = False
-    n_dropped = draw_dropped(is_present, 1.0, 11, least=10).sum(dim=1)
+    n_dropped = sample_dropped(is_present, 1.0, 11, least=10).sum(dim=1)
     assert set(n_dropped[:100].tolist()) == {10, 11}
     assert set(n_dropped[100:200].tolist()) == {4}
     assert not n_dropped[200:].any()

@@ -12,7 +12,7 @@ from medts.objectives.dual_contrast import (
     DualContrast,
     ResidualProjector,
     add_noise,
-    number_reports,
+    report_ids,
 )
 from medts.objectives.settings.dual_contrast import DualContrastConfig
 from medts.recipes import find_recipe
@@ -139,7 +139,7 @@ def test_noise_falls_on_real_samples_only(make_batch):
 
 
 def test_equal_reports_have_equal_numbers(batch):
-    numbers = number_reports(with_reports(batch, ["a", "b", " a", None, "", "b "]))
+    numbers = report_ids(with_reports(batch, ["a", "b", " a", None, "", "b "]))
     assert numbers.tolist() == numbers[[0, 1, 0, 3, 3, 1]].tolist()
     assert len(set(numbers.tolist())) == 3
 

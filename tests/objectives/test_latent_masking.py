@@ -82,7 +82,7 @@ def make_batch(n=16, seed=0, **changes):
 
 def test_nothing_hidden_gives_equal_views_and_no_disagreement():
     objective, latents = make_objective(hide_ratio=0.0), make_latents(n=10)
-    views = objective.draw_views(latents)
+    views = objective.sample_views(latents)
     assert torch.equal(views.embedding, latents.embedding.repeat(2, 1, 1))
     assert objective(make_batch()).parts["invariance"] == pytest.approx(0.0, abs=1e-10)
     assert make_objective()(make_batch()).parts["invariance"] > 1e-3
@@ -92,7 +92,7 @@ def test_nothing_hidden_gives_equal_views_and_no_disagreement():
 def test_modalities_are_hidden_as_often_as_asked_and_views_are_independent(hide_ratio):
     torch.manual_seed(0)
     objective = make_objective(hide_ratio=hide_ratio, min_visible=0)
-    first, second = objective.draw_views(make_latents()).is_present.unflatten(0, (2, -1))
+    first, second = objective.sample_views(make_latents()).is_present.unflatten(0, (2, -1))
     keep = 1 - hide_ratio
     assert first.float().mean() == pytest.approx(keep, abs=0.02)
     both = (first & second).float().mean(dim=0)
@@ -108,7 +108,7 @@ def test_survivors_are_guaranteed_under_strong_hiding(min_visible):
     torch.manual_seed(0)
     latents = make_latents(absent=0.3)
     objective = make_objective(hide_ratio=0.7, min_visible=min_visible)
-    shown = objective.draw_views(latents).is_present
+    shown = objective.sample_views(latents).is_present
     present = latents.is_present.repeat(2, 1)
     assert not (shown & ~present).any()
     assert (shown.sum(dim=1) >= present.sum(dim=1).clamp(max=min_visible)).all()
@@ -117,7 +117,7 @@ def test_survivors_are_guaranteed_under_strong_hiding(min_visible):
 def test_one_modality_can_be_shared_by_all_views():
     torch.manual_seed(0)
     objective = make_objective(hide_ratio=0.7, is_one_shared=True, n_views=3)
-    views = objective.draw_views(make_latents()).is_present.unflatten(0, (3, -1))
+    views = objective.sample_views(make_latents()).is_present.unflatten(0, (3, -1))
     assert views.all(dim=0).any(dim=1).all()
     assert not views.all(dim=0).all(dim=1).all()
     with pytest.raises(ValueError, match="spatial"):
@@ -127,12 +127,12 @@ def test_one_modality_can_be_shared_by_all_views():
 def test_spatial_hides_whole_latents_and_random_single_values():
     torch.manual_seed(0)
     latents = make_latents(n=500)
-    spatial = make_objective().draw_views(latents)
+    spatial = make_objective().sample_views(latents)
     is_zero = spatial.embedding == 0
     assert (is_zero.all(dim=2) == is_zero.any(dim=2)).all()
     assert torch.equal(~is_zero.any(dim=2), spatial.is_present)
 
-    random = make_objective(strategy="random", hide_ratio=0.3).draw_views(latents)
+    random = make_objective(strategy="random", hide_ratio=0.3).sample_views(latents)
     is_zero = (random.embedding == 0).float()
     assert random.embedding.shape == (1000, 3, 16)
     assert random.is_present.all()

@@ -9,7 +9,7 @@ from medts.core.errors import ConfigError, MedtsError
 from medts.models.report_encoder import ReportEncoder
 from medts.models.settings.report_encoder import ReportEncoderConfig
 from medts.nn.language_model import load_language_model, random_language_model
-from medts.objectives.masked_language import MaskedLanguage, disguise, draw_hidden, tokenise
+from medts.objectives.masked_language import MaskedLanguage, corrupt, sample_hidden, tokenise
 from medts.objectives.settings.masked_language import MaskedLanguageConfig
 from medts.tensors.batch import Batch
 
@@ -40,10 +40,10 @@ def test_a_share_of_each_texts_own_words_is_hidden_and_never_none():
     may_hide = torch.zeros(3, 40, dtype=torch.bool)
     may_hide[0, 1:39] = may_hide[1, 1:11] = may_hide[2, 1] = True
     chance = torch.rand(3, 40, generator=torch.Generator().manual_seed(0))
-    hidden = draw_hidden(may_hide, 0.15, chance)
+    hidden = sample_hidden(may_hide, 0.15, chance)
     assert hidden.sum(dim=1).tolist() == [6, 2, 1]
     assert not (hidden & ~may_hide).any()
-    assert not draw_hidden(torch.zeros(1, 4, dtype=torch.bool), 0.15, torch.rand(1, 4)).any()
+    assert not sample_hidden(torch.zeros(1, 4, dtype=torch.bool), 0.15, torch.rand(1, 4)).any()
 
 
 def test_hidden_tokens_are_masked_exchanged_or_left_in_berts_shares():
@@ -51,7 +51,7 @@ def test_hidden_tokens_are_masked_exchanged_or_left_in_berts_shares():
     ids = torch.full((100, 200), tokenizer.get_vocab()["a"])
     hidden = torch.rand(100, 200, generator=torch.Generator().manual_seed(1)) < 0.5
     chance = torch.rand(2, 100, 200, generator=torch.Generator().manual_seed(2))
-    shown = disguise(ids, hidden, chance, config=MaskedLanguageConfig(), tokenizer=tokenizer)
+    shown = corrupt(ids, hidden, chance, config=MaskedLanguageConfig(), tokenizer=tokenizer)
     assert torch.equal(shown[~hidden], ids[~hidden])
     is_mask = shown[hidden] == tokenizer.mask_token_id
     is_same = shown[hidden] == ids[hidden]
@@ -76,8 +76,8 @@ def test_the_loss_is_cross_entropy_over_the_hidden_tokens_alone():
     found, _ = model.score(TEXTS)
     ids, is_token, may_hide = tokenise(model.tokenizer, TEXTS, 128)
     chance = model._fixed_chance(TEXTS, ids)
-    hidden = draw_hidden(may_hide, 0.15, chance[0])
-    shown = disguise(ids, hidden, chance[1:], config=model.config, tokenizer=model.tokenizer)
+    hidden = sample_hidden(may_hide, 0.15, chance[0])
+    shown = corrupt(ids, hidden, chance[1:], config=model.config, tokenizer=model.tokenizer)
     logits = model.model(input_ids=shown, attention_mask=is_token.long()).logits
     expected = -logits.log_softmax(-1).gather(2, ids[..., None])[..., 0][hidden]
     torch.testing.assert_close(found, expected)

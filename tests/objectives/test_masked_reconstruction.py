@@ -11,7 +11,7 @@ from medts.models.settings.ecg_nat import TOTAL_STRIDE, EcgNatConfig
 from medts.models.settings.xresnet1d import XResNet1dConfig
 from medts.objectives.masked_reconstruction import (
     MaskedReconstruction,
-    draw_hidden,
+    sample_hidden,
     split_units,
 )
 from medts.objectives.settings.base import check_fit
@@ -38,31 +38,31 @@ def test_hidden_samples_carry_no_information(make_objective, make_batch, unit, n
     objective = make_objective(unit=unit, lead_dropout_p=1.0).eval()
     torch.nn.init.normal_(objective.mask_token)
     batch = make_batch(n_samples=n_samples, n_valid=[n_samples] * 6 + [200, 97])
-    puzzle = objective.hide(batch)
-    is_hidden = puzzle.is_hidden(unit)
-    assert puzzle.is_dropped.any()
+    masked = objective.hide(batch)
+    is_hidden = masked.is_hidden(unit)
+    assert masked.is_dropped.any()
     assert 0.3 < is_hidden.float().mean() < 0.9
-    other = torch.where(is_hidden, 100 * torch.randn_like(puzzle.signal), puzzle.signal)
-    drawn = objective.restore(puzzle)
-    assert torch.equal(objective.restore(replace(puzzle, signal=other)), drawn)
+    other = torch.where(is_hidden, 100 * torch.randn_like(masked.signal), masked.signal)
+    drawn = objective.restore(masked)
+    assert torch.equal(objective.restore(replace(masked, signal=other)), drawn)
 
-    b, c, t = (puzzle.is_recorded & ~is_hidden).nonzero()[0].tolist()
-    other = puzzle.signal.clone()
+    b, c, t = (masked.is_recorded & ~is_hidden).nonzero()[0].tolist()
+    other = masked.signal.clone()
     other[b, c, t] += 1.0  # what is visible does carry some
-    assert not torch.equal(objective.restore(replace(puzzle, signal=other))[b], drawn[b])
+    assert not torch.equal(objective.restore(replace(masked, signal=other))[b], drawn[b])
 
 
 def test_a_hidden_unit_is_hidden_as_a_whole_in_all_leads(make_objective, make_batch):
     objective = make_objective(hide_ratio=0.6, lead_dropout_p=0.0)
-    puzzle = objective.hide(make_batch(n_samples=1000, n_valid=[1000] * 7 + [500]))
+    masked = objective.hide(make_batch(n_samples=1000, n_valid=[1000] * 7 + [500]))
     assert TOTAL_STRIDE == objective.config.unit == 32
-    assert puzzle.is_unit_hidden.shape == (8, 32)  # the last unit has 8 samples
-    assert puzzle.is_unit_hidden.sum(dim=1).tolist() == [19] * 7 + [round(0.6 * 16)]
-    is_hidden = puzzle.is_hidden(32)
+    assert masked.is_unit_hidden.shape == (8, 32)  # the last unit has 8 samples
+    assert masked.is_unit_hidden.sum(dim=1).tolist() == [19] * 7 + [round(0.6 * 16)]
+    is_hidden = masked.is_hidden(32)
     assert torch.equal(is_hidden, is_hidden[:, :1].expand(-1, 12, -1))
     whole = split_units(is_hidden[..., :992], 32)
     assert torch.equal(whole.all(dim=-1), whole.any(dim=-1))
-    assert not puzzle.is_scored(32)[7, :, 500:].any()
+    assert not masked.is_scored(32)[7, :, 500:].any()
 
 
 def test_the_hidden_share_is_exact_and_something_always_stays():
@@ -73,10 +73,10 @@ def test_the_hidden_share_is_exact_and_something_always_stays():
         (0.01, [0, 1, 1, 1, 1]),
         (0.99, [0, 1, 1, 9, 19]),
     ):
-        is_hidden = draw_hidden(n_units, 20, ratio)
+        is_hidden = sample_hidden(n_units, 20, ratio)
         assert is_hidden.sum(dim=1).tolist() == expected
         assert not (is_hidden & (torch.arange(20) >= n_units[:, None])).any()
-    draws = torch.stack([draw_hidden(n_units, 20, 0.5)[4] for _ in range(400)]).float()
+    draws = torch.stack([sample_hidden(n_units, 20, 0.5)[4] for _ in range(400)]).float()
     assert draws.mean(dim=0).sub(0.5).abs().max() < 0.1
 
 
@@ -90,15 +90,15 @@ def test_the_loss_is_that_of_the_formula_over_hidden_and_recorded_samples(
     batch = batch_with_only(
         batch, channels=is_channel_present, windows=torch.tensor([True, True, True, False])
     )
-    puzzle, losses = objective.hide(batch), objective(batch)
-    drawn = objective.restore(puzzle)
+    masked, losses = objective.hide(batch), objective(batch)
+    drawn = objective.restore(masked)
     errors, zeros = [], []
     for b, n in enumerate((200, 200, 140)):
         for c in range(12 if b != 1 else 4):
             for u in range(-(-n // 32)):
-                if puzzle.is_unit_hidden[b, u] or puzzle.is_dropped[b, c]:
+                if masked.is_unit_hidden[b, u] or masked.is_dropped[b, c]:
                     part = slice(32 * u, min(n, 32 * u + 32))
-                    true = puzzle.signal[b, c, part]
+                    true = masked.signal[b, c, part]
                     true = (true - true.mean()) / true.std(correction=0).clamp(min=0.5)
                     errors.append((drawn[b, c, part] - true).square())
                     zeros.append(true.square())
@@ -127,15 +127,15 @@ def test_a_gap_in_one_lead_is_never_scored_and_moves_no_other_target(make_object
     batch = make_batch(n_windows=2, n_samples=320, n_valid=[320, 320])
     stream, gap = batch.streams["ecg"], slice(100, 230)
     stream.is_recorded[1, 5, gap] = False
-    puzzle = objective.hide(batch)
-    is_scored = puzzle.is_scored(objective.config.unit)
+    masked = objective.hide(batch)
+    is_scored = masked.is_scored(objective.config.unit)
     assert is_scored[1, 4, gap].any()
     assert not is_scored[1, 5, gap].any()
     noisy = stream.signal.clone()
     noisy[1, 5, gap] = 1e4
     losses = [objective(with_stream(batch, signal=each)) for each in (stream.signal, noisy)]
     assert torch.equal(losses[0].total, losses[1].total)
-    target = objective.standardise(puzzle)[0].flatten(2)
+    target = objective.standardise(masked)[0].flatten(2)
     part = slice(96, 100)  # of the unit in which the gap begins
     expected = noisy[1, 5, part] - noisy[1, 5, part].mean()
     spread = expected.std(correction=0).clamp(min=objective.config.smallest_std)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from recorded import only
 
 from medts.core.errors import ConfigError, MedtsError
+from medts.losses.contrastive import group_ids
 from medts.models.melp import Melp
 from medts.models.settings.melp import MelpConfig
 from medts.models.settings.melp_tower import MelpTowerConfig
@@ -15,7 +16,6 @@ from medts.objectives.report_alignment import (
     hide_leads,
     hide_sentences,
     is_constant,
-    text_groups,
 )
 from medts.objectives.settings.report_alignment import ReportAlignmentConfig
 
@@ -232,7 +232,7 @@ def test_constant_means_alike_at_any_length():
 
 
 def test_groups_of_texts_are_the_same_on_every_process():
-    first, second = text_groups(REPORTS), text_groups(REPORTS[::-1])
+    first, second = group_ids(REPORTS), group_ids(REPORTS[::-1])
     assert torch.equal(first, second.flip(0))
     assert len(set(first.tolist())) == len(REPORTS)
 

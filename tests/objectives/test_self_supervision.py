@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from recorded import only
 
 from medts.core.errors import MedtsError
+from medts.losses.contrastive import group_ids
 from medts.models.base import Encoder
-from medts.objectives.cmsc import Cmsc, number_names, split_windows
+from medts.objectives.cmsc import Cmsc, split_windows
 from medts.objectives.settings.cmsc import CmscConfig
 from medts.objectives.settings.simclr import SimClrConfig
 from medts.objectives.settings.vicreg import VicregConfig
@@ -157,7 +158,7 @@ def test_cmsc_knows_who_is_who(make_encoder, make_batch, positives):
 
 
 def test_equal_names_have_equal_numbers_in_every_process():
-    numbers = number_names(["ptb-xl/1", "ptb-xl/2", "ptb-xl/1"])
+    numbers = group_ids(["ptb-xl/1", "ptb-xl/2", "ptb-xl/1"])
     assert numbers[0] == numbers[2] != numbers[1]
     # hash() of a text differs between processes; this value was computed once and must not move.
     assert numbers.tolist()[:2] == [3293167066605448574, -6096291736858630426]

@@ -132,9 +132,9 @@ def test_a_bundle_does_not_load_with_another_language_model(run, tmp_path):
     content = json.loads((folder / "manifest.json").read_text())
     content["model"]["encoder"]["text"]["name"] = str(tmp_path / "bert")
     (folder / "manifest.json").write_text(json.dumps(content))
-    with pytest.raises(ConfigError, match="digest") as refused:
+    with pytest.raises(ConfigError) as caught:
         load_bundle(folder)
-    assert refused.value.field == "language_model"
+    assert caught.value.field == "language_model"
 
 
 def test_the_command_line_prints_the_score_that_python_and_the_protocol_give(

@@ -15,8 +15,9 @@ from medts.comparing.cells import Plan, Slot, run_cells
 from medts.comparing.chosen import chosen_recipes
 from medts.core.errors import ConfigError
 from medts.core.versions import versions
+from medts.data.recordings import Recordings
 from medts.data.splits import Split, labelled_part, parse_folds, present_folds
-from medts.data.store import Store
+from medts.data.store import open_recordings
 from medts.evaluation.comparison import Cell, Comparison, Failure
 from medts.evaluation.pairing import Group, Measured, differences_of, row_of
 from medts.evaluation.task import Task, make_task
@@ -27,7 +28,7 @@ from medts.training.recipe import Recipe
 
 
 def compare(
-    data: Store | str | Path | Sequence[str | Path],
+    data: Recordings | str | Path | Sequence[str | Path],
     *,
     recipes: Sequence[str | Recipe],
     labels: str,
@@ -80,7 +81,7 @@ def compare(
     chosen = chosen_recipes(recipes)
     if seeds < 1:
         raise ConfigError(f"{seeds} seeds", field="seeds", remedy="Give 1 or more")
-    store = data if isinstance(data, Store) else Store(*_paths(data))
+    store = open_recordings(data)
     plan = _plan(store, labels, split or Split(), folds, Path(out), device, n_workers)
     fractions = tuple(dict.fromkeys(float(each) for each in label_fractions))
     n_records = {each: _n_labelled(plan.task, each) for each in fractions}
@@ -108,7 +109,7 @@ def compare(
 
 
 def _plan(
-    store: Store,
+    store: Recordings,
     labels: str,
     split: Split,
     folds: str | Sequence[str],
@@ -193,7 +194,3 @@ def _comparison(
 def _notes(cell: Cell) -> Iterator[str]:
     for note in cell.notes:
         yield f"{cell.recipe}, {cell.label_fraction:g}, seed {cell.seed}: {note}"
-
-
-def _paths(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [data] if isinstance(data, str | Path) else data

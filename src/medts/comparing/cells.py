@@ -18,19 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from medts.api import evaluate, train
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
-from medts.core.progress import RateColumn
+from medts.core.progress import progress_bar
 from medts.data.splits import Split, Subsample
 from medts.evaluation.comparison import Cell, Failure
 from medts.evaluation.controls import random_encoder
@@ -251,15 +243,7 @@ def _scored(plan: Plan, cell: Cell, folder: Path, thresholds: dict[str, float]) 
 
 @contextmanager
 def _bar(n_cells: int, n_done: int, *, is_shown: bool) -> Iterator[Callable[[str, int], None]]:
-    """Draws a bar over cells on standard error; yields what advances it."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        RateColumn(" cells"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not is_shown) as bar:
+    """Shows a progress bar over cells on standard error; yields what advances it."""
+    with progress_bar(" cells", is_shown=is_shown) as bar:
         task = bar.add_task("", total=n_cells, completed=n_done)
         yield lambda words, n: bar.update(task, description=words, advance=n)

@@ -20,9 +20,16 @@ _Item = TypeVar("_Item")
 
 def progress(items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
     """Yields the items unchanged and draws a progress bar on standard error."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    with progress_bar() as bar:
         yield from bar.track(items, total=total, description=description)
+
+
+def progress_bar(unit: str = "", *, is_shown: bool = True) -> Progress:
+    """Returns a bar on standard error, with rate in a unit and time left."""
+    description = TextColumn("{task.description}", markup=False)
+    columns = description, BarColumn(), MofNCompleteColumn(), RateColumn(unit)
+    console = Console(stderr=True)
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not is_shown)
 
 
 class RateColumn(ProgressColumn):

@@ -142,8 +142,8 @@ def registered(members: Mapping[str, type[_Class]], group: str) -> Plugins[type[
 class Registered(Config):
     """Config that its subclasses extend with a ``kind`` of their own, by which they are found.
 
-    A direct subclass without a default for ``kind`` opens a registry; every subclass with one is
-    in it as soon as it is defined.
+    A direct subclass opens a registry; every subclass with a default for ``kind`` is in it as soon
+    as it is defined.
     """
 
     kind: Any  # a str; declared wider, so that members may narrow it to a literal
@@ -168,8 +168,9 @@ class Registered(Config):
             ConfigError: If another class has that kind.
         """
         kind = cls.model_fields["kind"].default
-        if kind is PydanticUndefined:
+        if Registered in cls.__bases__:
             cls._members = {}
+        if kind is PydanticUndefined:
             return
         register(cls._members, kind, cls, noun=cls.noun)
 

@@ -241,3 +241,10 @@ def _read_info(folder: Path) -> CorpusInfo:
             remedy="Ingest the corpus again with this version of medts",
         )
     return CorpusInfo(**content)
+
+
+def open_recordings(data: Recordings | str | Path | Sequence[str | Path]) -> Recordings:
+    """Returns recordings as they are, or opens the store or stores at their paths."""
+    if isinstance(data, Recordings):
+        return data
+    return Store(data) if isinstance(data, str | Path) else Store(*data)

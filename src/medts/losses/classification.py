@@ -21,6 +21,7 @@ def softmax_cross_entropy(
     With class weights it is the weighted mean, as in `torch.nn.functional.cross_entropy`.
     """
     index = target.argmax(dim=1).masked_fill(~is_labelled, -100)
+    # cross_entropy over nothing is NaN; a zero that keeps the graph has a gradient of zero.
     if not is_labelled.any():
         return logits.sum() * 0.0
     return F.cross_entropy(logits, index, weight=class_weight, label_smoothing=smoothing)

@@ -1,6 +1,6 @@
 """Collapse monitor: effective rank (RankMe) and spread of embeddings, and a warning.
 
-Self-supervised objectives can be satisfied by an encoder that says the same about everything. A
+Self-supervised objectives can be satisfied by an encoder whose output is constant. A
 loss does not show it; the spread of the embeddings over a batch does.
 
 Axes: B windows in the batch, D embedding width.
@@ -74,7 +74,7 @@ class CollapseAlarm:
         self._was_raised = False
 
     def __call__(self, parts: dict[str, Tensor]) -> None:
-        """Looks at what `collapse_parts` says of one more batch."""
+        """Counts one more batch by its `collapse_parts`."""
         if self._was_raised:
             return
         rank, ratio = float(parts["effective_rank"]), float(parts["collapsed_ratio"])

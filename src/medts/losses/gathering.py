@@ -33,6 +33,7 @@ def gather_rows(rows: Shaped[Tensor, "B *rest"]) -> Shaped[Tensor, "R *rest"]:
     counts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(counts, own)
     n_rows = [int(count) for count in counts]
+    # all_gather wants blocks of one size: padded, and cut again afterwards.
     padded = rows.new_zeros(max(n_rows), *rows.shape[1:])
     padded = torch.cat([rows, padded[len(rows) :]])
     everyone = _AllGather.apply(padded) if rows.requires_grad else gather_blocks(padded)
@@ -47,7 +48,7 @@ def gather_blocks(block: Tensor) -> Tensor:
 
 
 class _AllGather(torch.autograd.Function):
-    """`gather_blocks` whose gradient is the sum of what all processes ask of this one."""
+    """`gather_blocks` whose gradient is summed over all processes."""
 
     @staticmethod
     def forward(ctx: Any, block: Tensor) -> Tensor:

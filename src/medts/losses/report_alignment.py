@@ -6,7 +6,7 @@ the beats that they speak of, and a report is as near to a recording as its sent
 they gathered (GLoRIA, Huang et al., ICCV 2021). *Token*: the report is written word by word (CoCa,
 arXiv:2205.01917).
 
-Equal reports are positives of each other, as they cannot be told apart.
+Equal reports are positives of each other, as nothing distinguishes them.
 
 Axes: B pairs, I recordings, J reports, Q beats, S sentences, L text tokens, D width, V vocabulary.
 """
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from medts.losses.contrastive import mean_nll, per_anchor, unit_rows
+from medts.losses.contrastive import at_least_fp32, symmetric_nll, unit_rows
 from medts.losses.gathering import gather_rows
 
 
@@ -30,7 +30,7 @@ def rhythm_loss(
     *,
     gather: bool = False,
 ) -> Float[Tensor, ""]:
-    """Each recording among all reports and each report among all recordings, averaged.
+    """Symmetric InfoNCE (CLIP) of recordings and reports with a learnt scale: the rhythm level.
 
     Args:
         recordings: Embeddings of any length.
@@ -43,24 +43,14 @@ def rhythm_loss(
         recordings, reports, group = map(gather_rows, (recordings, reports, group))
     with torch.autocast(recordings.device.type, enabled=False):
         cosine = unit_rows(recordings) @ unit_rows(reports).T
-        return match_loss(cosine * scale, group)
-
-
-def match_loss(scores: Float[Tensor, "B B"], group: Int[Tensor, "B"]) -> Float[Tensor, ""]:
-    """Cross-entropy of the right column of each row and the right row of each column, averaged.
-
-    Pairs of one group share what is right evenly.
-    """
-    weight = per_anchor(group[:, None] == group)
-    across = mean_nll(scores.log_softmax(dim=1), weight)
-    return (across + mean_nll(scores.T.log_softmax(dim=1), weight)) / 2
+        return symmetric_nll(cosine * scale, group)
 
 
 def beat_attention(
     beats: Float[Tensor, "I Q D"], sentences: Float[Tensor, "J S D"], *, temperature: float = 0.25
 ) -> Float[Tensor, "I Q J S"]:
-    """How much each sentence of every report draws from each beat of every recording; sums to 1."""
-    cosine = torch.einsum("iqd,jsd->iqjs", unit_last(beats), unit_last(sentences))
+    """Cross-attention (GLoRIA) of the sentences of every report over the beats of a recording."""
+    cosine = torch.einsum("iqd,jsd->iqjs", unit_rows(beats), unit_rows(sentences))
     return (cosine / temperature).softmax(dim=1)
 
 
@@ -73,7 +63,7 @@ def beat_scores(
     sentence_temperature: float = 0.2,
     variant: Literal["clean", "code"] = "clean",
 ) -> Float[Tensor, "I J"]:
-    """How near every recording is to every report, through what the sentences gather of its beats.
+    """Local alignment score (GLoRIA) of every recording and report, by sentences and beats.
 
     ``clean``: beats are weighted by a softmax of their cosine with the sentence; the score is
     ``log mean exp`` of the sentences' cosines with what they gathered. ``code``: what the released
@@ -93,13 +83,14 @@ def beat_scores(
         variant: Which form is computed.
     """
     with torch.autocast(beats.device.type, enabled=False):
-        beats, sentences = at_least_single(beats), at_least_single(sentences)
+        beats, sentences = at_least_fp32(beats), at_least_fp32(sentences)
         inner = torch.einsum("iqd,jsd->iqjs", beats, sentences)
         if variant == "clean":
             attention = beat_attention(beats, sentences, temperature=beat_temperature)
         else:
             share = inner.masked_fill(~is_sentence, -torch.inf).softmax(dim=3)
             attention = (share / beat_temperature).softmax(dim=1)
+        # |sum_q a_q b_q|² = aᵀ G a with the Gram matrix G of the beats.
         gram = beats @ beats.transpose(1, 2)
         flat = attention.flatten(2)
         squared = ((gram @ flat) * flat).sum(dim=1).unflatten(1, is_sentence.shape)
@@ -120,12 +111,8 @@ def beat_loss(
     sentence_temperature: float = 0.2,
     score_temperature: float = 0.1,
     variant: Literal["clean", "code"] = "clean",
-    gather: bool = False,
 ) -> Float[Tensor, ""]:
-    """`match_loss` of `beat_scores`; ``gather`` compares the pairs of all processes."""
-    if gather:
-        sentences, is_sentence = gather_sentences(sentences, is_sentence)
-        beats, group = gather_rows(beats), gather_rows(group)
+    """Beat level of MELP: `symmetric_nll` of `beat_scores`."""
     scores = beat_scores(
         beats,
         sentences,
@@ -134,44 +121,34 @@ def beat_loss(
         sentence_temperature=sentence_temperature,
         variant=variant,
     )
-    return match_loss(scores / score_temperature, group)
-
-
-def gather_sentences(
-    sentences: Float[Tensor, "B S D"], is_sentence: Bool[Tensor, "B S"]
-) -> tuple[Float[Tensor, "R S_most D"], Bool[Tensor, "R S_most"]]:
-    """Returns the sentences of all processes, padded to the most that any process has."""
-    width = torch.tensor([is_sentence.shape[1]], device=sentences.device)
-    missing = int(gather_rows(width).max()) - is_sentence.shape[1]
-    sentences, is_sentence = F.pad(sentences, (0, 0, 0, missing)), F.pad(is_sentence, (0, missing))
-    return gather_rows(sentences), gather_rows(is_sentence.int()).bool()
+    return symmetric_nll(scores / score_temperature, group)
 
 
 def token_loss(logits: Float[Tensor, "n V"], words: Int[Tensor, "n"]) -> Float[Tensor, ""]:
-    """Mean of ``-log p`` of the words that were to be written; zero where there are none."""
+    """Captioning loss (CoCa): mean ``-log p`` of the next word; zero where there is none."""
     if not len(words):
         return logits.sum() * 0.0
     return F.cross_entropy(logits.float(), words)
 
 
-def drawn_token_loss(
+def sampled_token_loss(
     hidden: Float[Tensor, "n D"],
     vocabulary: Float[Tensor, "V D"],
     words: Int[Tensor, "n"],
     *,
-    n_drawn: int,
+    n_sampled: int,
 ) -> Float[Tensor, ""]:
-    """Estimates `token_loss` without the logits of all words (Jean et al., ACL 2015).
+    """Sampled softmax (Jean et al., ACL 2015): estimates `token_loss` on a part of the vocabulary.
 
-    Scored are the words that were to be written anywhere in the batch and ``n_drawn`` of the
-    others, drawn anew, each of which stands for as many as it was drawn from: the sum over the
-    vocabulary under the logarithm is estimated without bias. With all others drawn it is exact.
+    Scored are the targets of the whole batch and ``n_sampled`` other words, each with the weight of
+    all that it was sampled from: the sum over the vocabulary under the logarithm is estimated
+    without bias. With all others sampled it is exact.
 
     Args:
-        hidden: What is known at each position.
+        hidden: State at each position.
         vocabulary: One row of the map to logits per word.
         words: What was to be written.
-        n_drawn: Other words that are scored.
+        n_sampled: Other words that are scored.
     """
     if not len(words):
         return hidden.sum() * 0.0
@@ -179,18 +156,8 @@ def drawn_token_loss(
     is_other = torch.ones(len(vocabulary), dtype=torch.bool, device=words.device)
     is_other[present] = False
     others = is_other.nonzero()[:, 0]
-    drawn = others[torch.randperm(len(others), device=words.device)[:n_drawn]]
-    logits = F.linear(hidden, vocabulary[torch.cat([present, drawn])]).float()
+    sampled = others[torch.randperm(len(others), device=words.device)[:n_sampled]]
+    logits = F.linear(hidden, vocabulary[torch.cat([present, sampled])]).float()
     stands_for = torch.ones_like(logits[0])
-    stands_for[len(present) :] = len(others) / max(1, len(drawn))
+    stands_for[len(present) :] = len(others) / max(1, len(sampled))
     return F.cross_entropy(logits + stands_for.log(), target)
-
-
-def unit_last(z: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
-    """Scales vectors to length 1."""
-    return F.normalize(at_least_single(z), dim=-1)
-
-
-def at_least_single(z: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
-    """Lifts half precision to single."""
-    return z if z.dtype == torch.double else z.float()

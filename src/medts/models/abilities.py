@@ -1,4 +1,4 @@
-"""Abilities: what an encoder offers beyond encoding, as protocols that objectives look for.
+"""Protocols (interfaces) of encoders: what an objective may require beyond encoding.
 
 An objective needs a few methods, not a certain class, so an encoder of another package can be
 masked, or aligned with reports, as well as ours. Settings name abilities by their keys in
@@ -70,7 +70,7 @@ class Reports:
 
 @runtime_checkable
 class Maskable(Protocol):
-    """An encoder whose first tokens can be replaced before the rest of it sees them.
+    """Masked modelling: an encoder whose first tokens can be replaced by a mask token.
 
     Tokens lie side by side in time, at one rate or at several. ``token_strides`` are samples per
     token of each scale, finest first, each a multiple of the one before; ``token_dims`` their
@@ -100,7 +100,7 @@ class Maskable(Protocol):
 
 @runtime_checkable
 class HasLatents(Protocol):
-    """An encoder that embeds each modality by itself before an aggregator fuses them.
+    """Late fusion: an encoder that embeds each modality by itself before an aggregator.
 
     ``latent_dim`` is the width of a latent, ``aggregate_dim`` that of what ``aggregator`` makes of
     `Latents`, a module that must also take windows without any.
@@ -118,7 +118,7 @@ class HasLatents(Protocol):
 
 @runtime_checkable
 class TwoTower(Protocol):
-    """An encoder that reads signals and reports into one space, and may write reports.
+    """Dual encoder (CLIP, CoCa): signals and reports in one space, and perhaps a decoder.
 
     ``Encoded.tokens`` are vectors of that space. ``decoder`` has the methods of
     `medts.nn.report_decoder.ReportDecoder`, or is None.
@@ -188,12 +188,12 @@ def need(
     Args:
         encoder: Of any package.
         ability: Protocol that it has to follow.
-        problem: What to say if it does not.
+        problem: Error message if it does not.
         remedy: What to do then.
         is_met: Further demand on one that does.
 
     Raises:
-        ConfigError: If it does not; `check_fit` says so of settings, before anything is built.
+        ConfigError: If it does not; `check_fit` refuses settings, before anything is built.
     """
     if isinstance(encoder, ability) and is_met(encoder):
         return encoder

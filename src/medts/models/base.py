@@ -1,9 +1,9 @@
-"""What every encoder promises: a batch in, tokens and one embedding per window out.
+"""Encoder base class (backbone): a batch in, tokens and one embedding per window out.
 
 An encoder is what training is for and what a bundle keeps. It reads streams by name, and their
 channels by name in the order its config states. Padding, absent channels and gaps, also those of
 one channel, carry no information: `select_stream` sets them to zero for every encoder. The config
-of an encoder of one stream says ``stream`` and ``channels``, that of an encoder of several says
+of an encoder of one stream has ``stream`` and ``channels``, that of an encoder of several has
 ``streams``; `EncoderSettings.inputs` gives both. `medts.testing.check_encoder` holds an encoder to
 this.
 
@@ -25,7 +25,7 @@ from medts.tensors.batch import Batch, Encoded, StreamBatch
 
 
 class Encoder(nn.Module, ABC):
-    """Turns a batch into `Encoded`; ``dim`` is the width of its pooled embedding."""
+    """Encoder (backbone): turns a batch into `Encoded`, whose embedding is ``dim`` wide."""
 
     dim: int
 
@@ -37,7 +37,7 @@ class Encoder(nn.Module, ABC):
         """Encodes every window of the batch on its own."""
 
     def parts(self) -> Sequence[nn.Module]:
-        """Lists the parts from input to output, for learning rates that fall towards the input.
+        """Lists the parts from input to output, for layer-wise learning-rate decay.
 
         An encoder that names none is one part: all of it learns at one rate.
         """

@@ -22,15 +22,15 @@ from medts.nn.aggregation import (
     Aggregator,
     AttentionAggregator,
     MlpAggregator,
-    draw_visible,
     hide,
+    sample_visible,
 )
 from medts.nn.tracing import can_look
 from medts.tensors.batch import Batch, Encoded, Latents
 
 
 class Crossl(Encoder):
-    """Latents by modality, fused into one embedding; tokens are the latents.
+    """CroSSL encoder: one CNN per modality, and an aggregator; tokens are the latents.
 
     Components: *encoders* — three convolutions with layer norm and PReLU, mean over valid samples;
     *aggregator* — see `medts.nn.aggregation`.
@@ -38,14 +38,14 @@ class Crossl(Encoder):
     Symbols: our ``latent_dim`` is the paper's K, ``dim`` its D, latents its Q, pooled its Z.
 
     A stream that a window lacks is absent among the latents and carries no information. So is,
-    after training, a modality that no training window had: its encoder is as it was drawn. A window
+    after training, a modality that no training window had: its encoder is as initialised. A window
     that has only such modalities is refused; one that has none at all gives a zero embedding whose
     tokens are all invalid.
 
     Departures: the authors' encoder takes every sample; ours has stride 2, which costs a sixth.
-    Their MLP takes exactly the sensors it was trained with and cannot tell an absent one from a
+    Their MLP takes exactly the sensors it was trained with and confuse an absent one with a
     silent one, so attention over the set is our default. Their released script classifies from the
-    latents and passes the aggregator by; ours reads the aggregate unless told otherwise. Padding
+    latents and passes the aggregator by; ours reads the aggregate by default. Padding
     is kept out of every convolution and mean.
 
     Raises:
@@ -72,7 +72,7 @@ class Crossl(Encoder):
         )
         if config.weight_init == "paper":
             for encoder in self.encoders.values():
-                _draw_like_the_authors(encoder)
+                _init_as_published(encoder)
         self.aggregator: Aggregator = (
             MlpAggregator(
                 self.modalities,
@@ -100,10 +100,10 @@ class Crossl(Encoder):
         return [self.encoders, self.aggregator]
 
     def forward(self, batch: Batch) -> Encoded:
-        """Encodes and fuses; in training, modalities are hidden first if the config says so."""
+        """Encodes and fuses; in training after modality dropout, where the config has it."""
         latents = self.encode(batch)
         if self.training and self.config.modality_dropout > 0:
-            is_visible = draw_visible(latents.is_present, self.config.modality_dropout)
+            is_visible = sample_visible(latents.is_present, self.config.modality_dropout)
             latents = hide(latents, ~is_visible)
         if self.config.features == "encoder":
             pooled = latents.embedding.flatten(1)
@@ -131,11 +131,11 @@ class Crossl(Encoder):
         if self.training:
             self.is_trained |= latents.is_present.any(dim=0)
         # An encoder that was never trained at all, such as a control, is taken as it is.
-        is_known = self.is_trained | ~self.is_trained.any()
-        known = hide(latents, ~latents.is_present | ~is_known)
+        is_usable = self.is_trained | ~self.is_trained.any()
+        usable = hide(latents, ~latents.is_present | ~is_usable)
         if not self.training and can_look(latents.is_present):
-            self._check_known(latents, known)
-        return known
+            self._check_trained(latents, usable)
+        return usable
 
     def fuse(self, latents: Latents) -> Float[Tensor, "B D"]:
         """Returns the embedding of given latents.
@@ -153,8 +153,8 @@ class Crossl(Encoder):
             )
         return self.aggregator(latents)
 
-    def _check_known(self, latents: Latents, known: Latents) -> None:
-        is_lost = latents.is_present.any(dim=1) & ~known.is_present.any(dim=1)
+    def _check_trained(self, latents: Latents, usable: Latents) -> None:
+        is_lost = latents.is_present.any(dim=1) & ~usable.is_present.any(dim=1)
         if not is_lost.any():
             return
         present = latents.is_present[is_lost][0].tolist()
@@ -168,7 +168,7 @@ class Crossl(Encoder):
 
 
 class ModalityEncoder(nn.Module):
-    """Three convolutions over time, each with layer norm over channels, PReLU and dropout.
+    """1D CNN of one modality: three convolutions, each with layer norm, PReLU and dropout.
 
     Their widths are a quarter, a half and all of ``dim``.
     """
@@ -206,15 +206,15 @@ class ModalityEncoder(nn.Module):
 
 
 def thin_out(is_valid: Bool[Tensor, "B T"], stride: int) -> Bool[Tensor, "B T2"]:
-    """Returns one value per ``stride`` samples, True where any of them is."""
+    """Max-pools a validity mask: one value per ``stride`` samples, True where any of them is."""
     if stride == 1:
         return is_valid
     padded = F.pad(is_valid, (0, -is_valid.shape[1] % stride))
     return padded.unflatten(1, (-1, stride)).any(dim=2)
 
 
-def _draw_like_the_authors(encoder: nn.Module) -> None:
-    """Draws every convolution from N(0, 0.05), the same for all encoders of one shape."""
+def _init_as_published(encoder: nn.Module) -> None:
+    """Initialises every convolution from N(0, 0.05), alike for all encoders of one shape."""
     for module in encoder.modules():
         if isinstance(module, nn.Conv1d):
             nn.init.normal_(module.weight, std=0.05, generator=torch.Generator().manual_seed(0))

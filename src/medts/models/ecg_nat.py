@@ -134,6 +134,7 @@ class EcgNat(OneStreamEncoder):
         An objective that hides tokens does so between this and `encode`.
         """
         n_valid = count_valid(is_valid)
+        # A batch is fp32, also where the weights have a lower precision.
         hidden = signal.to(self.tokenizer_norm.weight.dtype)
         for conv in self.tokenizer:
             hidden, n_valid = conv(hidden), halved(n_valid)
@@ -159,12 +160,13 @@ class EcgNat(OneStreamEncoder):
             scales.append(Scale(tokens, is_valid))
         is_valid = scales[-1].is_valid
         count = is_valid.sum(dim=1, keepdim=True).clamp(min=1)
+        # In fp32: hundreds of bf16 tokens lose digits in a sum.
         pooled = (tokens.sum(dim=1, dtype=torch.float) / count).to(tokens.dtype)
         return Encoded(tokens, is_valid, pooled, {"scales": scales})
 
 
 class Layer(nn.Module):
-    """Mixing and feed-forward, each after a norm and around a skip connection."""
+    """Pre-norm transformer layer with any token mixer and stochastic depth."""
 
     def __init__(self, *, dim: int, mixer: nn.Module, mlp_ratio: float, drop_path: float) -> None:
         super().__init__()
@@ -182,7 +184,7 @@ class Layer(nn.Module):
         return tokens + self.skip(self.mlp(self.norm_mlp(tokens)))
 
     def skip(self, update: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        """Drops the update of whole windows in training, and scales up those that stay."""
+        """Stochastic depth (DropPath): drops the update of whole windows in training."""
         if not self.training or self.drop_path == 0.0:
             return update
         keep = 1.0 - self.drop_path
@@ -220,7 +222,7 @@ class ConvMixer(nn.Module):
 
 
 def build_mixer(config: EcgNatConfig, stage: int, layer: int) -> nn.Module:
-    """Builds the part of a layer in which tokens meet; every second layer may be dilated."""
+    """Builds the token mixer of a layer; every second layer may be dilated."""
     size, kernel_size = SIZES[config.size], config.kernel_sizes[stage]
     dim, n_heads = size.dim * 2**stage, size.heads[stage]
     if config.attention == "conv":
@@ -253,7 +255,7 @@ def keep_valid(
 
 
 def initialise(module: nn.Module) -> None:
-    """Draws the weights of linear layers from a narrow normal distribution, as NAT does."""
+    """Initialises linear layers from a truncated normal distribution, as NAT does."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

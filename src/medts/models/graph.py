@@ -1,4 +1,4 @@
-"""EncoderGraph: an encoder as a function of plain tensors, as exporters want it.
+"""EncoderGraph: an encoder as a function of plain tensors, for ONNX export and tracing.
 
 Axes: B windows in the batch, C channels, T samples in time, D embedding width.
 """

@@ -1,7 +1,7 @@
 """Heads: from an encoded window to the logits of a label set, or to its numbers.
 
-Every head has the same two methods: `BaseHead.encode` runs an encoder with what the head can tell
-it of the dataset, `BaseHead.logits` gives one logit per class, or one value in physical units per
+Every head has the same two methods: `BaseHead.encode` runs an encoder, conditioned on the dataset
+where it can be, `BaseHead.logits` gives one logit per class, or one value in physical units per
 number. The label set is always an argument, so one head may serve several threads that read
 different ones.
 
@@ -22,7 +22,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class BaseHead(nn.Module, ABC):
-    """What every head promises."""
+    """Head (classifier) on an encoded window, conditioned on a label set."""
 
     @abstractmethod
     def logits(self, encoded: Encoded, label_set: LabelSet) -> Float[Tensor, "B K"]:
@@ -126,15 +126,15 @@ class RegressionHead(Head):
             ConfigError: If a number is missing in every record.
         """
         for k, name in enumerate(self.label_set.classes):
-            known = target[:, k][target[:, k].isfinite()].double()
-            if not len(known):
+            given = target[:, k][target[:, k].isfinite()].double()
+            if not len(given):
                 raise ConfigError(
                     f"no training record has a value of {name!r}",
                     field=self.label_set.name,
-                    remedy="Choose training folds in which it is known",
+                    remedy="Choose training folds in which it is measured",
                 )
-            spread = known.std(correction=0)
-            self.mean[k] = known.mean()
+            spread = given.std(correction=0)
+            self.mean[k] = given.mean()
             self.std[k] = spread if spread > 0 else 1.0
 
 

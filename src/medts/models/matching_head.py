@@ -1,10 +1,10 @@
-"""Matching head: the logit of a class is how well the signal's embedding matches its words.
+"""Matching head (MedSpaformer): zero-shot classification by inner products with class texts.
 
 From MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, arXiv:2503.15578): embedding and class
-are compared by their inner product, and a class is known by its text alone. One head therefore
-answers many label sets, and those that it has never been trained on. The vectors of the texts
-come from a frozen language model; they are kept beside the weights, so that answering known label
-sets needs no language model at all.
+are compared by their inner product, and a class is given by its text alone. One head therefore
+serves many label sets, and those that it has never been trained on. The vectors of the texts
+come from a frozen language model; they are kept beside the weights, so that label sets of the
+training need no language model at all.
 
 It works with any encoder; one that takes a prior (Sparseformer) is conditioned on the vector of the
 label set's description. Reading new texts is left to `read_texts`.
@@ -166,28 +166,28 @@ def texts_of(label_sets: Iterable[LabelSet]) -> tuple[str, ...]:
 
 
 def read_texts(config: MatchingHeadConfig, texts: Sequence[str]) -> ReadTexts:
-    """Reads texts with the language model of a head, or draws a vector for each.
+    """Embeds texts with the language model of a head, or by a random vector for each.
 
     Raises:
         ConfigError: If the language model cannot be loaded.
     """
     if config.words == "random":
-        drawn = [torch.randn(RANDOM_DIM, generator=_generator(text)) for text in texts]
-        vectors = torch.stack(drawn) if drawn else torch.zeros(0, RANDOM_DIM)
+        noise = [torch.randn(RANDOM_DIM, generator=_generator(text)) for text in texts]
+        vectors = torch.stack(noise) if noise else torch.zeros(0, RANDOM_DIM)
         return ReadTexts(F.normalize(vectors, dim=-1), "random", 0)
     lm = shared_lm(config.text)  # pyright: ignore[reportArgumentType] - frozen, so hashable
     return ReadTexts(lm.encode(texts), lm.sha256, lm.n_cut(texts))
 
 
 def exchanged(label_set: LabelSet) -> list[int]:
-    """Draws whose words each class gets, never its own; fixed by the name of the label set."""
+    """Samples whose words each class gets, never its own; seeded by the name of the label set."""
     order = torch.randperm(len(label_set), generator=_generator(label_set.name)).tolist()
     taken_from = dict(zip(order, [*order[1:], order[0]], strict=True))
     return [taken_from[k] for k in range(len(label_set))]
 
 
 def reordered(label_set: LabelSet, dim: int) -> Int[Tensor, "D"]:
-    """Draws an order of the numbers of a vector; fixed by the name of the label set."""
+    """Samples a permutation of a vector's numbers, seeded by the name of the label set."""
     return torch.randperm(dim, generator=_generator(label_set.name))
 
 

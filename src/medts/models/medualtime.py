@@ -147,6 +147,7 @@ class MedualTime(OneStreamEncoder):
         has_signal = is_recorded.flatten(1).any(dim=1)
         has_text = torch.tensor([bool(text) for text in texts], device=signal.device)
         has_signal, has_text = self.drop_modality(has_signal, has_text)
+        # A dropped signal must not come back as the message of the text pass.
         is_recorded = is_recorded & has_signal[:, None, None]
 
         passes = self.config.passes

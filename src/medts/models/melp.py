@@ -1,4 +1,4 @@
-"""MELP: an ECG tower and a report tower that meet in one space.
+"""MELP: contrastive ECG-language model, an ECG tower and a report tower in one space.
 
 "From Token to Rhythm: A Multi-Scale Approach for ECG-Language Pretraining" (Wang, Xu and Yu, ICML
 2025, arXiv:2506.21803). Learnt queries gather the ECG's tokens into "beats", which are compared
@@ -78,6 +78,7 @@ class Melp(Encoder):
             n_queries=config.n_beats, dim=shared, token_dim=width, n_heads=config.n_pooler_heads
         )
         self.beat_projection = nn.Linear(shared, shared, bias=False)
+        # As CLIP initialises its projections: the spread of the input is kept.
         nn.init.normal_(self.beat_projection.weight, std=width**-0.5)
         self.caption_pooler = None
         if config.n_caption_queries:
@@ -167,9 +168,9 @@ class Melp(Encoder):
 
     @torch.no_grad()
     def relevance(self, batch: Batch, sentences: Sequence[str]) -> Float[Tensor, "B S N"]:
-        """Returns how much each sentence draws from each token of the ECG; sums to 1 over tokens.
+        """Attention of each sentence over the tokens of the ECG; sums to 1 over tokens.
 
-        A sentence draws from beats, and beats from tokens: the two attentions are multiplied.
+        Sentences attend to beats, and beats to tokens: the two attentions are multiplied.
 
         Raises:
             ConfigError: If the tokens of the tower do not follow time, or no texts are read.
@@ -178,7 +179,7 @@ class Melp(Encoder):
             raise ConfigError(
                 f"tokens of tower {self.config.tower.kind!r} do not follow time",
                 field="encoder.tower",
-                remedy=f"Towers whose attention can be drawn: {', '.join(TIMED_TOWERS)}",
+                remedy=f"Towers whose attention can be plotted: {', '.join(TIMED_TOWERS)}",
             )
         ecg: Encoded = self.tower(batch)
         beats = self.beat_projection(self.beat_pooler(ecg.tokens, ecg.is_valid))
@@ -190,7 +191,7 @@ class Melp(Encoder):
 
     @torch.no_grad()
     def draft(self, batch: Batch, *, max_tokens: int = 64) -> list[str]:
-        """Writes a report for every window, always with the likeliest next word.
+        """Greedy decoding of a report for every window.
 
         Raises:
             ConfigError: If the model has no decoder.

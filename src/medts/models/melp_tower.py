@@ -1,11 +1,9 @@
-"""ECG tower of MELP: strided convolutions make tokens, a transformer relates them.
+"""wav2vec 2.0 encoder for ECG, the tower of MELP: strided convolutions and a transformer.
 
 The encoder of wav2vec 2.0 (Baevski et al., NeurIPS 2020, arXiv:2006.11477) for signals of several
 leads, as fairseq-signals and MELP (Wang et al., ICML 2025, arXiv:2506.21803) use it, in plain
 torch. Convolutions that do not overlap cut the record into patches, a long convolution over the
-tokens says where each stands, and post-norm layers of full attention follow.
-
-What the tokens are taught by is left to others.
+tokens gives their positions, and post-norm layers of full attention follow.
 
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
 """
@@ -22,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.nn.neighborhood import count_valid, is_before
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -31,7 +30,7 @@ class MelpTower(OneStreamEncoder):
     Components:
         convs — strided convolutions — patches; behind the first a norm of each channel over time.
         projection — norm and linear map — to the width of the transformer.
-        positions — grouped convolution over tokens, added — tells where a token stands.
+        positions — grouped convolution over tokens, added — relative positions.
         layers — post-norm attention and feed-forward part — relate the tokens.
 
     Symbols: our ``hidden`` is FFN, ``conv_gradient`` is ``feature_grad_mult``.
@@ -90,9 +89,7 @@ class MelpTower(OneStreamEncoder):
         read = self.select(batch)
         tokens, n_valid = self.tokenize(read.signal, count_valid(read.is_valid))
         tokens, is_token = self.relate(tokens, n_valid)
-        weight = is_token[..., None].to(tokens.dtype)
-        pooled = (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
-        return Encoded(tokens, is_token, pooled)
+        return Encoded(tokens, is_token, mean_of_valid(tokens, is_token))
 
     def tokenize(
         self, signal: Float[Tensor, "B C T"], n_valid: Int[Tensor, "B"] | None
@@ -110,7 +107,7 @@ class MelpTower(OneStreamEncoder):
     def relate(
         self, tokens: Float[Tensor, "B N D_conv"], n_valid: Int[Tensor, "B"] | None
     ) -> tuple[Float[Tensor, "B N D"], Bool[Tensor, "B N"]]:
-        """Runs everything behind the convolutions; also says which tokens are valid."""
+        """Runs everything behind the convolutions; returns tokens and which are valid."""
         is_token = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
         may_see = None
         hidden = self.dropout(self.projection(self.token_norm(tokens)))
@@ -131,7 +128,7 @@ class MelpTower(OneStreamEncoder):
 
 
 class PostNormLayer(nn.Module):
-    """Attention and feed-forward part, each added to its input and then normalised."""
+    """Post-norm transformer layer: attention and feed-forward part, each followed by layer norm."""
 
     def __init__(self, *, dim: int, n_heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -154,7 +151,7 @@ class PostNormLayer(nn.Module):
 
 
 class Positions(nn.Module):
-    """A long grouped convolution over the tokens; what it adds tells neighbours apart."""
+    """Convolutional position embedding (wav2vec 2.0): a long grouped convolution over tokens."""
 
     def __init__(self, dim: int, *, kernel_size: int, groups: int) -> None:
         super().__init__()
@@ -169,7 +166,7 @@ class Positions(nn.Module):
 
 
 class NormOverTime(nn.Module):
-    """Brings each channel of a window to mean 0 and variance 1 over its valid samples, in fp32."""
+    """Masked instance norm: each channel over the valid samples of its window, in fp32."""
 
     def __init__(self, dim: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -179,7 +176,7 @@ class NormOverTime(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "B C T"], n_valid: Int[Tensor, "B"] | None
     ) -> Float[Tensor, "B C T"]:
-        """Normalises; what lies behind the last valid sample has no say."""
+        """Normalises; samples behind the last valid one do not count."""
         dim = hidden.shape[1]
         if n_valid is None:
             out = F.group_norm(
@@ -197,7 +194,7 @@ class NormOverTime(nn.Module):
 
 
 class ScaleGradient(torch.autograd.Function):
-    """The identity, with its gradient multiplied by a factor."""
+    """Gradient scaling (``feature_grad_mult``): the identity, its gradient times a factor."""
 
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, factor: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""The encoder weights that MELP's authors published, read into our modules from a local file.
+"""Loads the pretrained encoder weights that MELP's authors published, from a local file.
 
 They hold the ECG side alone, made of fairseq-signals' wav2vec 2.0 and of CoCa's poolers, so the
 encoder can be probed and fine-tuned but reads no text. Sizes are taken from the shapes. Parts
@@ -140,7 +140,7 @@ def sizes_of(weights: dict[str, Tensor]) -> MelpConfig:
             conv_dim=conv_dim,
             dim=dim,
             depth=depth,
-            n_heads=dim // 64,  # of every size that fairseq-signals knows
+            n_heads=dim // 64,  # of every size of fairseq-signals
             hidden=len(hidden),
         ),
         text=None,

@@ -16,6 +16,7 @@ from medts.core.errors import ConfigError
 from medts.models.base import Encoder
 from medts.models.settings.report_encoder import ReportEncoderConfig
 from medts.nn.language_model import LanguageModel, load_language_model
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 if TYPE_CHECKING:  # the extra [text] is optional, and its import takes seconds
@@ -71,9 +72,7 @@ class ReportEncoder(Encoder):
         tokens = self.model.base_model(**inputs).last_hidden_state
         has_text = torch.tensor([bool(text) for text in texts], device=tokens.device)
         is_valid = inputs["attention_mask"].bool() & has_text[:, None]
-        n_tokens = is_valid.sum(dim=1, keepdim=True).clamp(min=1)
-        pooled = (tokens * is_valid[..., None]).sum(dim=1) / n_tokens
-        return Encoded(tokens, is_valid, pooled)
+        return Encoded(tokens, is_valid, mean_of_valid(tokens, is_valid))
 
     def save_language_model(self, folder: Path) -> None:
         """Writes model and tokenizer in the Hugging Face layout."""

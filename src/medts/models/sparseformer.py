@@ -2,9 +2,9 @@
 
 MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, doi 10.1609/aaai.v40i33.40001; first as
 Sparseformer, arXiv:2503.15578). Every channel is cut into patches of several lengths. Stacks of
-token-sparse attention turn the patches of each length into a few tokens, one more block merges
-the lengths into the tokens of a channel, and a last one merges all channels into five tokens of
-the window. No parameter knows how long a signal is or how many channels it has, so one model
+token-sparse attention turn the patches of each length into a few tokens, one more block merges the
+lengths into the tokens of a channel, and a last one merges all channels into five tokens of the
+window. No parameter depends on the length of a signal or the number of its channels, so one model
 reads every montage, and one batch may mix them. No code of the authors was available.
 
 Text is left to `medts.nn.frozen_lm`, matching with labels to the objectives: the encoder only takes
@@ -57,7 +57,7 @@ class Sparseformer(Encoder):
     ``tokens_per_channel`` its O_inter, ``tokens_per_window`` its U, ``pooled`` its h_x.
 
     ``Encoded.intermediates["n_tokens"]`` counts the tokens of every window after each stage; of a
-    traced pass, ``["attention"]`` tells per stream how much of each surviving token comes from
+    traced pass, ``["attention"]`` holds per stream how much of each surviving token comes from
     each sample of each channel. It follows attention through all blocks, half of every mixing
     step staying where it is (rollout; Abnar and Zuidema, 2020, arXiv:2005.00928), and sums to 1.
 
@@ -199,7 +199,7 @@ class Sparseformer(Encoder):
         return total
 
     def resolve(self, prior: Float[Tensor, "D_prior"] | None) -> Float[Tensor, "D_prior"] | None:
-        """Returns the prior that blocks are given: the learnt one where none is known."""
+        """Returns the prior that conditions the blocks: the learnt one where none is given."""
         if not self.takes_prior:
             return None
         if prior is None:
@@ -229,6 +229,7 @@ class Sparseformer(Encoder):
         if self.config.token_counts == "paper":
             n_queries = len(self.config.patch_lengths) * self.config.tokens_per_block[0]
             n_patches = max(n_patches, n_queries)
+        # Memory grows with rows times patches; checkpointed pieces bound it for many channels.
         n_rows = max(1, self.config.tokens_at_once // n_patches)
         if len(signal) <= n_rows:
             encoded = self.rows(signal, is_valid, prior, is_traced=is_traced)
@@ -276,7 +277,7 @@ def trace_back(
     sources: dict[str, Float[Tensor, "_ _ _"]],
     streams: dict[str, StreamBatch],
 ) -> dict[str, Float[Tensor, "B U _ _"]]:
-    """Follows the tokens of windows through those of channels to samples, by stream."""
+    """Attention rollout: from tokens of windows through those of channels to samples."""
     widths = [sources[name].shape[1] * streams[name].signal.shape[1] for name in streams]
     attention = {}
     for (name, stream), part in zip(streams.items(), weight.split(widths, dim=2), strict=True):

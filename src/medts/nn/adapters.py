@@ -34,7 +34,7 @@ KINDS = ("bert", "camembert", "distilbert", "gpt2", "roberta", "xlm-roberta")
 
 @dataclass(frozen=True)
 class Site:
-    """Where an adapter meets one block of a language model.
+    """Hook points of an adapter in one block of a language model.
 
     Args:
         place: Number of the block, from the lowest.
@@ -92,7 +92,7 @@ class Adapter(nn.Module):
 
     @property
     def gate(self) -> nn.Parameter:
-        """One number per adapted block and head; its tanh is how much the head hears."""
+        """One number per adapted block and head; its tanh weighs what the head reads."""
         shared = self._shared_gate[0]
         return self.own_gate if shared is None else shared
 
@@ -153,13 +153,13 @@ def injecting(
 
 
 def attach(model: nn.Module) -> list[Site]:
-    """Prepares a language model for adapters, once, and returns where they meet it.
+    """Prepares a language model for adapters, once, and returns the hook points.
 
     Args:
         model: Of transformers, without a head, such as ``GPT2Model`` or ``BertModel``.
 
     Raises:
-        ConfigError: If it is built in a way that is not known here.
+        ConfigError: If it is built in an unsupported way.
     """
     sites = find_sites(model)
     for site in sites:
@@ -169,15 +169,15 @@ def attach(model: nn.Module) -> list[Site]:
 
 
 def find_sites(model: Any) -> list[Site]:
-    """Returns where adapters meet each block, from the lowest.
+    """Returns the hook points of each block, from the lowest.
 
     Raises:
-        ConfigError: If the model is built in a way that is not known here.
+        ConfigError: If the model is built in an unsupported way.
     """
     kind = model.config.model_type
     if kind not in KINDS:
         raise ConfigError(
-            f"adapters do not know how a {kind!r} is built",
+            f"adapters do not support a {kind!r}",
             field="language_model",
             remedy=f"Known: {', '.join(KINDS)}",
         )

@@ -81,8 +81,8 @@ class MlpAggregator(Aggregator):
 class AttentionAggregator(Aggregator):
     """Attention aggregator: a summary (CLS) token attends to the set of present latents.
 
-    Which sensor a latent comes from is said by a learnt vector, not by its place, so order means
-    nothing and any part of the modalities can be fused.
+    A learnt embedding identifies the sensor of a latent, not its place, so order means nothing and
+     any part of the modalities can be fused.
     """
 
     def __init__(
@@ -137,15 +137,16 @@ def hide(latents: Latents, is_hidden: Bool[Tensor, "B M"]) -> Latents:
     )
 
 
-def draw_visible(
+def sample_visible(
     is_present: Bool[Tensor, "B M"],
     hide_ratio: float,
     *,
     n_kept: int = 1,
     generator: torch.Generator | None = None,
 ) -> Bool[Tensor, "B M"]:
-    """Hides each present modality with probability ``hide_ratio``, but for the last ``n_kept``."""
+    """Modality dropout: hides with probability ``hide_ratio``, but for the last ``n_kept``."""
     score = torch.rand(is_present.shape, device=is_present.device, generator=generator)
     score = score.masked_fill(~is_present, -1.0)
+    # Ranks, not thresholds alone: the highest scores stay visible however the numbers fall.
     rank = score.argsort(dim=1, descending=True).argsort(dim=1)
     return is_present & ((score >= hide_ratio) | (rank < n_kept))

@@ -1,7 +1,7 @@
 """Batch Renormalization (Ioffe 2017) of pooled embeddings, by statistics of all windows.
 
 Ioffe, 2017 (arXiv:1702.03275). Queries, positions and biases give nearly the same summary for every
-window; what tells windows apart is a small part on top, and a head that has to find it learns
+window; what distinguishes windows is a small part on top, and a head that has to find it learns
 slowly. Subtracting the mean over windows brings it out. Plain batch norm does so with the
 statistics of the batch when training and with running ones when predicting, which are not alike
 where batches come from one dataset each; here both use the running ones once training is under

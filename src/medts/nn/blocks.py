@@ -1,4 +1,4 @@
-"""Runs layers of a transformer of Hugging Face, and makes the attention masks that they take.
+"""Runs transformer layers of Hugging Face, with the additive attention masks that they take.
 
 Axes: B windows in the batch, N tokens, M tokens that attend, n texts, L text tokens, D width.
 """
@@ -31,7 +31,7 @@ def run_blocks(
 
 
 def visible(is_valid: Bool[Tensor, "B N"], *, is_causal: bool) -> Bool[Tensor, "B 1 M N"] | None:
-    """Returns which token attends to which; none where attention itself knows.
+    """Attention mask: which token attends to which; None where attention needs none.
 
     That is where nothing is padded: all tokens see all, or, if causal, those before them.
     """

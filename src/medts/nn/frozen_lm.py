@@ -14,7 +14,6 @@ import copy
 import warnings
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
@@ -61,7 +60,6 @@ class FrozenLM(nn.Module):
         source: As loaded.
         max_tokens: Tokens that are read of a text; no more than the model can.
         cache_mib: Memory for each kind of features of texts, MiB; 0 computes them every time.
-        folder: Where features are kept on disk as well.
 
     Raises:
         ConfigError: If the model is neither built like BERT nor like GPT-2.
@@ -75,7 +73,6 @@ class FrozenLM(nn.Module):
         *,
         max_tokens: int = 128,
         cache_mib: float = 512.0,
-        folder: Path | None = None,
     ) -> None:
         super().__init__()
         self.name, self.tokenizer, self.sha256 = source.name, source.tokenizer, source.digest
@@ -86,7 +83,6 @@ class FrozenLM(nn.Module):
         self.register_buffer("digest", torch.tensor(list(bytes.fromhex(source.digest))).byte())
         self._hidden_model = (share_weights(source.model),)  # a tuple is no part of state_dict
         self._cache_mib = cache_mib
-        self._folder = folder and folder / f"{self.sha256[:16]}-{self.max_tokens}"
         self._caches: dict[tuple[int, Pool], TextCache] = {}
         self._truncated: set[str] = set()
         try:
@@ -308,11 +304,8 @@ class FrozenLM(nn.Module):
         return torch.stack(found) if found else torch.zeros(0, self.dim)
 
     def _recall(self, texts: Sequence[str], n_blocks: int, pool: Pool) -> list[Tensor]:
-        kept = self._caches.get((n_blocks, pool))
-        if kept is None:
-            # Each kind has room of its own: states of all tokens would drive vectors out.
-            folder = self._folder and self._folder / f"{n_blocks}-{pool}"
-            kept = self._caches.setdefault((n_blocks, pool), TextCache(self._cache_mib, folder))
+        # Each kind has room of its own: states of all tokens would drive vectors out.
+        kept = self._caches.setdefault((n_blocks, pool), TextCache(self._cache_mib))
         return kept.get(texts, lambda new: self._compute(new, n_blocks, pool))
 
     def _compute(self, texts: list[str], n_blocks: int, pool: Pool) -> list[Tensor]:

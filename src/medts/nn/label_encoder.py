@@ -2,7 +2,7 @@
 
 The adaptive label encoder of MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026,
 arXiv:2503.15578, section "Adaptive label encoder"): ``h_y = W1 ReLU(W2 LM(T_y) + b)``. A class is
-known by its words alone, so the classes of any number of datasets live in one space, and a new
+given by its words alone, so the classes of any number of datasets live in one space, and a new
 one needs no weights.
 
 Embedding the texts is left to `medts.nn.frozen_lm`; comparing with a signal to `medts.models`.

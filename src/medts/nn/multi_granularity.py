@@ -23,7 +23,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from medts.nn.positions import positions
+from medts.nn.positions import add_positions
 from medts.nn.sparse_attention import Kept, TokenSparseAttention
 
 
@@ -34,7 +34,7 @@ class ChannelTokens:
     Args:
         tokens: Channel by channel.
         is_valid: True for tokens that were kept, in channels that were recorded.
-        source: Share of each token that comes from each sample; only where it was asked for.
+        source: Share of each token that comes from each sample; only of a traced pass.
     """
 
     tokens: Float[Tensor, "R N D"]
@@ -55,8 +55,8 @@ class MultiGranularity(nn.Module):
         cap_ratios: Tokens that each block keeps over the patches of its granularity, at most.
         tokens_per_channel: Queries of the last block.
         is_capped: Whether a block never gives out more tokens than it takes in.
-        has_positions: Whether sinusoids say where a patch lies.
-        has_granularity_embedding: Whether tokens say which granularity they come from.
+        has_positions: Whether patches have sinusoidal positions.
+        has_granularity_embedding: Whether an embedding of its granularity is added to a token.
         reads_partial_patches: Whether a last patch that is filled up with zeros is read.
         shares_stacks: Whether all granularities use the same stack.
     """
@@ -106,8 +106,7 @@ class MultiGranularity(nn.Module):
             is_patch = valid_patches(is_valid, patch, reads_partial=self.reads_partial_patches)
             embedded = self.embeddings[i](cut_rows(signal, patch))
             if self.has_positions:
-                place = positions(*embedded.shape[1:], device=embedded.device)
-                embedded = embedded + place.to(embedded)
+                embedded = add_positions(embedded)
             kept = self.run_stack(i, embedded, is_patch, prior, is_traced=is_traced)
             out = kept.tokens
             if self.granularity is not None:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from medts.core.errors import ConfigError
 from medts.nn.neighborhood_chunks import attend_chunks, cached, find_window
+from medts.nn.positions import relative_bias
 from medts.nn.tracing import can_look
 
 Form = Literal["auto", "dense", "chunks", "gather"]
@@ -88,7 +89,7 @@ class FullAttention(nn.Module):
 
     def __init__(self, *, dim: int, n_heads: int, kernel_size: int) -> None:
         super().__init__()
-        self.n_heads, self.reach = n_heads, kernel_size - 1
+        self.n_heads = n_heads
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.position_bias = nn.Parameter(torch.empty(n_heads, 2 * kernel_size - 1))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
@@ -99,9 +100,7 @@ class FullAttention(nn.Module):
         """Mixes the first ``n_valid`` tokens of each row, or all of them when it is None."""
         n_tokens = tokens.shape[1]
         q, k, v = rearrange(self.qkv(tokens), "b n (s h d) -> s b h n d", s=3, h=self.n_heads)
-        place = torch.arange(n_tokens, device=tokens.device)
-        index = (place - place[:, None]).clamp(-self.reach, self.reach) + self.reach
-        bias = self.position_bias.to(q.dtype)[:, index]
+        bias = relative_bias(self.position_bias.to(q.dtype), n_tokens)
         if n_valid is not None:
             is_key = is_before(n_valid.clamp(min=1), n_tokens)[:, None, None]
             bias = bias.where(is_key, -torch.inf)
@@ -126,7 +125,7 @@ def attend(
         k: Keys.
         v: Values.
         position_bias: For each offset from ``1 - kernel_size`` to ``kernel_size - 1``; its width
-            says what the kernel is.
+            gives the kernel size.
         dilation: Distance between neighbors, in tokens.
         n_valid: Valid tokens at the start of each row; all when None.
         form: How it is computed.

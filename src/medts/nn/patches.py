@@ -13,12 +13,19 @@ from torch import Tensor
 def standardise(
     signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"], eps: float = 1e-5
 ) -> Float[Tensor, "B C T"]:
-    """Brings each channel of a window to mean 0 and spread 1 over its recorded samples."""
-    weight = is_recorded.to(signal.dtype)
-    n_recorded = weight.sum(dim=2, keepdim=True).clamp(min=1)
-    centred = (signal - (signal * weight).sum(dim=2, keepdim=True) / n_recorded) * weight
-    variance = centred.square().sum(dim=2, keepdim=True) / n_recorded
-    return centred / (variance + eps).sqrt()
+    """Instance normalisation (RevIN): each channel to mean 0 and spread 1 where recorded."""
+    mean, variance = masked_moments(signal, is_recorded)
+    return (signal - mean) * is_recorded.to(signal.dtype) / (variance + eps).sqrt()
+
+
+def masked_moments(
+    values: Float[Tensor, "*rows T"], is_counted: Bool[Tensor, "*rows T"]
+) -> tuple[Float[Tensor, "*rows 1"], Float[Tensor, "*rows 1"]]:
+    """Masked mean and variance of each row; zero where nothing counts."""
+    weight = is_counted.to(values.dtype)
+    n_counted = weight.sum(dim=-1, keepdim=True).clamp(min=1)
+    mean = (values * weight).sum(dim=-1, keepdim=True) / n_counted
+    return mean, ((values - mean) * weight).square().sum(dim=-1, keepdim=True) / n_counted
 
 
 def cut_patches(

@@ -1,9 +1,9 @@
 """Pooling: attention pooling by learnt queries (CoCa), masked mean, last token.
 
-From CoCa (Yu et al., TMLR 2022, arXiv:2205.01917), as MELP uses it: one attention, without a skip
-connection or a feed-forward part. What the answers are compared with is left to the model.
+The attention pooler is that of CoCa (Yu et al., TMLR 2022, arXiv:2205.01917), as MELP uses it: one
+attention, without a skip connection or a feed-forward part.
 
-Axes: B windows in the batch, N signal tokens, Q questions, D width of an answer.
+Axes: B windows in the batch, N signal tokens, Q queries, D width of what is pooled.
 """
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class AttentionPooler(nn.Module):
-    """Answers of ``n_queries`` learnt queries to the valid tokens of a window, normalised.
+    """Attention pooling (CoCa): learnt queries attend to the valid tokens, then layer norm.
 
     Args:
-        n_queries: Questions, Q.
-        dim: Width of a question and its answer.
+        n_queries: Queries, Q.
+        dim: Width of a query and of what it gathers.
         token_dim: Width of the tokens.
         n_heads: Heads of attention.
     """
@@ -33,43 +33,48 @@ class AttentionPooler(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B N D_token"], is_valid: Bool[Tensor, "B N"]
     ) -> Float[Tensor, "B Q D"]:
-        """Answers every question from the valid tokens; from all where none is."""
-        return self.norm(self._ask(tokens, is_valid, is_drawn=False)[0])
+        """Gathers valid tokens by every query; all tokens where none is valid."""
+        return self.norm(self._attend(tokens, is_valid, need_weights=False)[0])
 
     def attend(
         self, tokens: Float[Tensor, "B N D_token"], is_valid: Bool[Tensor, "B N"]
     ) -> Float[Tensor, "B Q N"]:
-        """Returns the share of each token in each answer, averaged over heads; for drawing."""
-        weight = self._ask(tokens, is_valid, is_drawn=True)[1]
+        """Returns attention weights of queries over tokens, averaged over heads; for figures."""
+        weight = self._attend(tokens, is_valid, need_weights=True)[1]
         assert weight is not None
         return weight
 
-    def _ask(
-        self, tokens: Tensor, is_valid: Tensor, *, is_drawn: bool
+    def _attend(
+        self, tokens: Tensor, is_valid: Tensor, *, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        known = self.token_norm(tokens)
-        asked = self.query_norm(self.queries).expand(len(tokens), -1, -1)
+        keys = self.token_norm(tokens)
+        queries = self.query_norm(self.queries).expand(len(tokens), -1, -1)
         is_ignored = None
         if not torch.compiler.is_compiling() and not bool(is_valid.all()):
-            # Attention over nothing is NaN: a window without a valid token is asked as a whole.
-            is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
+            is_ignored = key_padding(is_valid)
         return self.attention(
-            asked, known, known, key_padding_mask=is_ignored, need_weights=is_drawn
+            queries, keys, keys, key_padding_mask=is_ignored, need_weights=need_weights
         )
 
 
+def key_padding(is_valid: Bool[Tensor, "R N"]) -> Bool[Tensor, "R N"]:
+    """Returns torch's ``key_padding_mask``: True for keys that attention ignores."""
+    # A row without a valid key attends to all of them: softmax over nothing is NaN.
+    return ~is_valid & is_valid.any(dim=1, keepdim=True)
+
+
 def mean_of_valid(
-    hidden: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
-) -> Float[Tensor, "B D"]:
-    """Averages the valid tokens of each row; zero where there is none."""
+    hidden: Float[Tensor, "*rows N D"], is_valid: Bool[Tensor, "*rows N"]
+) -> Float[Tensor, "*rows D"]:
+    """Masked average pooling over the valid tokens of each row; zero where there is none."""
     weight = is_valid[..., None].to(hidden.dtype)
-    return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+    return (hidden * weight).sum(dim=-2) / weight.sum(dim=-2).clamp(min=1)
 
 
 def last_of_valid(
     hidden: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
 ) -> Float[Tensor, "B D"]:
-    """Takes the last valid token of each row; zero where there is none."""
+    """Last-token pooling: the last valid token of each row; zero where there is none."""
     place = torch.arange(is_valid.shape[1], device=is_valid.device)
     last = (place * is_valid).amax(dim=1)
     rows = torch.arange(len(hidden), device=hidden.device)

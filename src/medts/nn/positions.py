@@ -1,9 +1,9 @@
-"""Sinusoidal position embeddings (Vaswani et al.), for any number of tokens.
+"""Positions of any number of tokens: sinusoids (Vaswani et al.), relative position bias.
 
-Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). They are computed and
-not learnt, so that no length is foreign.
+Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). Sinusoids are
+computed and not learnt, so that no length is foreign.
 
-Axes: N tokens, D embedding width.
+Axes: N tokens, H attention heads, D embedding width.
 """
 
 import math
@@ -11,6 +11,18 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+def add_positions(tokens: Float[Tensor, "*rows N D"]) -> Float[Tensor, "*rows N D"]:
+    """Adds sinusoidal positions to tokens, in their precision."""
+    return tokens + positions(*tokens.shape[-2:], device=tokens.device).to(tokens)
+
+
+def relative_bias(table: Float[Tensor, "H W"], n_tokens: int) -> Float[Tensor, "H N N"]:
+    """Relative position bias of every query and key, clipped at the longest distance."""
+    reach = table.shape[1] // 2
+    place = torch.arange(n_tokens, device=table.device)
+    return table[:, (place - place[:, None]).clamp(-reach, reach) + reach]
 
 
 def positions(

@@ -1,6 +1,6 @@
 """Projector (projection head, expander): MLP into the space where an objective compares.
 
-It is thrown away after training; what it forgets, the embedding keeps.
+It is thrown away after training; the embedding before it keeps more.
 
 Axes: B windows in the batch, D embedding width.
 """

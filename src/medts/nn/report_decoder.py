@@ -2,7 +2,7 @@
 
 The multimodal half of CoCa (Yu et al., TMLR 2022, arXiv:2205.01917). In every layer words look
 back at each other and then at the signal's tokens. It has no positions of its own: the words
-come out of a causal text tower that knows theirs, and must not have seen what follows.
+come out of a causal text tower that has them, and must not have seen what follows.
 
 Axes: B windows in the batch, L text tokens, M tokens of the signal, D width, V vocabulary.
 """
@@ -18,7 +18,7 @@ class ReportDecoder(nn.Module):
     The map is a method of its own, so that only the positions that are scored pay for it.
 
     Departures: the released code allocates the map to the vocabulary and never fills it, so its
-    first values are whatever the memory held; here every parameter is drawn on construction,
+    first values are whatever the memory held; here every parameter is initialised on construction,
     with the deviations that CoCa intended.
 
     Args:
@@ -56,7 +56,7 @@ class ReportDecoder(nn.Module):
     def forward(
         self, words: Float[Tensor, "B L D_text"], memory: Float[Tensor, "B M D_memory"]
     ) -> Float[Tensor, "B L D"]:
-        """Returns what each position knows of the word that follows it."""
+        """Returns the state of each position, which predicts the word that follows it."""
         hidden = self.inward(words)
         for back, across in zip(self.words, self.signal, strict=True):
             hidden = across(back(hidden), memory)
@@ -85,6 +85,7 @@ class DecoderBlock(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.norm_mlp = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        # GPT-2 and CLIP: residual branches are scaled down so that depth adds no variance.
         out_std = dim**-0.5 * (2 * n_layers) ** -0.5
         stds = {self.query: dim**-0.5, self.key_value: dim**-0.5, self.out: out_std}
         stds |= {self.mlp[0]: (2 * dim) ** -0.5, self.mlp[2]: out_std}

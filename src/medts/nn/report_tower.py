@@ -49,7 +49,7 @@ class ReportTower(nn.Module):
     """States of the words of a text, and of a summary token behind them.
 
     Departures: the paper prepends a new ``[BOS]`` and moves BERT's ``[CLS]`` to the end. Here the
-    tokenizer's own first token starts the text and is also the summary token, told apart by its
+    tokenizer's own first token starts the text and is also the summary token, identified by its
     position, so that no row is added to the vocabulary. The released code trains the word
     embeddings under frozen layers; here everything below the first trainable layer is constant,
     which is what makes it cacheable.
@@ -62,7 +62,7 @@ class ReportTower(nn.Module):
         cache_mib: Memory for the output of the frozen layers, MiB.
 
     Raises:
-        ConfigError: If the model has fewer layers or positions, is of a kind that is not known,
+        ConfigError: If the model has fewer layers or positions, is of an unsupported kind,
             or does not belong to its tokenizer.
     """
 
@@ -89,7 +89,7 @@ class ReportTower(nn.Module):
 
     @property
     def vocabulary_size(self) -> int:
-        """Words that the language model knows."""
+        """Tokens in the vocabulary of the language model."""
         return self.language_model.model.get_input_embeddings().weight.shape[0]
 
     def tokenize(self, texts: Sequence[str]) -> ReportTokens:

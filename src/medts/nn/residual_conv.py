@@ -85,6 +85,7 @@ class ResidualBlock(nn.Module):
         skipped = self.skip(hidden)
         for place, layer in enumerate(self.layers):
             hidden = layer(hidden)
+            # The last convolution is added to the skip connection before its activation.
             if place < len(self.layers) - 1:
                 hidden = torch.relu(hidden) * is_valid[:, None]
         return torch.relu(hidden + skipped) * is_valid[:, None]

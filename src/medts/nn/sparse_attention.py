@@ -1,9 +1,10 @@
-"""Token-sparse dual attention: any number of tokens in, a few informative ones out.
+"""Token-sparse dual attention (TSDA, MedSpaformer): many tokens in, a few learnt queries out.
 
 MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, arXiv:2503.15578). In the global stage all
-tokens attend to each other; in the sparse stage a bank of learnt queries, told about the dataset
-by a vector, reads from them. "Sparse" means few tokens: the weights of attention stay dense, and
-nothing is pruned or sampled. Parameters depend on the width and the number of queries alone.
+tokens attend to each other; in the sparse stage a bank of learnt queries, conditioned on the
+dataset by a vector, reads from them. "Sparse" means few tokens: the weights of attention stay
+dense, and nothing is pruned or sampled. Parameters depend on the width and the number of queries
+alone.
 
 What the tokens are, and how many queries a stage may use, is left to the model.
 
@@ -32,7 +33,7 @@ class Kept:
     Args:
         tokens: Zero where not valid.
         is_valid: True for queries that were used, in rows with anything to read.
-        weight: Share of each token out that comes from each token in; only where it was asked for.
+        weight: Share of each token out that comes from each token in; only of a traced pass.
     """
 
     tokens: Float[Tensor, "R Q D"]
@@ -117,7 +118,7 @@ class TokenSparseAttention(nn.Module):
             tokens: What is read.
             is_valid: True for tokens that exist.
             n_kept: Queries that each row uses; all of the bank if None.
-            at_most: Bound on ``n_kept`` over the rows, known without looking at it.
+            at_most: Bound on ``n_kept`` over the rows, without a look at the tensor.
             prior: Vector of the dataset; a block with a ``prior_dim`` needs one.
             is_traced: Whether to return the weights, which costs time and memory.
         """

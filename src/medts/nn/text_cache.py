@@ -6,13 +6,11 @@ What is computed, and for whom, is left to `medts.nn.frozen_lm` and `medts.nn.re
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from threading import Lock
 
 from torch import Tensor
 
 from medts.core.errors import MedtsError
-from medts.core.files import write_whole
 
 # Of the module: models are copied and pickled with their cache, which a lock cannot be.
 _LOCK = Lock()
@@ -23,17 +21,12 @@ class TextCache:
 
     Args:
         limit_mib: Memory for what is kept; what was used longest ago goes first.
-        folder: Keeps it on disk as well; several processes may share the folder.
     """
 
-    def __init__(self, limit_mib: float, folder: Path | None = None) -> None:
+    def __init__(self, limit_mib: float) -> None:
         self.n_computed = 0
         self._room = int(limit_mib * 2**20)
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
-        self._folder = folder
-        for path in sorted(folder.glob("*.safetensors")) if folder else ():
-            for key, each in _read(path).items():
-                self._keep(key, each)
 
     def get(
         self, texts: Sequence[str], compute: Callable[[list[str]], Iterable[Tensor]]
@@ -45,10 +38,7 @@ class TextCache:
             found = {key: self._kept[key] for key in keys if key in self._kept}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
-            new = dict(zip(missing, compute(list(missing.values())), strict=True))
-            if self._folder:
-                _write(self._folder, new)
-            found |= new
+            found |= zip(missing, compute(list(missing.values())), strict=True)
         with _LOCK:
             self.n_computed += len(missing)
             for key, each in found.items():
@@ -84,24 +74,3 @@ def refuse_empty(texts: Sequence[str]) -> None:
 def digest_of(text: str) -> str:
     """Returns the SHA-256 of a text, in hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise MedtsError(
-            f"not a file of text vectors ({error})", path=path, remedy="Delete it"
-        ) from None
-
-
-def _write(folder: Path, new: dict[str, Tensor]) -> None:
-    """Adds one file for the new texts; a file that is there is never changed."""
-    from safetensors.torch import save_file
-
-    name = digest_of(" ".join(sorted(new)))[:16]
-    with write_whole(folder / f"{name}.safetensors") as target:
-        save_file({key: each.contiguous() for key, each in new.items()}, target)

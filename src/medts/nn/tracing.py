@@ -1,4 +1,7 @@
-"""Whether Python may branch on what a tensor holds, which exporters and compilers cannot follow."""
+"""Data-dependent control flow: whether Python may branch on a tensor's values.
+
+Exporters and compilers cannot follow such branches.
+"""
 
 import torch
 from torch import Tensor

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from medts.nn.patches import masked_moments
 from medts.nn.settings import ViewsConfig
 from medts.tensors.batch import Batch, StreamBatch
 
@@ -36,8 +37,8 @@ def make_view(batch: Batch, config: ViewsConfig) -> Batch:
         view = add_wander(view, config.wander, config.wander_hz)
         view = add_noise(view, config.noise)
         view = change_gain(view, config.gain)
-        view = hide_stretch(view, config.hide_ratio)
-        is_dropped = draw_dropped(
+        view = cutout(view, config.hide_ratio)
+        is_dropped = sample_dropped(
             view.is_channel_present,
             config.drop_probability,
             config.drop_most,
@@ -60,7 +61,7 @@ def take(
 
 
 def crop(stream: StreamBatch, keep_ratio: float, place: Float[Tensor, "B"]) -> StreamBatch:
-    """Keeps a share of each window, from its start at ``place`` 0 to its end at 1."""
+    """Random crop: keeps a share of each window, from its start at ``place`` 0 to its end at 1."""
     n_kept = max(1, round(keep_ratio * stream.signal.shape[-1]))
     room = (count_samples(stream) - n_kept).clamp(min=0)
     start = (place * (room + 1)).long().minimum(room)
@@ -77,21 +78,21 @@ def halves(stream: StreamBatch) -> tuple[StreamBatch, StreamBatch]:
 
 
 def stretch(stream: StreamBatch, n_samples: int) -> StreamBatch:
-    """Draws every window out to ``n_samples`` by straight lines between samples."""
+    """Time stretching: linear interpolation of every window to ``n_samples``."""
     signal = F.interpolate(stream.signal, n_samples, mode="linear", align_corners=False)
     is_recorded = F.interpolate(stream.is_recorded.to(signal.dtype), n_samples) > 0
     return keep_real(replace(stream, signal=signal, is_recorded=is_recorded))
 
 
 def change_gain(stream: StreamBatch, largest: float) -> StreamBatch:
-    """Multiplies each window by a factor of its own; relations between leads are kept."""
-    exponent = 2 * draw(stream, 1, 1) - 1
+    """Amplitude scaling: a random factor per window; relations between leads are kept."""
+    exponent = 2 * uniform(stream, 1, 1) - 1
     return replace(stream, signal=stream.signal * (1.0 + largest) ** exponent)
 
 
 def add_noise(stream: StreamBatch, largest: float) -> StreamBatch:
-    """Adds white noise, of a level of its own in each window, relative to each channel."""
-    level = largest * draw(stream, 1, 1) * channel_std(stream)
+    """Gaussian noise of a random level per window, relative to each channel."""
+    level = largest * uniform(stream, 1, 1) * channel_std(stream)
     noise = torch.randn_like(stream.signal) * level
     return keep_real(replace(stream, signal=stream.signal + noise))
 
@@ -99,24 +100,24 @@ def add_noise(stream: StreamBatch, largest: float) -> StreamBatch:
 def add_wander(
     stream: StreamBatch, largest: float, band_hz: tuple[float, float] = (0.05, 0.5)
 ) -> StreamBatch:
-    """Adds a slow sine to each channel, with a frequency and phase of its own."""
+    """Baseline wander: adds a slow sine of random frequency and phase to each channel."""
     C, T = stream.signal.shape[1:]
     time_s = torch.arange(T, device=stream.signal.device) / stream.sampling_rate
     low_hz, high_hz = band_hz
-    rate_hz = low_hz + (high_hz - low_hz) * draw(stream, C, 1)
-    sine = torch.sin(2 * torch.pi * (rate_hz * time_s + draw(stream, C, 1)))
-    wander = largest * draw(stream, C, 1) * channel_std(stream) * sine
+    rate_hz = low_hz + (high_hz - low_hz) * uniform(stream, C, 1)
+    sine = torch.sin(2 * torch.pi * (rate_hz * time_s + uniform(stream, C, 1)))
+    wander = largest * uniform(stream, C, 1) * channel_std(stream) * sine
     return keep_real(replace(stream, signal=stream.signal + wander))
 
 
-def hide_stretch(stream: StreamBatch, largest_ratio: float) -> StreamBatch:
-    """Sets one stretch of each window to zero in all channels; the samples stay valid.
+def cutout(stream: StreamBatch, largest_ratio: float) -> StreamBatch:
+    """Cutout (time masking): zeroes one stretch of each window in all channels; it stays valid.
 
     They are not marked, so that an encoder learns to do without them.
     """
     n_valid = count_samples(stream)[:, None]
-    n_hidden = (largest_ratio * draw(stream, 1) * n_valid).long()
-    start = (draw(stream, 1) * (n_valid - n_hidden + 1)).long()
+    n_hidden = (largest_ratio * uniform(stream, 1) * n_valid).long()
+    start = (uniform(stream, 1) * (n_valid - n_hidden + 1)).long()
     place = torch.arange(stream.signal.shape[-1], device=stream.signal.device)
     is_hidden = (place >= start) & (place < start + n_hidden)
     return replace(stream, signal=stream.signal.masked_fill(is_hidden[:, None], 0.0))
@@ -127,7 +128,7 @@ def drop_channels(stream: StreamBatch, is_dropped: Bool[Tensor, "B C"]) -> Strea
     return stream.keep(~is_dropped[..., None])
 
 
-def draw_dropped(
+def sample_dropped(
     is_channel_present: Bool[Tensor, "B C"],
     probability: float,
     most: int,
@@ -135,13 +136,14 @@ def draw_dropped(
     *,
     least: int = 1,
 ) -> Bool[Tensor, "B C"]:
-    """Draws ``least`` to ``most`` channels of some windows, never the last one of a window."""
+    """Lead dropout (channel dropout): samples ``least`` to ``most`` channels, never a last one."""
     shape, device = is_channel_present.shape, is_channel_present.device
     score = torch.rand(shape, device=device, generator=generator)
     is_chosen, amount = torch.rand((2, shape[0]), device=device, generator=generator)
     n_most = (is_channel_present.sum(dim=1) - 1).clamp(min=0, max=most)
     n_least = n_most.clamp(max=least)
     n_dropped = (n_least + (amount * (n_most - n_least + 1)).long()).minimum(n_most)
+    # The random numbers do not depend on the settings, so that views differ in nothing else.
     n_dropped = n_dropped * (is_chosen < probability)
     rank = score.masked_fill(~is_channel_present, 2.0).argsort(dim=1).argsort(dim=1)
     return rank < n_dropped[:, None]
@@ -161,11 +163,7 @@ def count_samples(stream: StreamBatch) -> Int[Tensor, "B"]:
 
 def channel_std(stream: StreamBatch) -> Float[Tensor, "B C 1"]:
     """Standard deviation of each channel over recorded samples; zero where there is none."""
-    weight = stream.is_recorded.to(stream.signal.dtype)
-    n_samples = weight.sum(dim=2, keepdim=True).clamp(min=1)
-    mean = (stream.signal * weight).sum(dim=2, keepdim=True) / n_samples
-    square = ((stream.signal - mean) * weight).square().sum(dim=2, keepdim=True) / n_samples
-    return square.sqrt()
+    return masked_moments(stream.signal, stream.is_recorded)[1].sqrt()
 
 
 def keep_real(stream: StreamBatch) -> StreamBatch:
@@ -173,6 +171,6 @@ def keep_real(stream: StreamBatch) -> StreamBatch:
     return replace(stream, signal=stream.signal.masked_fill(~stream.is_recorded, 0.0))
 
 
-def draw(stream: StreamBatch, *shape: int) -> Float[Tensor, "B ..."]:
+def uniform(stream: StreamBatch, *shape: int) -> Float[Tensor, "B ..."]:
     """Uniform numbers between 0 and 1, for each window of the stream."""
     return torch.rand(len(stream.signal), *shape, device=stream.signal.device)

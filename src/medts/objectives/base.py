@@ -1,7 +1,7 @@
-"""What every objective promises: a batch in, the loss to minimise out.
+"""Objective base class (training task): a batch in, the loss to minimise out.
 
 An objective is a module that holds the encoder, which is kept, and whatever is only needed while
-training, which is thrown away. The training loop never asks which paper it runs.
+training, which is thrown away. The training loop does not depend on the paper.
 
 A batch may hold nothing that can be scored: no labelled window, no recording with a report. Then
 the total is exactly zero, never NaN. The loop takes no optimiser step for such a batch, so that
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from medts.core.labels import LabelSet
 from medts.models.base import Encoder
-from medts.models.heads import Head, RegressionHead
+from medts.models.heads import Head
 from medts.models.matching_head import MatchingHead
 from medts.tensors.batch import Batch, Losses, Prediction
 
@@ -39,21 +39,15 @@ class TrainingParts:
     head: Head | MatchingHead | None = None
     targets: tuple[tuple[LabelSet, Tensor], ...] = ()
 
-    def with_labels(self) -> dict[str, Any]:
-        """Returns encoder, head and the first label set, by the names supervised objectives use."""
-        assert self.head is not None
-        label_set, prevalence = self.targets[0]
-        return {
-            "encoder": self.encoder,
-            "head": self.head,
-            "label_set": label_set,
-            "prevalence": prevalence,
-        }
-
-    def with_numbers(self) -> dict[str, Any]:
-        """Returns encoder, head and label set of numbers, by the names that regression uses."""
-        assert isinstance(self.head, RegressionHead)
-        return {"encoder": self.encoder, "head": self.head, "label_set": self.targets[0][0]}
+    def arguments(self) -> dict[str, Any]:
+        """Returns these parts by the names that constructors of objectives use."""
+        if not self.targets:
+            return {"encoder": self.encoder}
+        (label_set, prevalence), *further = self.targets
+        found = {"encoder": self.encoder, "head": self.head, "label_set": label_set}
+        if not label_set.has_numbers:
+            found["prevalence"] = prevalence
+        return found | ({"further": further} if further else {})
 
 
 class Objective(nn.Module, ABC):
@@ -62,7 +56,7 @@ class Objective(nn.Module, ABC):
     encoder: Encoder
 
     progress: float = 0.0
-    """Share of the run's training batches that are behind; the loop says it before each."""
+    """Share of the run's training batches that are behind; the loop sets it before each."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Losses:
@@ -81,5 +75,32 @@ class Objective(nn.Module, ABC):
         return None
 
     def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
-        """Returns loss and scores; an objective that gets both from one pass says so."""
+        """Returns loss and scores; override it to get both from one pass."""
         return self(batch), self.predict(batch)
+
+
+class Supervised(Objective):
+    """An objective that learns from labels: encoder and head are both kept.
+
+    A subclass scores logits, so that loss and prediction come from one pass.
+    """
+
+    head: Any  # a `BaseHead`, which subclasses narrow
+    label_set: LabelSet
+
+    @abstractmethod
+    def score(self, prediction: Prediction, batch: Batch) -> Losses:
+        """Computes the loss of logits, or of numbers."""
+
+    def forward(self, batch: Batch) -> Losses:
+        """Scores one batch."""
+        return self.score(self.predict(batch), batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Returns the head's logits, or numbers in physical units."""
+        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
+
+    def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
+        """Returns loss and logits from one pass."""
+        prediction = self.predict(batch)
+        return self.score(prediction, batch), prediction

@@ -1,4 +1,4 @@
-"""Classification: the plain supervised objective, for single and multiple labels.
+"""Classification: cross-entropy of one label, or binary cross-entropy of several.
 
 Softmax cross-entropy where exactly one class holds, one binary cross-entropy per class
 otherwise. Windows without a label take no part. Encoder and head are both kept.
@@ -16,12 +16,12 @@ from medts.core.labels import LabelSet
 from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.models.base import Encoder
 from medts.models.heads import Head
-from medts.objectives.base import Objective
+from medts.objectives.base import Supervised
 from medts.objectives.settings.classification import ClassificationConfig
 from medts.tensors.batch import Batch, Losses, Prediction
 
 
-class Classification(Objective):
+class Classification(Supervised):
     """Cross-entropy between the head's logits and the labels.
 
     Args:
@@ -51,37 +51,29 @@ class Classification(Objective):
             weight = balancing_weight(prevalence, kind=label_set.class_kind) ** config.class_balance
         self.register_buffer("class_weight", weight, persistent=False)
 
-    def forward(self, batch: Batch) -> Losses:
-        """Scores one batch."""
-        return self._score(self.predict(batch).logits, batch)
-
-    def predict(self, batch: Batch) -> Prediction:
-        """Returns the head's logits."""
-        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
-
-    def validate(self, batch: Batch) -> tuple[Losses, Prediction]:
-        """Returns loss and logits from one pass."""
-        prediction = self.predict(batch)
-        return self._score(prediction.logits, batch), prediction
-
-    def _score(self, logits: Float[Tensor, "B K"], batch: Batch) -> Losses:
-        assert batch.target is not None
-        assert batch.is_labelled is not None
-        is_single = self.label_set.class_kind == "single"
-        loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
-            logits,
-            batch.target,
-            batch.is_labelled,
-            self.class_weight,
-            smoothing=self.config.label_smoothing,
-        )
+    def score(self, prediction: Prediction, batch: Batch) -> Losses:
+        """Computes the loss over labelled windows."""
+        smoothing = self.config.label_smoothing
+        loss = cross_entropy(prediction, batch, self.class_weight, smoothing=smoothing)
         return Losses(total=loss, parts={"cross_entropy": loss.detach()})
+
+
+def cross_entropy(
+    prediction: Prediction, batch: Batch, class_weight: Tensor | None, *, smoothing: float
+) -> Float[Tensor, ""]:
+    """Cross-entropy of a ``single`` label set, or binary cross-entropy of a ``multi`` one."""
+    assert batch.target is not None
+    assert batch.is_labelled is not None
+    is_single = prediction.label_set.class_kind == "single"
+    return (softmax_cross_entropy if is_single else binary_cross_entropy)(
+        prediction.logits, batch.target, batch.is_labelled, class_weight, smoothing=smoothing
+    )
 
 
 def balancing_weight(
     prevalence: Float[Tensor, "K"], *, kind: Literal["single", "multi"]
 ) -> Float[Tensor, "K"]:
-    """Weights under which every class counts alike; 1 for a class without examples.
+    """Inverse-frequency class weights (``pos_weight``); 1 for a class without examples.
 
     For ``single`` the weights average to 1 over records; for ``multi`` they are the odds against
     each class, capped at 100.

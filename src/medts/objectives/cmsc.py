@@ -1,4 +1,4 @@
-"""CMSC: the two halves of a window, and all windows of a person, should find each other.
+"""CMSC (CLOCS): InfoNCE between the halves of a window, and the windows of a subject.
 
 Contrastive multi-segment coding, from CLOCS (Kiyasseh, Zhu and Clifton, ICML 2021,
 arXiv:2005.13249): what a heart does changes little from one second to the next, so adjacent
@@ -8,16 +8,10 @@ projector is thrown away.
 Axes: B windows in the batch, D embedding width.
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-from jaxtyping import Int
-from torch import Tensor
-
 from medts.losses.collapse import collapse_parts
-from medts.losses.contrastive import info_nce
+from medts.losses.contrastive import group_ids, info_nce
 from medts.models.base import Encoder
 from medts.nn.projector import Projector
 from medts.nn.views import halves, has_signal
@@ -54,7 +48,7 @@ class Cmsc(Objective):
         if self.config.positives != "window":
             by_subject = self.config.positives == "subject"
             names = batch.subject_ids if by_subject else batch.record_ids
-            group = number_names(names).to(first.device)[is_usable]
+            group = group_ids(names).to(first.device)[is_usable]
         loss = info_nce(
             self.projector(first),
             self.projector(second),
@@ -71,9 +65,3 @@ def split_windows(batch: Batch) -> tuple[Batch, Batch]:
     first = {name: pair[0] for name, pair in pairs.items()}
     second = {name: pair[1] for name, pair in pairs.items()}
     return replace(batch, streams=first), replace(batch, streams=second)
-
-
-def number_names(names: Sequence[str]) -> Int[Tensor, "B"]:
-    """Gives equal names equal numbers, the same in every process."""
-    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names]
-    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])

@@ -1,10 +1,10 @@
-"""Cross-modal contrast: the modalities of a window should find each other among all windows.
+"""Cross-modal contrastive learning (CMC, COCOA) between the modalities of a window.
 
 Two forms on the latents of one encoder. ``cmc``: InfoNCE between every two modalities, averaged
 over pairs, after contrastive multiview coding (Tian et al., ECCV 2020, arXiv:1906.05849).
 ``cocoa``: all modalities of a window are pulled together at once, and the windows of each modality
 pushed apart within it (Deldari et al., COCOA, IMWUT 2022, arXiv:2208.00467). Nothing is altered or
-hidden. The projectors are thrown away; the aggregator, which plays no part, stays as it was drawn.
+hidden. The projectors are thrown away; the aggregator, which plays no part, stays as initialised.
 
 Axes: B windows in the batch, M modalities, D projection width.
 """
@@ -99,7 +99,7 @@ class CrossModal(Objective):
 def cocoa(
     z: Float[Tensor, "B M D"], is_present: Bool[Tensor, "B M"], *, temperature: float
 ) -> Float[Tensor, ""]:
-    """Mean of ``-log(p / (p + n))`` over windows.
+    """COCOA loss: mean of ``-log(p / (p + n))`` over windows.
 
     ``p`` sums ``exp`` of the scores between the modalities of a window, in both directions; ``n``
     sums, over its modalities, the mean of ``exp`` of the scores with other windows. Zero where no

@@ -1,4 +1,4 @@
-"""Dual contrast: the two passes of a MedualTime agree with noisy views and with each other.
+"""Dual contrast (MedualTime): InfoNCE within and between its signal pass and text pass.
 
 The unsupervised objective of MedualTime (Ye et al., arXiv:2406.06620): the embedding of each pass
 should be found again when noise is added to the signal, and, once training has begun to settle, a
@@ -12,7 +12,6 @@ between passes, not negatives.
 Axes: B windows in the batch, D embedding width.
 """
 
-import hashlib
 from dataclasses import replace
 from typing import cast
 
@@ -21,7 +20,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from medts.losses.collapse import collapse_parts
-from medts.losses.contrastive import info_nce
+from medts.losses.contrastive import group_ids, info_nce
 from medts.models.abilities import Passes, TwoPasses, need
 from medts.models.base import Encoder
 from medts.nn.views import keep_real
@@ -36,7 +35,7 @@ class DualContrast(Objective):
     Departures: the paper's terms within a pass look from the window to its noisy view only, ours
     in both directions. The authors look at the ramp once per epoch, where a tenth of four epochs
     is one epoch or none; ours counts batches. They judge epochs by a loss that grows when
-    alignment sets in; here validation always has its full weight. Noise is drawn per sample and
+    alignment sets in; here validation always has its full weight. Noise is sampled per value and
     never falls on padding; its size is in units of the prepared signal, 0.25 mV by default, where
     theirs is in those of the stored series.
 
@@ -67,7 +66,7 @@ class DualContrast(Objective):
     @property
     def alignment(self) -> float:
         """Weight of the terms between the passes at present."""
-        if not self.training:
+        if not self.training:  # epochs are compared, so validation weighs all alike
             return self.config.alignment
         since = self.progress - self.config.alone_ratio
         if self.config.rising_ratio == 0:
@@ -90,7 +89,7 @@ class DualContrast(Objective):
         within_text = self.nce(text[has_text], other_text[has_text])
         group = None
         if self.config.equal_reports == "positives":
-            group = number_reports(batch).to(signal.device)[has_both]
+            group = report_ids(batch).to(signal.device)[has_both]
         between = 2 * self.nce(signal[has_both], text[has_both], group)
         weight = signal.new_tensor(self.alignment)
         total = within_signal + within_text + weight * between
@@ -125,7 +124,7 @@ class ResidualProjector(nn.Module):
 
 
 def add_noise(batch: Batch, std: float) -> Batch:
-    """Adds white noise to every real sample of every stream; reports stay as they are."""
+    """Gaussian noise on every real sample of every stream; reports stay as they are."""
     streams = {
         name: keep_real(replace(each, signal=each.signal + std * torch.randn_like(each.signal)))
         for name, each in batch.streams.items()
@@ -133,8 +132,6 @@ def add_noise(batch: Batch, std: float) -> Batch:
     return replace(batch, streams=streams)
 
 
-def number_reports(batch: Batch) -> Int[Tensor, "B"]:
-    """Gives equal reports equal numbers, the same in every process."""
-    texts = [(text or "").strip() for text in batch.text]
-    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
-    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])
+def report_ids(batch: Batch) -> Int[Tensor, "B"]:
+    """Returns an id per window, the same for equal reports."""
+    return group_ids([(text or "").strip() for text in batch.text])

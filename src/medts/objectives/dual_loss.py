@@ -1,10 +1,10 @@
-"""Dual loss: cross-entropy and supervised contrast on two views of every window.
+"""Dual loss: cross-entropy plus supervised contrastive loss (SupCon) on two views.
 
 The second stage of ECG-NAT (arXiv:2605.13194, abstract only; every number is our own), in the form
 of Gunel et al. (ICLR 2021, arXiv:2011.01403): ``(1 - w) cross-entropy + w contrast``. Windows of
-one class are drawn together and those of others apart, which says more per label than the class
-alone; two views give every anchor at least one positive, even where labels are few. Where several
-classes may hold, the contrast is that of MulSupCon (Zhang and Wu, AAAI 2024).
+one class attract each other and repel those of others, which uses more of each label; two views
+give every anchor at least one positive, even where labels are few. Where several classes may hold,
+the contrast is that of MulSupCon (Zhang and Wu, AAAI 2024).
 
 Encoder and head are kept, the projector is thrown away. The head reads the embedding, not the
 projection. When not training, the windows are scored as they are, without views.
@@ -19,14 +19,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from medts.core.labels import LabelSet
-from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.losses.contrastive import multilabel_contrastive
 from medts.models.base import Encoder
 from medts.models.heads import Head
 from medts.nn.projector import Projector
 from medts.nn.views import make_view
 from medts.objectives.base import Objective
-from medts.objectives.classification import balancing_weight
+from medts.objectives.classification import balancing_weight, cross_entropy
 from medts.objectives.settings.dual_loss import DualLossConfig
 from medts.tensors.batch import Batch, Losses, Prediction
 
@@ -71,9 +70,7 @@ class DualLoss(Objective):
         """Scores one batch."""
         assert batch.target is not None
         assert batch.is_labelled is not None
-        is_single = self.label_set.class_kind == "single"
-        cross_entropy = softmax_cross_entropy if is_single else binary_cross_entropy
-
+        smoothing = self.config.label_smoothing
         views = [batch]
         if self.training:
             views = [make_view(batch, self.config.views) for _ in range(2)]
@@ -81,15 +78,9 @@ class DualLoss(Objective):
         for view in views:
             encoded = self.encoder(view)
             projections.append(self.projector(encoded.pooled)[batch.is_labelled])
-            entropies.append(
-                cross_entropy(
-                    self.head.logits(encoded, self.label_set) + self.logit_shift,
-                    batch.target,
-                    batch.is_labelled,
-                    self.class_weight,
-                    smoothing=self.config.label_smoothing,
-                )
-            )
+            logits = self.head.logits(encoded, self.label_set) + self.logit_shift
+            shifted = Prediction(logits, self.label_set)
+            entropies.append(cross_entropy(shifted, batch, self.class_weight, smoothing=smoothing))
         entropy = torch.stack(entropies).mean()
         contrast = multilabel_contrastive(
             torch.cat(projections),
@@ -111,7 +102,7 @@ class DualLoss(Objective):
 def log_prior(
     prevalence: Float[Tensor, "K"], *, kind: Literal["single", "multi"]
 ) -> Float[Tensor, "K"]:
-    """Log share of each class (``single``) or its log odds (``multi``), within 1 in 10,000."""
+    """Logit adjustment (Menon et al. 2021): log prior (``single``) or log odds (``multi``)."""
     if kind == "single":
         return prevalence.clamp(min=1e-4).log()
     return prevalence.logit(eps=1e-4)

@@ -1,9 +1,9 @@
-"""Label matching: one model learns from the label sets of many datasets at once.
+"""Label matching (MedSpaformer): joint training on the label sets of many datasets.
 
 The training of MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, arXiv:2503.15578): the
-embedding of a signal is drawn to the words of the class that holds and away from those of the
-other classes of the same label set. Batches say which label set they belong to, and every batch
-belongs to one; which dataset a batch comes from is left to `medts.data.mixture`.
+embedding of a signal moves towards the words of its class and away from those of the other classes
+of the same label set. Every batch belongs to one label set, which it names; which dataset a batch
+comes from is left to `medts.data.mixture`.
 
 Encoder and head are both kept.
 
@@ -17,21 +17,20 @@ from torch import Tensor
 
 from medts.core.errors import ConfigError
 from medts.core.labels import LabelSet
-from medts.losses.classification import binary_cross_entropy, softmax_cross_entropy
 from medts.models.base import Encoder
 from medts.models.matching_head import MatchingHead
 from medts.nn.views import make_view
-from medts.objectives.base import Objective
-from medts.objectives.classification import balancing_weight
+from medts.objectives.base import Supervised
+from medts.objectives.classification import balancing_weight, cross_entropy
 from medts.objectives.settings.label_matching import LabelMatchingConfig
 from medts.tensors.batch import Batch, Losses, Prediction
 
 
-class LabelMatching(Objective):
+class LabelMatching(Supervised):
     """Cross-entropy over the classes of the batch's label set.
 
     Departures: the paper trains on ``single`` sets; for ``multi`` ones it is one binary
-    cross-entropy per class. Datasets of a joint training are drawn by the square root of their
+    cross-entropy per class. Datasets of a joint training are sampled by the square root of their
     size, where the paper is silent.
 
     Args:
@@ -75,20 +74,15 @@ class LabelMatching(Objective):
         """
         if self.training and self.config.views is not None:
             batch = make_view(batch, self.config.views)
-        return self._score(self.predict(batch), batch)
+        return super().forward(batch)
 
     def predict(self, batch: Batch) -> Prediction:
         """Returns how well each window matches each class of the batch's label set."""
-        label_set = self._asked(batch)
+        label_set = self._resolve(batch)
         encoded = self.head.encode(self.encoder, batch, label_set)
         return Prediction(self.head.logits(encoded, label_set), label_set)
 
-    def validate(self, batch: Batch) -> tuple[Losses, Prediction | None]:
-        """Returns loss and logits from one pass."""
-        prediction = self.predict(batch)
-        return self._score(prediction, batch), prediction
-
-    def _asked(self, batch: Batch) -> LabelSet:
+    def _resolve(self, batch: Batch) -> LabelSet:
         """Returns what is learnt under the name of the batch's label set."""
         given = next(iter(self.label_sets.values())) if batch.label_set is None else batch.label_set
         learnt = self.label_sets.get(given.name)
@@ -100,16 +94,9 @@ class LabelMatching(Objective):
             )
         return learnt
 
-    def _score(self, prediction: Prediction, batch: Batch) -> Losses:
-        assert batch.target is not None
-        assert batch.is_labelled is not None
-        label_set, weight = prediction.label_set, self._weights.get(prediction.label_set.name)
-        is_single = label_set.class_kind == "single"
-        loss = (softmax_cross_entropy if is_single else binary_cross_entropy)(
-            prediction.logits,
-            batch.target,
-            batch.is_labelled,
-            None if weight is None else weight.to(prediction.logits),
-            smoothing=self.config.label_smoothing,
-        )
+    def score(self, prediction: Prediction, batch: Batch) -> Losses:
+        """Computes the loss over labelled windows."""
+        weight = self._weights.get(prediction.label_set.name)
+        weight = None if weight is None else weight.to(prediction.logits)
+        loss = cross_entropy(prediction, batch, weight, smoothing=self.config.label_smoothing)
         return Losses(total=loss, parts={"cross_entropy": loss.detach()})

@@ -1,8 +1,8 @@
-"""Latent masking: views of a window, made by hiding modalities after encoding.
+"""Latent masking (CroSSL): VICReg between views that hide modalities after encoding.
 
 CroSSL (Deldari et al., WSDM 2024, arXiv:2307.16847). Every modality is encoded once. A random
 part of the latents is hidden, several times over, what is left is fused into embeddings, and these
-are asked to agree. No negative pairs are drawn and no signal is altered; a sensor missing from the
+are made to agree. There are no negative pairs and no signal is altered; a sensor missing from the
 recording is simply hidden in every view. The projector (VICReg's expander) is thrown away.
 
 Axes: V views, B windows in the batch, M modalities, K latent width, D embedding width.
@@ -21,7 +21,7 @@ from medts.losses.contrastive import redundancy, spread_hinge
 from medts.losses.gathering import gather_rows
 from medts.models.abilities import HasLatents, need
 from medts.models.base import Encoder
-from medts.nn.aggregation import draw_visible, hide
+from medts.nn.aggregation import hide, sample_visible
 from medts.nn.projector import Projector
 from medts.objectives.base import Objective
 from medts.objectives.settings.latent_masking import LatentMaskingConfig
@@ -79,7 +79,7 @@ class LatentMasking(Objective):
         if not len(latents.is_present):
             return Losses(latents.embedding.sum() * 0.0)
         total, parts = self.terms(
-            encoder.aggregator(self.draw_views(latents)), len(latents.is_present)
+            encoder.aggregator(self.sample_views(latents)), len(latents.is_present)
         )
         return Losses(total, parts)
 
@@ -105,7 +105,7 @@ class LatentMasking(Objective):
         parts = {name: term.detach() for name, term in terms.items()}
         return torch.stack(list(terms.values())).sum(), {**parts, **monitor}
 
-    def draw_views(self, latents: Latents) -> Latents:
+    def sample_views(self, latents: Latents) -> Latents:
         """Returns all views below each other; what was computed for the latents is shared."""
         config, device = self.config, latents.embedding.device
         generator = None if self.training else torch.Generator(device).manual_seed(0)
@@ -116,12 +116,12 @@ class LatentMasking(Objective):
         else:
             is_shared = torch.zeros_like(latents.is_present)
             if config.is_one_shared:
-                is_shared = draw_visible(latents.is_present, 1.0, generator=generator)
+                is_shared = sample_visible(latents.is_present, 1.0, generator=generator)
             views = [
                 hide(
                     latents,
                     ~is_shared
-                    & ~draw_visible(
+                    & ~sample_visible(
                         latents.is_present,
                         config.hide_ratio,
                         n_kept=config.min_visible,
@@ -140,7 +140,7 @@ class LatentMasking(Objective):
 def hide_values(
     latents: Latents, hide_ratio: float, generator: torch.Generator | None = None
 ) -> Latents:
-    """Sets single values of the latents to zero; the modalities stay present."""
+    """Random masking: zeroes single values of the latents; the modalities stay present."""
     z = latents.embedding
     is_hidden = torch.rand(z.shape, device=z.device, generator=generator) < hide_ratio
     return replace(latents, embedding=z.masked_fill(is_hidden, 0.0))
@@ -154,7 +154,8 @@ def take_windows(latents: Latents, is_taken: Bool[Tensor, "B"]) -> Latents:
 
 
 def disagreement(views: Float[Tensor, "V B D"]) -> Float[Tensor, ""]:
-    """Mean squared difference of two views of a window, averaged over all pairs of views."""
+    """VICReg invariance term: mean squared difference over all pairs of views of a window."""
     if views.shape[1] == 0:
         return views.sum() * 0.0
+    # The mean over pairs of (a - b)² is twice the unbiased variance: linear in views.
     return 2 * views.var(dim=0).mean()

@@ -1,9 +1,9 @@
-"""Masked language modelling: a text tower learns how reports are worded, by filling in words.
+"""Masked language modelling (BERT) of reports.
 
 BERT's task (Devlin et al., 2019), and stage 1 of MELP, which adapts a general encoder to cardiology
-before it meets a signal: some tokens are hidden, some replaced by others, and the model names what
-stood there. The encoder is kept; the head that names words is kept with it, so that the perplexity
-can be measured again.
+before it is paired with signals: some tokens are masked, some replaced by others, and the model
+predicts them. The encoder is kept; the head that predicts words is kept with it, so that the
+perplexity can be measured again.
 
 What counts is masked perplexity: exp of the mean cross-entropy over hidden tokens. When validating,
 the tokens hidden in a text depend on the text alone, so numbers before and after, and of different
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # the extra [text] is optional, and its import takes seconds
 
 
 class MaskedLanguage(Objective):
-    """Names hidden tokens of ``batch.text``; streams are not looked at.
+    """Predicts masked tokens of ``batch.text``; streams are not read.
 
     Args:
         config: What is hidden.
@@ -60,7 +60,7 @@ class MaskedLanguage(Objective):
 
     @property
     def model(self) -> "PreTrainedModel":
-        """The language model with the head that names tokens."""
+        """The language model with the head that predicts tokens."""
         return self.encoder.model  # pyright: ignore[reportReturnType]
 
     def forward(self, batch: Batch) -> Losses:
@@ -69,13 +69,14 @@ class MaskedLanguage(Objective):
         return Losses(total=loss.mean(), parts={"accuracy": is_right.float().mean().detach()})
 
     def score(self, texts: Sequence[str]) -> tuple[Float[Tensor, "h"], Bool[Tensor, "h"]]:
-        """Returns cross-entropy of each hidden token, and whether it was named rightly."""
+        """Returns cross-entropy of each hidden token, and whether the prediction is right."""
         device = self.model.device
         ids, is_token, may_hide = tokenise(self.tokenizer, texts, self.max_tokens)
+        # On the CPU: a GPU would give other masks for the same seed.
         chance = torch.rand(3, *ids.shape) if self.training else self._fixed_chance(texts, ids)
-        is_hidden = draw_hidden(may_hide, self.config.mask_ratio, chance[0])
-        shown = disguise(ids, is_hidden, chance[1:], config=self.config, tokenizer=self.tokenizer)
-        logits = self._name(shown.to(device), is_token.to(device), is_hidden.to(device))
+        is_hidden = sample_hidden(may_hide, self.config.mask_ratio, chance[0])
+        shown = corrupt(ids, is_hidden, chance[1:], config=self.config, tokenizer=self.tokenizer)
+        logits = self._predict(shown.to(device), is_token.to(device), is_hidden.to(device))
         target = ids.to(device)[is_hidden.to(device)]
         return F.cross_entropy(logits.float(), target, reduction="none"), logits.argmax(1) == target
 
@@ -84,7 +85,7 @@ class MaskedLanguage(Objective):
         whole = self.tokenizer(list(texts), verbose=False)["input_ids"]
         return sum(len(ids) > self.max_tokens for ids in whole)
 
-    def _name(
+    def _predict(
         self, ids: Int[Tensor, "B L"], is_token: Bool[Tensor, "B L"], is_hidden: Bool[Tensor, "B L"]
     ) -> Float[Tensor, "h V"]:
         head = getattr(self.model, "cls", None) or getattr(self.model, "lm_head", None)
@@ -134,22 +135,22 @@ def tokenise(
     return found["input_ids"], is_token, is_token & ~found["special_tokens_mask"].bool()
 
 
-def draw_hidden(
+def sample_hidden(
     may_hide: Bool[Tensor, "B L"], ratio: float, chance: Float[Tensor, "B L"]
 ) -> Bool[Tensor, "B L"]:
-    """Draws the tokens to name: a share of each text's, rounded, and never none.
+    """Samples the tokens to predict: a share of each text's, rounded, and never none.
 
     Args:
         may_hide: True for tokens that are words.
-        ratio: Share to draw.
-        chance: Uniform numbers; the lowest are drawn.
+        ratio: Share to mask.
+        chance: Uniform numbers; the lowest are masked.
     """
     n_wanted = (may_hide.sum(dim=1) * ratio).round().clamp(min=1)
     rank = chance.masked_fill(~may_hide, 2.0).argsort(dim=1).argsort(dim=1)
     return (rank < n_wanted[:, None]) & may_hide
 
 
-def disguise(
+def corrupt(
     ids: Int[Tensor, "B L"],
     is_hidden: Bool[Tensor, "B L"],
     chance: Float[Tensor, "2 B L"],
@@ -157,20 +158,20 @@ def disguise(
     config: MaskedLanguageConfig,
     tokenizer: "PreTrainedTokenizerBase",
 ) -> Int[Tensor, "B L"]:
-    """Returns the ids as the model sees them: masked, exchanged, or left for it to doubt.
+    """BERT's corruption of masked tokens: mask token, random token, or left as they are.
 
     Args:
         ids: What stands in the text.
-        is_hidden: True for tokens to name.
+        is_hidden: True for tokens to predict.
         chance: Uniform numbers that decide each token's fate, and what it is exchanged for.
         config: The shares.
-        tokenizer: Its special tokens are never drawn.
+        tokenizer: Its special tokens are never sampled.
     """
     fate, other = chance
     special = set(tokenizer.all_special_ids)
     ordinary = torch.tensor([i for i in range(len(tokenizer)) if i not in special])
-    drawn = ordinary[(other * len(ordinary)).long()]
+    random = ordinary[(other * len(ordinary)).long()]
     limit = config.shown_as_mask + config.shown_as_other
-    shown = torch.where(is_hidden & (fate < limit), drawn, ids)
+    shown = torch.where(is_hidden & (fate < limit), random, ids)
     assert isinstance(tokenizer.mask_token_id, int)
     return shown.masked_fill(is_hidden & (fate < config.shown_as_mask), tokenizer.mask_token_id)

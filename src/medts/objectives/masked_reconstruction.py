@@ -1,4 +1,4 @@
-"""Masked reconstruction: hide most of an ECG and draw what is missing from what is left.
+"""Masked reconstruction (SimMIM, masked autoencoding) of ECGs: predict hidden samples.
 
 The first stage of ECG-NAT (arXiv:2605.13194, abstract only; every number is our own), done as in
 SimMIM (Xie et al., CVPR 2022, arXiv:2111.09886) because an encoder that looks through windows
@@ -8,7 +8,7 @@ hidden and visible samples and no lead can be computed from the others. The sign
 zeroed before the overlapping tokenizer sees it. Some windows lose whole leads as well.
 
 A light decoder joins all scales of the encoder, as Hiera does (arXiv:2306.00989), and is thrown
-away. The encoder itself knows nothing of hiding.
+away. The encoder itself is not aware of hiding.
 
 Axes: B windows in the batch, C channels, T samples in time, U units, P samples per unit,
 N signal tokens, D embedding width.
@@ -27,14 +27,15 @@ from medts.models.abilities import Maskable, Scale, need
 from medts.models.base import Encoder
 from medts.models.ecg_nat import Layer
 from medts.nn.neighborhood import NeighborhoodAttention, count_valid
-from medts.nn.views import count_samples, draw_dropped
+from medts.nn.patches import masked_moments
+from medts.nn.views import count_samples, sample_dropped
 from medts.objectives.base import Objective
 from medts.objectives.settings.masked_reconstruction import MaskedReconstructionConfig
 from medts.tensors.batch import Batch, Losses
 
 
 @dataclass(frozen=True)
-class Puzzle:
+class MaskedWindows:
     """Windows with what is to be hidden from the encoder, in its order of leads.
 
     Args:
@@ -121,10 +122,10 @@ class MaskedReconstruction(Objective):
 
     def forward(self, batch: Batch) -> Losses:
         """Scores one batch."""
-        puzzle = self.hide(batch)
-        prediction = split_units(self.restore(puzzle), self.config.unit)
-        target, mean, std = self.standardise(puzzle)
-        is_scored = split_units(puzzle.is_scored(self.config.unit), self.config.unit)
+        masked = self.hide(batch)
+        prediction = split_units(self.restore(masked), self.config.unit)
+        target, mean, std = self.standardise(masked)
+        is_scored = split_units(masked.is_scored(self.config.unit), self.config.unit)
 
         error = mean_where((prediction - target).square(), is_scored)
         parts = {
@@ -141,20 +142,21 @@ class MaskedReconstruction(Objective):
         parts["difference"] = difference.detach()
         return Losses(error + self.config.difference * difference, parts)
 
-    def hide(self, batch: Batch) -> Puzzle:
+    def hide(self, batch: Batch) -> MaskedWindows:
         """Chooses what the encoder will not see."""
         read = cast(Maskable, self.encoder).select(batch)
         signal = read.signal
         generator = None
         if not self.training:
+            # The same masks at every validation, so that epochs can be compared.
             generator = torch.Generator(signal.device).manual_seed(0)
         n_units = -(-count_samples(read) // self.config.unit)
         longest = -(-signal.shape[-1] // self.config.unit)
-        return Puzzle(
+        return MaskedWindows(
             signal=signal.float(),
             is_recorded=read.is_recorded,
-            is_unit_hidden=draw_hidden(n_units, longest, self.config.hide_ratio, generator),
-            is_dropped=draw_dropped(
+            is_unit_hidden=sample_hidden(n_units, longest, self.config.hide_ratio, generator),
+            is_dropped=sample_dropped(
                 read.is_channel_present,
                 self.config.lead_dropout_p,
                 self.config.lead_dropout_n,
@@ -162,50 +164,48 @@ class MaskedReconstruction(Objective):
             ),
         )
 
-    def restore(self, puzzle: Puzzle) -> Float[Tensor, "B C T"]:
-        """Draws every sample, standardised, from those that are not hidden."""
-        seen = puzzle.signal.masked_fill(puzzle.is_hidden(self.config.unit), 0.0)
+    def restore(self, masked: MaskedWindows) -> Float[Tensor, "B C T"]:
+        """Predicts every sample, standardised, from those that are not hidden."""
+        seen = masked.signal.masked_fill(masked.is_hidden(self.config.unit), 0.0)
         encoder = cast(Maskable, self.encoder)
-        tokens, n_valid = encoder.tokenize(seen, puzzle.is_recorded.any(dim=1))
+        tokens, n_valid = encoder.tokenize(seen, masked.is_recorded.any(dim=1))
         per_unit = self.config.unit // encoder.token_strides[0]
-        is_hidden = puzzle.is_unit_hidden.repeat_interleave(per_unit, dim=1)
+        is_hidden = masked.is_unit_hidden.repeat_interleave(per_unit, dim=1)
         is_hidden = is_hidden[:, : tokens.shape[1], None]
         tokens = torch.where(is_hidden, self.mask_token.to(tokens.dtype), tokens)
-        drawn = self.decoder(encoder.encode(tokens, n_valid).intermediates["scales"])
-        return drawn[..., : puzzle.signal.shape[-1]].float()
+        restored = self.decoder(encoder.encode(tokens, n_valid).intermediates["scales"])
+        return restored[..., : masked.signal.shape[-1]].float()
 
     def standardise(
-        self, puzzle: Puzzle
+        self, masked: MaskedWindows
     ) -> tuple[Float[Tensor, "B C U P"], Float[Tensor, "B C U 1"], Float[Tensor, "B C U 1"]]:
         """Returns each unit of each lead less its mean over its deviation, and these two."""
-        signal = split_units(puzzle.signal, self.config.unit)
-        weight = split_units(puzzle.is_recorded.to(signal.dtype), self.config.unit)
-        n_samples = weight.sum(dim=-1, keepdim=True).clamp(min=1)
-        mean = (signal * weight).sum(dim=-1, keepdim=True) / n_samples
-        square = ((signal - mean) * weight).square().sum(dim=-1, keepdim=True) / n_samples
-        std = square.sqrt().clamp(min=self.config.smallest_std)
+        signal = split_units(masked.signal, self.config.unit)
+        is_recorded = split_units(masked.is_recorded, self.config.unit)
+        mean, variance = masked_moments(signal, is_recorded)
+        std = variance.sqrt().clamp(min=self.config.smallest_std)
         return (signal - mean) / std, mean, std
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch) -> Reconstruction:
-        """Returns the windows with hidden samples drawn by the model."""
+        """Returns the windows with hidden samples predicted by the model."""
         read = cast(Maskable, self.encoder).select(batch)
-        puzzle = self.hide(batch)
-        prediction = split_units(self.restore(puzzle), self.config.unit)
-        _, mean, std = self.standardise(puzzle)
-        drawn = rearrange(prediction * std + mean, "b c u p -> b c (u p)")
-        is_hidden = puzzle.is_scored(self.config.unit)
+        masked = self.hide(batch)
+        prediction = split_units(self.restore(masked), self.config.unit)
+        _, mean, std = self.standardise(masked)
+        restored = rearrange(prediction * std + mean, "b c u p -> b c (u p)")
+        is_hidden = masked.is_scored(self.config.unit)
         return Reconstruction(
             channels=read.channels,
             sampling_rate=read.sampling_rate,
-            signal=puzzle.signal,
-            restored=torch.where(is_hidden, drawn[..., : is_hidden.shape[-1]], puzzle.signal),
+            signal=masked.signal,
+            restored=torch.where(is_hidden, restored[..., : is_hidden.shape[-1]], masked.signal),
             is_hidden=is_hidden,
         )
 
 
 class Decoder(nn.Module):
-    """Sums all scales at the rate of the second one, mixes them, and draws its samples.
+    """Multi-scale decoder (Hiera): sums all scales at the rate of the second, predicts samples.
 
     Tokens of the first scale are joined, those of deeper ones are repeated. Where there is one
     scale alone, it is taken as it is.
@@ -241,7 +241,7 @@ class Decoder(nn.Module):
         self.outward = nn.Linear(dim, n_channels * self.n_samples)
 
     def forward(self, scales: Sequence[Scale]) -> Float[Tensor, "B C T"]:
-        """Draws all channels over the length of the scale at whose rate all are summed."""
+        """Predicts all channels over the length of the scale at whose rate all are summed."""
         n_tokens, n_valid = (
             scales[self.middle].tokens.shape[1],
             count_valid(scales[self.middle].is_valid),
@@ -255,11 +255,11 @@ class Decoder(nn.Module):
             hidden = hidden + wide[:, :n_tokens]
         for layer in self.layers:
             hidden = layer(hidden, n_valid)
-        drawn = self.outward(self.norm(hidden))
-        return rearrange(drawn, "b n (c p) -> b c (n p)", p=self.n_samples)
+        samples = self.outward(self.norm(hidden))
+        return rearrange(samples, "b n (c p) -> b c (n p)", p=self.n_samples)
 
 
-def draw_hidden(
+def sample_hidden(
     n_units: Int[Tensor, "B"],
     longest: int,
     hide_ratio: float,

@@ -1,25 +1,22 @@
-"""Regression: the supervised objective of label sets of numbers.
+"""Regression: Huber loss on standardised numbers.
 
-Huber loss between standardised values: every number weighs alike, whatever its unit. Mean and
+Every number weighs alike, whatever its unit. Mean and
 standard deviation are those of the training records and belong to the head, which gives physical
 units. Windows without a label and missing numbers take no part.
 
 Axes: B windows in the batch, K numbers.
 """
 
-from jaxtyping import Float
-from torch import Tensor
-
 from medts.core.labels import LabelSet
 from medts.losses.regression import huber_loss
 from medts.models.base import Encoder
 from medts.models.heads import RegressionHead
-from medts.objectives.base import Objective
+from medts.objectives.base import Supervised
 from medts.objectives.settings.regression import RegressionConfig
 from medts.tensors.batch import Batch, Losses, Prediction
 
 
-class Regression(Objective):
+class Regression(Supervised):
     """Huber loss between the head's values and the targets, both standardised.
 
     Args:
@@ -28,6 +25,8 @@ class Regression(Objective):
         head: Gives the values; it holds the training mean and standard deviation.
         label_set: Meaning of the values.
     """
+
+    head: RegressionHead
 
     def __init__(
         self,
@@ -41,24 +40,12 @@ class Regression(Objective):
         self.config, self.label_set = config, label_set
         self.encoder, self.head = encoder, head
 
-    def forward(self, batch: Batch) -> Losses:
-        """Scores one batch."""
-        return self._score(self.predict(batch).logits, batch)
-
-    def predict(self, batch: Batch) -> Prediction:
-        """Returns the head's values, in physical units."""
-        return Prediction(self.head.logits(self.encoder(batch), self.label_set), self.label_set)
-
-    def validate(self, batch: Batch) -> tuple[Losses, Prediction]:
-        """Returns loss and values from one pass."""
-        prediction = self.predict(batch)
-        return self._score(prediction.logits, batch), prediction
-
-    def _score(self, values: Float[Tensor, "B K"], batch: Batch) -> Losses:
+    def score(self, prediction: Prediction, batch: Batch) -> Losses:
+        """Computes the loss over labelled windows."""
         assert batch.target is not None
         assert batch.is_labelled is not None
         loss = huber_loss(
-            self.head.standardise(values),
+            self.head.standardise(prediction.logits),
             self.head.standardise(batch.target),
             batch.is_labelled,
             delta=self.config.delta,

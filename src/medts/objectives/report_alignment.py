@@ -1,4 +1,4 @@
-"""Report alignment: reports teach an ECG encoder at the level of token, beat and rhythm.
+"""Report alignment (MELP): contrastive ECG-language pretraining by token, beat and rhythm.
 
 MELP (Wang, Xu and Yu, ICML 2025, arXiv:2506.21803). The recording as a whole must find its report,
 its beats must find the sentences that speak of them, and a decoder must write the report from the
@@ -10,24 +10,23 @@ temperature of the rhythm level is thrown away.
 Axes: B windows in the batch, L text tokens, C channels, D width of the shared space.
 """
 
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
 from medts.losses.collapse import collapse_parts
+from medts.losses.contrastive import group_ids
 from medts.losses.gathering import gather_rows, is_distributed
 from medts.losses.report_alignment import (
     beat_loss,
-    drawn_token_loss,
     rhythm_loss,
+    sampled_token_loss,
     token_loss,
 )
 from medts.models.abilities import Reports, TwoTower, need
@@ -106,6 +105,7 @@ class ReportAlignment(Objective):
         if self.config.shuffles_pairs:
             shift = int(torch.randint(1, max(2, len(texts)), ()))
             texts = texts[shift:] + texts[:shift]
+        # MIMIC's machine reports repeat: equal ones are encoded once.
         distinct = list(dict.fromkeys(texts))
         number = torch.tensor([distinct.index(text) for text in texts], device=kept.device)
 
@@ -113,15 +113,16 @@ class ReportAlignment(Objective):
         reports = self.towers.read(distinct)
         beats = encoded.tokens[kept]
         recording, report = beats.mean(dim=1), reports.summary[number]
-        group = text_groups(texts).to(kept.device)
+        group = group_ids(texts).to(kept.device)
         report_group = group
         if self.training and self.config.rhythm > 0 and self.config.sentence_hiding > 0:
             texts = [hide_sentences(text, self.config.sentence_hiding) for text in texts]
             report = self.towers.read(texts).summary
-            report_group = text_groups(texts).to(kept.device)
+            report_group = group_ids(texts).to(kept.device)
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         if self.config.rhythm > 0:
+            # CLIP's clamp: without it the learnt scale grows until training is unstable.
             with torch.no_grad():
                 self.log_scale.clamp_(0.0, math.log(100.0))
             terms["rhythm"] = rhythm_loss(
@@ -139,7 +140,6 @@ class ReportAlignment(Objective):
                 sentence_temperature=self.config.sentence_temperature,
                 score_temperature=self.config.score_temperature,
                 variant=self.config.beat_variant,
-                gather=self.training and self.config.gathers_beats,
             )
         if self.config.token > 0:
             terms["token"] = self._write(encoded, kept, reports, number)
@@ -172,7 +172,7 @@ class ReportAlignment(Objective):
         hidden, words = hidden[is_scored], ids[:, 1:][is_scored]
         if self.training and self.config.n_drawn_words:
             rows = self.towers.decoder.vocabulary.weight
-            return drawn_token_loss(hidden, rows, words, n_drawn=self.config.n_drawn_words)
+            return sampled_token_loss(hidden, rows, words, n_sampled=self.config.n_drawn_words)
         return token_loss(self.towers.decoder.score(hidden), words)
 
     def _watch(self, recording: Tensor, report: Tensor, n_distinct: int) -> None:
@@ -208,22 +208,16 @@ def has_text(batch: Batch) -> Bool[Tensor, "B"]:
     return torch.tensor([any(map(str.isalnum, text or "")) for text in batch.text])
 
 
-def text_groups(texts: Sequence[str]) -> Int[Tensor, "B"]:
-    """Numbers texts so that equal ones, and only they, have one number, on every process alike."""
-    digests = [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
-    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests])
-
-
 @torch.no_grad()
 def is_constant(embedding: Float[Tensor, "B D"], tolerance: float = 1e-3) -> Bool[Tensor, ""]:
-    """True where rows differ from their mean by next to nothing, measured by its length."""
+    """Representation collapse: rows differ from their mean by next to nothing."""
     z = embedding.float()
     spread = (z - z.mean(dim=0)).norm(dim=1).mean()
     return spread <= tolerance * z.norm(dim=1).mean()
 
 
 def hide_leads(batch: Batch, probability: float) -> Batch:
-    """Takes each recorded lead away with this probability, but never the last one of a window."""
+    """Lead dropout (lead-wise masking): hides each lead with this probability, never the last."""
     return replace(
         batch,
         streams={name: _hide(stream, probability) for name, stream in batch.streams.items()},
@@ -231,16 +225,16 @@ def hide_leads(batch: Batch, probability: float) -> Batch:
 
 
 def hide_sentences(text: str, probability: float) -> str:
-    """Takes each sentence away with this probability, but never the last one of a text."""
+    """Sentence dropout: removes each sentence with this probability, never the last one."""
     sentences = split_sentences(text)
-    draw = torch.rand(len(sentences))
-    is_left = draw >= min(probability, float(draw.max()))
+    chance = torch.rand(len(sentences))
+    is_left = chance >= min(probability, float(chance.max()))
     return " ".join(each for each, stays in zip(sentences, is_left, strict=True) if stays)
 
 
 def _hide(stream: StreamBatch, probability: float) -> StreamBatch:
     is_there = stream.is_channel_present
-    draw = torch.rand(is_there.shape, device=is_there.device).masked_fill(~is_there, -1.0)
-    is_last = nn.functional.one_hot(draw.argmax(dim=1), draw.shape[1]).bool()
-    is_left = is_there & ((draw >= probability) | is_last)
+    chance = torch.rand(is_there.shape, device=is_there.device).masked_fill(~is_there, -1.0)
+    is_last = nn.functional.one_hot(chance.argmax(dim=1), chance.shape[1]).bool()
+    is_left = is_there & ((chance >= probability) | is_last)
     return stream.keep(is_left[:, :, None])

@@ -1,4 +1,4 @@
-"""SimCLR: two views of a window should find each other among all views of the batch.
+"""SimCLR: NT-Xent between two augmented views of a window.
 
 Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations" (ICML 2020,
 arXiv:2002.05709), with views made for biosignals. The projector is thrown away.

@@ -1,4 +1,4 @@
-"""VICReg: two views of a window should be embedded alike, and the batch must stay spread out.
+"""VICReg: variance-invariance-covariance regularisation of two augmented views.
 
 Bardes et al., "VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised
 Learning" (ICLR 2022, arXiv:2105.04906). No negative pairs: collapse is prevented by a floor under
@@ -58,6 +58,7 @@ class Vicreg(Objective):
         is_usable = has_signal(batch)
         embeddings = [self.encoder(make_view(batch, self.config.views)).pooled for _ in range(2)]
         first, second = (self.projector(each)[is_usable].float() for each in embeddings)
+        # Variance and covariance are of the whole batch, over all processes.
         if self.training:
             first, second = gather_rows(first), gather_rows(second)
 

@@ -1,7 +1,7 @@
 """Recipes by name: every public function here that is annotated to return a `Recipe` is one.
 
 The modules of this package are scanned, so a new recipe needs no line in a list; the first line of
-a module is the question that its recipes answer. Another package adds its own by entry points of
+a module is the question that its recipes are for. Another package adds its own by entry points of
 ``medts.recipes``: such a function, or a module full of them.
 """
 

@@ -1,7 +1,7 @@
 """Classify with labels.
 
 ``--init BUNDLE`` fine-tunes a pretrained encoder. Sparseformer (MedSpaformer, AAAI 2026,
-arXiv:2503.15578) and `matching` know classes by their words; reading these needs the extra
+arXiv:2503.15578) and `matching` identify classes by their words; reading these needs the extra
 [text], and the texts' vectors are then kept with the model. Ablations are overrides, such as
 ``--encoder.attention full``.
 """

@@ -2,8 +2,8 @@
 
 MELP (arXiv:2506.21803): contrastive pretraining of an ECG encoder with reports, at three levels.
 The published learning rate collapses without a warm-up; every recipe has one. MedualTime
-(arXiv:2406.06620): one frozen language model with adapters for signal and report. A report says
-much about the labels: never state a fused score without ``--encoder.reads text``,
+(arXiv:2406.06620): one frozen language model with adapters for signal and report. A report states
+much of the labels: never state a fused score without ``--encoder.reads text``,
 ``--encoder.reads signal``, `text_linear` and the protocol ``text_controls`` beside it.
 """
 

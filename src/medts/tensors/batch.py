@@ -1,7 +1,7 @@
 """The tensors that cross from data to models and back, with a mask for everything missing.
 
 A batch may mix records of different lengths, channel sets and streams. Every sample of every
-channel has a boolean that says whether it was recorded; no value is ever a silent zero.
+channel has a boolean, whether it was recorded; no value is ever a silent zero.
 
 Axes: B windows in the batch, W windows, R records, C channels, T samples in time, N signal tokens,
 M modalities, D embedding width, K classes.
@@ -177,6 +177,7 @@ def mean_by_record(
     record_ids: Sequence[str], values: Float[Tensor, "W K"]
 ) -> tuple[tuple[str, ...], Float[Tensor, "R K"]]:
     """Averages the windows of each record; records come in the order they were first seen."""
+    # dict keeps the order of first appearance, which np.unique would sort away.
     position = {record: row for row, record in enumerate(dict.fromkeys(record_ids))}
     group = torch.tensor([position[record] for record in record_ids], device=values.device)
     total = values.new_zeros(len(position), values.shape[1]).index_add(0, group, values)

@@ -27,7 +27,7 @@ def make_batch(
     """Makes windows of everything that an encoder reads, with a report each.
 
     Args:
-        settings: Say streams, channels, rates, and the longest window.
+        settings: Streams, channels, rates, and the longest window.
         n_windows: Windows in the batch.
         length: Samples, over those of the ordinary window: five seconds, or what can be read.
         seed: Of the noise.

@@ -1,4 +1,4 @@
-"""What sources and formats promise, as functions that any package can call on its own."""
+"""Contract tests of sources and formats, as functions that any package can call on its own."""
 
 import pickle
 from itertools import islice
@@ -81,7 +81,7 @@ def _check_record(entry: Entry) -> None:
     try:
         record = load()
     except MedtsError:
-        return  # unreadable, and said so
+        return  # unreadable, and refused
     assert record.record_id == entry.record_id, (
         f"entry {entry.record_id!r} loads record {record.record_id!r}"
     )

@@ -1,4 +1,4 @@
-"""What every encoder promises, as functions that any package can call on its own.
+"""Contract tests of encoders, as functions that any package can call on its own.
 
 Each contract takes settings, builds the network as often as it likes, and raises `AssertionError`
 in words. What must carry no information is overwritten with large noise, and nothing may change.
@@ -267,7 +267,7 @@ def other_channels_are_read_or_refused(settings: EncoderSettings) -> None:
 
 
 def lengths_may_vary(settings: EncoderSettings) -> None:
-    """Shorter windows are read, longer ones to their end, or refused as the settings say."""
+    """Shorter windows are read, longer ones to their end, or refused beyond the longest window."""
     encoder = build(settings)
     longest = settings.longest_window()
     lengths = (0.4, 0.666) if longest is not None else (0.4, 0.666, 2.0)
@@ -343,7 +343,7 @@ def the_same_seed_gives_the_same(settings: EncoderSettings) -> None:
 
 
 def one_batch_can_be_learnt(settings: EncoderSettings) -> None:
-    """Three windows are told apart after a few steps, by the encoder and one linear layer."""
+    """One batch can be overfitted in a few steps, by the encoder and one linear layer."""
     torch.manual_seed(0)
     encoder = settings.build().train()
     learnt = [each for each in encoder.parameters() if each.requires_grad]

@@ -1,4 +1,4 @@
-"""Contracts about where an encoder runs: on any device, and as a graph of ONNX.
+"""Contract tests of devices and ONNX export of an encoder.
 
 Axes: B windows in the batch, C channels, T samples in time, D embedding width.
 """
@@ -25,7 +25,7 @@ def creates_tensors_where_the_batch_is(settings: EncoderSettings) -> None:
     """The encoder can be moved: it creates no tensor on a fixed device and forgets none behind.
 
     Its weights go to the ``meta`` device, where any tensor that stayed behind shows; then it runs
-    while ``meta`` is the device of whatever does not say where it belongs. Where there is an
+    while ``meta`` is the device of whatever names no device. Where there is an
     accelerator, it runs on that as well.
     """
     torch.manual_seed(0)

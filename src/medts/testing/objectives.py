@@ -1,4 +1,4 @@
-"""What every objective promises, as functions that any package can call on its own.
+"""Contract tests of objectives, as functions that any package can call on its own.
 
 Axes: B windows in the batch, K classes.
 """
@@ -171,10 +171,10 @@ def an_encoder_that_lacks_something_is_refused(case: Case) -> None:
         try:
             attempt()
         except MedtsError as error:
-            said = error.remedy
+            remedy = error.remedy
         else:
             raise AssertionError(f"{name} accepts {other.kind!r}, which lacks what is needed")
-        assert said, f"{name} refuses {other.kind!r} without saying what to do"
+        assert remedy, f"{name} refuses {other.kind!r} without a remedy"
 
 
 def the_loss_is_a_finite_number(case: Case) -> None:
@@ -217,11 +217,11 @@ def a_batch_with_nothing_to_learn_scores_zero(case: Case) -> None:
         for name, each in poorer.items():
             objective = case.build().train(is_training)
             try:
-                losses, said = objective(each), None
+                losses, remedy = objective(each), None
             except MedtsError as error:
-                losses, said = None, error.remedy
+                losses, remedy = None, error.remedy
             if losses is None:
-                assert said, f"a batch without {name} is refused without a remedy"
+                assert remedy, f"a batch without {name} is refused without a remedy"
                 continue
             _is_number(losses)
             total = float(losses.total.detach())

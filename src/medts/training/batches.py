@@ -1,4 +1,4 @@
-"""Batches of a run in an order that its seed alone decides.
+"""Reproducible, resumable dataloader: the order of batches depends on the seed alone.
 
 A `DataLoader` leaves both the order and what is random in preparing an example to whichever
 process comes first. Here the order of an epoch is fixed before it starts, and every batch is

@@ -116,7 +116,7 @@ class Checkpoints:
             self._lock = None
 
     def _take(self) -> None:
-        """Makes the folder and locks it, where the file system knows locks."""
+        """Makes the folder and locks it, where the file system has locks."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._lock is not None:
             return

@@ -1,4 +1,4 @@
-"""Operating points: the threshold of each class, chosen on the validation records of a run.
+"""Operating points: decision thresholds of classes, chosen on the validation records of a run.
 
 Axes: R records, K classes.
 """

@@ -1,14 +1,14 @@
-"""Fit: one training loop for every objective, with checkpoints, logs and a bar.
+"""Training loop (trainer) of every objective: early stopping, checkpoints, resume, logs.
 
 A run folder gets ``log/metrics.csv``, TensorBoard events and ``checkpoints/``, but nothing before
 there is something to keep. A run that was killed goes on from its last checkpoint and ends with the
 numbers of one that was not; the best epoch on validation is the one that is kept.
 
-A run is as long as its settings say when it is started or continued. With more epochs the schedule
+A run is as long as its settings when it is started or continued. With more epochs the schedule
 of the learning rate is that of the new length, entered at the step that was reached: a cosine that
 had come down to zero after 10 of 10 epochs goes on from its middle after 10 of 20.
 
-Where `Training.min_updates` asks for more epochs than are set, validation is not run more often.
+Where `Training.min_updates` needs more epochs than are set, validation is not run more often.
 The loop is plain torch: no signal handler, no cluster variable and no folder but the run's own.
 """
 
@@ -43,7 +43,7 @@ from medts.training.randomness import (
     seeded,
 )
 from medts.training.settings import Training
-from medts.training.trouble import device_of, told_plainly
+from medts.training.trouble import device_of, translated_errors
 
 SAVE_EVERY_S = 600.0
 """Longest training between two checkpoints, where an epoch takes longer than that."""
@@ -91,7 +91,7 @@ def fit(
         validation: Batches of the validation split.
         settings: Optimiser, schedule, stopping.
         folder: The run folder; if it holds a checkpoint, training goes on from there.
-        show_progress: Whether to draw a bar with rate and time left.
+        show_progress: Whether to show a bar with rate and time left.
         seed: Of the order of batches and of everything random in them and in the objective.
         on_claim: Called before anything is written to the folder, which is when the first epoch
             is over, or a long one has been trained for some minutes.
@@ -102,7 +102,7 @@ def fit(
     """
     folder = Path(folder)
     with (
-        told_plainly(folder),
+        translated_errors(folder),
         torch.inference_mode(mode=False),
         torch.enable_grad(),
         closing(Checkpoints(folder, on_claim)) as checkpoints,
@@ -219,13 +219,14 @@ class _Run:
         rows = self.at.rows
         is_seen = self.at.batch == 0 and f"validation_{self.settings.monitor}" in rows[-1]
         if self.best is None or (self._is_time_over() and not is_seen):
-            self._save()  # before this validation, which a run with more time is to know nothing of
+            self._save()  # before this validation: a run with more time must not depend on it
             row = self._validate(self._row() if self.at.batch else rows[-1])
             rows = [*rows, row] if self.at.batch else [*rows[:-1], row]
             if self._keep(row):
                 self._save(is_best=True, is_last=False)
         assert self.best is not None
         self.objective.load_state_dict(self.checkpoints.load_best()["objective"])
+        # Bundles are made on the CPU, whatever trained.
         self.objective.to("cpu").eval()
         return Fitted(
             best_epoch=int(self.best["epoch"]),
@@ -256,6 +257,7 @@ class _Run:
         self._set_rate()
         with forward_precision(self.settings.precision, self.device):
             loss = self.module.training_step(batch, self.at.batch)
+        # Zero means nothing to learn: a step would still decay weights and move by momentum.
         if loss.requires_grad and float(loss.detach()) != 0.0:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -345,7 +347,7 @@ class _Run:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Puts a module in evaluation mode; each of its parts is as it was afterwards."""
+    """Evaluation mode (``model.eval()``) for a while; each part is as it was afterwards."""
     before = {each: each.training for each in module.modules()}
     module.eval()
     try:

@@ -1,4 +1,4 @@
-"""What every run does alike: its folder belongs to it, and its bundle says whom it has seen."""
+"""Run folder: identity of a run, resume or refuse, and provenance of its bundle."""
 
 import json
 import os
@@ -36,22 +36,22 @@ def claim(out: Path, request: Config, *, data_digest: str) -> Callable[[], None]
     """
     path = out / "run.json"
     _check_writable(out)
-    asked = {**request.model_dump(mode="json"), "data_digest": data_digest}
+    wanted = {**request.model_dump(mode="json"), "data_digest": data_digest}
     facts = {"versions": versions(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
     if path.is_file():
         found = _completed(_read(path), type(request))
-        _check_same(out, found, request, asked)
+        _check_same(out, found, request, wanted)
         facts = {name: found[name] for name in facts if name in found}
     elif any((out / name).exists() for name in ("checkpoints", "bundle", "model")):
         raise ConfigError(
-            "this folder holds a run, but no run.json that says which",
+            "this folder holds a run, but no run.json of it",
             path=out,
             remedy="Give another --out",
         )
 
     def write() -> None:
         with write_whole(path) as target:
-            target.write_text(json.dumps({**asked, **facts}, indent=1), encoding="utf-8")
+            target.write_text(json.dumps({**wanted, **facts}, indent=1), encoding="utf-8")
 
     return write
 
@@ -61,7 +61,7 @@ def is_finished(made: Path, request: Config) -> bool:
 
     Args:
         made: Folder of the bundle, or of the language model with its ``provenance.json``.
-        request: The same run as the folder's, after `claim`; it may ask for another length.
+        request: The same run as the folder's, after `claim`; it may have another length.
     """
     written = next((p for p in (made / MANIFEST, made / "provenance.json") if p.is_file()), None)
     if written is None:
@@ -70,8 +70,8 @@ def is_finished(made: Path, request: Config) -> bool:
     settings = _completed(content.get("provenance", content).get("settings", {}), type(request))
     lengths = _marked(request, "lengthens", is_set=True)
     for names in lengths:
-        found, asked = _at(settings, names), _at(request.model_dump(mode="json"), names)
-        if found is not None and (asked is None or asked > found):
+        found, wanted = _at(settings, names), _at(request.model_dump(mode="json"), names)
+        if found is not None and (wanted is None or wanted > found):
             return False
     return True
 
@@ -110,9 +110,9 @@ def _at(values: Any, names: tuple[str, ...]) -> Any:
     return values
 
 
-def _check_same(out: Path, found: dict[str, Any], request: Config, asked: dict[str, Any]) -> None:
-    known = {key: found.get(key) for key in asked}
-    differing = list(_differences(identity(request, known), identity(request, asked)))
+def _check_same(out: Path, found: dict[str, Any], request: Config, wanted: dict[str, Any]) -> None:
+    given = {key: found.get(key) for key in wanted}
+    differing = list(_differences(identity(request, given), identity(request, wanted)))
     if differing:
         raise ConfigError(
             f"this folder holds another run: {', '.join(differing[:5])}"
@@ -147,31 +147,31 @@ def _read(path: Path) -> dict[str, Any]:
             f"this is no JSON: {error}", path=path, remedy="Give another --out"
         ) from error
     if not isinstance(found, dict):
-        raise ConfigError("this says nothing of a run", path=path, remedy="Give another --out")
+        raise ConfigError("this is no description of a run", path=path, remedy="Give another --out")
     return found
 
 
-def _differences(found: Any, asked: Any, name: str = "") -> Iterator[str]:
+def _differences(found: Any, wanted: Any, name: str = "") -> Iterator[str]:
     """Yields the dotted names of the settings that differ."""
-    if isinstance(found, dict) and isinstance(asked, dict):
-        for key in dict.fromkeys((*asked, *found)):
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in dict.fromkeys((*wanted, *found)):
             inner = f"{name}.{key}".removeprefix(".")
-            yield from _differences(found.get(key), asked.get(key), inner)
-    elif found != asked:
+            yield from _differences(found.get(key), wanted.get(key), inner)
+    elif found != wanted:
         yield name
 
 
 def _completed(found: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
-    """Returns what a folder says of its run, with defaults for settings it does not know."""
-    known = {key: value for key, value in found.items() if key in kind.model_fields}
+    """Returns a folder's description of its run, with defaults for settings that it lacks."""
+    given = {key: value for key, value in found.items() if key in kind.model_fields}
     try:
-        return {**found, **kind.model_validate(known).model_dump(mode="json")}
+        return {**found, **kind.model_validate(given).model_dump(mode="json")}
     except ValidationError:
         return found
 
 
 def trace(store: Recordings, train: Part, validation: Part, recipe: Config) -> dict[str, Any]:
-    """Returns what a `Provenance` says of the records that trained and chose.
+    """Returns the provenance of the records that trained and chose.
 
     Whoever a text encoder of the recipe has read the reports of counts as seen too.
     """

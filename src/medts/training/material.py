@@ -1,4 +1,4 @@
-"""Material: the records that a run trains and chooses on, and the batches made of them.
+"""Training data of a run (data module): its records, samplers and dataloaders.
 
 There is one dataset for each label set, or a single one where no labels are looked at. Splits are
 by subject, over all datasets together. What an objective learns from decides which records count:
@@ -203,7 +203,7 @@ def _labelled(
 
 
 def shuffled(part: Part, generator: np.random.Generator) -> Part:
-    """Returns the records of a part with each other's labels: a control that ends at chance."""
+    """Label permutation: records with each other's labels, a control that ends at chance."""
     return replace(part, target=part.target[generator.permutation(len(part))])
 
 
@@ -365,7 +365,7 @@ def _balanced_sampler(
 def balanced_weight(
     corpora: np.ndarray, subjects: np.ndarray, balance: float
 ) -> Float[np.ndarray, "n"]:
-    """Returns how likely each window is sampled, given its corpus and subject.
+    """Weighted sampling: how likely each window is sampled, by corpus and subject.
 
     A corpus of n subjects is sampled in proportion to ``n ** (1 - balance)``, and within it all
     windows alike: a day of one subject's signal does not outweigh a thousand subjects.

@@ -1,6 +1,6 @@
-"""The training step of any objective, and the score of an epoch.
+"""Training and validation step of any objective, early stopping and the best epoch.
 
-It adds nothing to what an objective says: it computes losses, averages them by name, and at the
+It computes losses, averages them by name, and at the
 end of a validation scores the records: macro AUROC of classes, mean R² of numbers. Windows of one
 record are averaged before scoring; where several label sets are learnt, the score is the mean of
 theirs.
@@ -98,7 +98,7 @@ class TrainingModule:
 
 
 class Means:
-    """Running means of losses by name, over windows."""
+    """Running means of losses by name, over windows (an AverageMeter)."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
@@ -120,7 +120,7 @@ class Means:
 
 
 def record_score(label_set: LabelSet, windows: Windows) -> float:
-    """Returns the macro AUROC of records, or the mean R² of their numbers.
+    """Validation metric: macro AUROC of records, or the mean R² of their numbers.
 
     NaN where no class has both positives and negatives, or no number varies.
 
@@ -144,7 +144,7 @@ def is_better(
 
 
 def n_waited(rows: list[dict[str, float]], settings: Training) -> int:
-    """Counts the latest validations in a row that did not improve what is monitored."""
+    """Early stopping: counts the latest validations in a row without improvement."""
     ranks = [_rank(row, settings)[0] for row in rows if f"validation_{settings.monitor}" in row]
     return len(ranks) - 1 - ranks.index(max(ranks)) if ranks else 0
 

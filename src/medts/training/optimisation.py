@@ -1,6 +1,6 @@
-"""AdamW with decay only where it belongs, rates that fall with depth, and the schedules.
+"""AdamW without decay of norms and biases, layer-wise learning-rate decay, and schedules.
 
-Schedules are factors between 0 and 1 by step, so they can be drawn and tested without a model.
+Schedules are factors between 0 and 1 by step, so they can be plotted and tested without a model.
 """
 
 import math
@@ -17,7 +17,7 @@ NEVER_DECAYED = "position_bias"
 
 
 def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
-    """Returns AdamW over the trainable parameters, in groups by decay and by learning rate.
+    """AdamW with parameter groups: no decay of biases and norms, layer-wise learning-rate decay.
 
     Below an encoder's last part every part learns ``layer_decay`` times as fast as the one above
     it (Clark et al., ELECTRA, 2020); what is not part of the encoder learns fastest.
@@ -49,7 +49,7 @@ def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
 
 
 def schedule_factor(settings: Training, n_steps: int) -> Callable[[int], float]:
-    """Returns the learning rate at each step as a share of the highest one.
+    """Learning-rate schedule (one-cycle, cosine, constant with warm-up), as a share by step.
 
     ``one_cycle`` rises from 1/25 by half a cosine and falls to nearly zero (Smith, 2018),
     ``cosine`` rises by a line, ``constant`` stays after the same rise.

@@ -1,4 +1,4 @@
-"""Probe: a small head on embeddings that stay as they are, for measuring an encoder.
+"""Linear probing of a frozen encoder: logistic regression, or a small head by SGD.
 
 Three ways to train it. ``logistic`` is the well-posed one: regularised logistic regression, one
 against the rest for a ``multi`` label set, multinomial for a ``single`` one, whose strength is
@@ -83,7 +83,7 @@ class Probe:
 
     Args:
         weight: A row per class, for standardised embeddings or the hidden layer.
-        bias: One per class; minus infinity for a class that can never be the answer.
+        bias: One per class; minus infinity for a class that is never predicted.
         kind: Kind of the label set.
         constant_classes: Columns that were all or never there among the labels.
         choice: What validation chose, such as ``{"c": 0.01}``.
@@ -120,7 +120,7 @@ def fit_probe(
 
     Args:
         train: What the weights are fitted to, and nothing else.
-        validation: What chooses; without it, or where it has no class with both answers,
+        validation: What chooses; without it, or where it has no class with positives and negatives,
             `ProbeConfig.default_c` or the last epoch is taken.
         kind: Kind of the label set.
         settings: Solver and its settings.
@@ -167,6 +167,7 @@ def _fit_logistic(
     n_records, dim = train.embedding.shape
     if dim <= n_records:
         return fit_path(train, settings, grid)
+    # The dual trick: solve in the span of the records, then map the weights back.
     basis, inside = np.linalg.qr(train.embedding.T)
     probes = fit_path(Labelled(inside.T, train.target), settings, grid)
     return [replace(probe, weight=probe.weight @ basis.T) for probe in probes]
@@ -193,14 +194,14 @@ def _one_against_rest(train: Labelled, settings: ProbeConfig, grid: Sequence[flo
 def _multinomial(train: Labelled, settings: ProbeConfig, grid: Sequence[float]) -> list[Probe]:
     """As `_one_against_rest`, for classes that exclude each other."""
     n_classes, dim = train.target.shape[1], train.embedding.shape[1]
-    answer = train.target.argmax(axis=1)
-    present = np.unique(answer)
+    index = train.target.argmax(axis=1)
+    present = np.unique(index)
     solver = LogisticRegression(max_iter=settings.max_iterations, warm_start=True)
     probes = []
     for c in grid:
         weight, bias = np.zeros((n_classes, dim)), np.full(n_classes, -np.inf)
         bias[present] = 0.0
-        is_finished = len(present) == 1 or _solve(solver, train.embedding, answer, c)
+        is_finished = len(present) == 1 or _solve(solver, train.embedding, index, c)
         if len(present) == 2:  # sklearn then gives the log-odds of the second class
             weight[present[1]], bias[present[[1]]] = solver.coef_[0], solver.intercept_
         elif len(present) > 2:
@@ -211,11 +212,11 @@ def _multinomial(train: Labelled, settings: ProbeConfig, grid: Sequence[float]) 
     return probes
 
 
-def _solve(solver: LogisticRegression, embedding: np.ndarray, answer: np.ndarray, c: float) -> bool:
+def _solve(solver: LogisticRegression, embedding: np.ndarray, target: np.ndarray, c: float) -> bool:
     """Fits one strength; returns whether the solver came to its end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.set_params(C=c).fit(embedding, answer)
+        solver.set_params(C=c).fit(embedding, target)
     return int(solver.n_iter_.max()) < solver.max_iter
 
 
@@ -229,7 +230,7 @@ def _fit_sgd(
     hidden: list[torch.Tensor] = []
     width = embedding.shape[1]
     if settings.solver == "mlp":
-        hidden = _draw_hidden(width, generator)
+        hidden = _init_hidden(width, generator)
         width = _HIDDEN
     weight = torch.zeros(target.shape[1], width, requires_grad=True)
     bias = torch.zeros(target.shape[1], requires_grad=True)
@@ -276,8 +277,8 @@ def _fit_sgd(
     return best
 
 
-def _draw_hidden(width: int, generator: torch.Generator) -> list[torch.Tensor]:
-    """Draws weights that keep the spread of standardised values, and biases of zero."""
+def _init_hidden(width: int, generator: torch.Generator) -> list[torch.Tensor]:
+    """He initialisation of a hidden layer, with biases of zero."""
     weight = torch.randn(_HIDDEN, width, generator=generator) * (2 / width) ** 0.5
     return [weight.requires_grad_(), torch.zeros(_HIDDEN, requires_grad=True)]
 

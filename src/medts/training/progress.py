@@ -1,4 +1,4 @@
-"""The bar of a run: steps done, rate, time left, and the latest score on validation."""
+"""Progress bar of a run: steps done, rate, time left, and the latest score on validation."""
 
 import sys
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from medts.core.progress import RateColumn
 
 
 class ProgressBar:
-    """Draws one bar for the whole run; without a terminal it prints ten lines instead.
+    """Shows one bar for the whole run; without a terminal it prints ten lines instead.
 
     Args:
         n_steps: Steps of the whole run.
         at: Step where a resumed run stands.
-        is_shown: False draws and prints nothing.
+        is_shown: False prints nothing.
     """
 
     def __init__(self, n_steps: int, *, at: int = 0, is_shown: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Seeds and random states: every random number of a run follows from its seed.
+"""Reproducibility, seeds and random states: every random number of a run follows from its seed.
 
 The order of records, what is random in preparing a batch, and what is random in the network come
 from three streams. The first two are seeded anew for every epoch and every batch, so neither

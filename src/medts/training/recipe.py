@@ -1,8 +1,8 @@
-"""Recipe: everything one run needs, as values; pretraining and fine-tuning alike.
+"""Recipe: the config of a run, pretraining and fine-tuning alike.
 
-The objective says what a run learns from: labels, signals, pairs of signal and report, or reports
-alone. A recipe is a function that returns one; a variant calls another recipe and changes one
-thing. Every field's sentence is its help on the command line. Nothing here imports torch.
+The objective decides what a run learns from: labels, signals, pairs of signal and report, or
+reports alone. A recipe is a function that returns one; a variant calls another recipe and changes
+one thing. Every field's sentence is its help on the command line. Nothing here imports torch.
 """
 
 from collections.abc import Sequence

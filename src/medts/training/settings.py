@@ -16,7 +16,7 @@ LENGTH: JsonDict = {**NOT_IDENTITY, "lengthens": True}
 
 
 class Training(Config):
-    """How long, how fast and in which precision an objective is trained."""
+    """Hyper-parameters of the training loop: length, optimiser, schedule, precision."""
 
     epochs: int = Field(default=40, ge=1, json_schema_extra=LENGTH)
     """Passes over the training split. A run may be given more later: it goes on from its last
@@ -79,7 +79,7 @@ class Training(Config):
 
 
 class ProbeConfig(Config):
-    """How a probe is trained."""
+    """Linear probing: solver and hyper-parameters of a probe."""
 
     solver: Literal["logistic", "sgd", "mlp"] = "logistic"
     """``logistic``: regularised logistic regression. ``sgd``: the papers' mini-batch training.

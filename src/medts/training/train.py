@@ -1,7 +1,7 @@
 """Train: a recipe and recordings become a run folder with a bundle in it.
 
 One pipeline for supervised and joint training, pretraining and report modelling: the recipe's
-objective says what is learnt from. A run that was killed is continued by the same call and never
+objective decides what is learnt from. A run that was killed is continued by the same call and never
 mixed with another. Test folds are not touched here.
 
     run.json             recipe, split, labels, seed, digests, versions
@@ -29,7 +29,7 @@ from medts.core.files import write_whole
 from medts.data.recordings import Recordings
 from medts.data.seen import merge_seen
 from medts.data.splits import Split, Subsample
-from medts.data.store import Store
+from medts.data.store import open_recordings
 from medts.inference.bundle import Bundle, load_bundle
 from medts.inference.folder import bundle_digest
 from medts.inference.manifest import Labels, ModelConfig, Provenance, TextModel
@@ -102,7 +102,7 @@ def train(
         init: Bundle whose encoder is the start: fine-tuning.
         seed: Of everything random.
         shuffle_labels: Trains the control that must end at chance.
-        show_progress: Whether to draw a bar.
+        show_progress: Whether to show a bar.
 
     Raises:
         ConfigError: If ``out`` holds another run, or settings contradict the data.
@@ -110,7 +110,7 @@ def train(
         StoreError: If a part has no record that can be used.
     """
     out = Path(out)
-    store = data if isinstance(data, Recordings) else Store(*_paths(data))
+    store = open_recordings(data)
     names = (labels,) if isinstance(labels, str) else tuple(labels)
     split, subsample = split or Split(), subsample or Subsample()
     label_sets = [store.label_set(name) for name in names]
@@ -141,6 +141,7 @@ def train(
     if is_finished(made, request):
         return made
 
+    # Seeded before anything is built: initial weights belong to the seed of the run.
     torch.manual_seed(seed)
     encoder = recipe.encoder.build()
     start = load_bundle(init) if init else None
@@ -176,7 +177,7 @@ def check_same_preparation(recipe: Recipe, start: Bundle, init: str | Path | Non
 
     Raises:
         ConfigError: If rate, unit, scale or filter of a stream differ, or the channels of an
-            encoder that tells them apart by their order alone.
+            encoder that distinguishes them by their order alone.
     """
     fields = ["sampling_rate", "unit", "scale", "low_hz", "high_hz", "filter"]
     if not recipe.encoder.is_channel_variable:
@@ -201,7 +202,7 @@ def check_same_preparation(recipe: Recipe, start: Bundle, init: str | Path | Non
 
 
 def take_weights(encoder: Encoder, start: Bundle, init: str | Path | None) -> None:
-    """Gives an encoder the weights of a bundle's.
+    """Fine-tuning: initialises an encoder with the weights of a bundle's.
 
     A model that was pretrained with parts for another modality, such as reports, lends the parts
     that an encoder of its kind without them has.
@@ -222,10 +223,6 @@ def take_weights(encoder: Encoder, start: Bundle, init: str | Path | None) -> No
     encoder.load_state_dict(given)
 
 
-def _paths(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [data] if isinstance(data, str | Path) else data
-
-
 def _build_head(
     recipe: Recipe, encoder: Encoder, material: Material
 ) -> tuple[Head | MatchingHead | None, TextModel | None]:
@@ -239,7 +236,7 @@ def _build_head(
         if isinstance(head, RegressionHead):
             head.learn_scale(torch.from_numpy(labelled.train.target))
         if recipe.starts_from_probe:
-            from medts.training.probe_first import start_from_probe
+            from medts.training.lp_ft import start_from_probe
 
             start_from_probe(head, encoder, recipe, material)
         return head, None

@@ -1,4 +1,4 @@
-"""What goes wrong in a run for reasons outside of it, as one sentence with a remedy."""
+"""Errors of disk, device and memory in a run, translated with a remedy; choice of device."""
 
 import errno
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ def device_of(settings: Training) -> torch.device:
         raise ConfigError(
             "there is no GPU that torch can use",
             field="training.device",
-            remedy="Use --training.device cpu or auto, or install a torch that knows your GPU",
+            remedy="Use --training.device cpu or auto, or install a torch for your GPU",
         )
     return gpu
 
 
 @contextmanager
-def told_plainly(folder: Path) -> Iterator[None]:
+def translated_errors(folder: Path) -> Iterator[None]:
     """Turns errors of disks, devices and batch sizes into a `MedtsError`.
 
     Args:
@@ -57,15 +57,15 @@ def told_plainly(folder: Path) -> Iterator[None]:
     except MemoryError as error:
         raise _out_of_memory() from error
     except (RuntimeError, ValueError) as error:
-        known = _known(str(error))
+        found = _translated(str(error))
         if isinstance(error, torch.OutOfMemoryError):
-            known = _out_of_memory()
-        if known is None:
+            found = _out_of_memory()
+        if found is None:
             raise
-        raise known from error
+        raise found from error
 
 
-def _known(text: str) -> MedtsError | None:
+def _translated(text: str) -> MedtsError | None:
     if text.startswith("Expected more than 1 value per channel"):
         return too_few_windows()
     if "not enough memory" in text or "can't allocate memory" in text or "out of memory" in text:

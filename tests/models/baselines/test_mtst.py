@@ -4,8 +4,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from medts.models.baselines.mtst import Layer, Mtst, distance_bias
+from medts.models.baselines.mtst import Layer, Mtst
 from medts.models.settings.mtst import MtstConfig
+from medts.nn.positions import relative_bias
 
 
 def build(**changes):
@@ -22,7 +23,7 @@ def test_the_default_has_the_sizes_of_the_comparison_with_medformer():
 
 def test_the_bias_depends_on_distance_alone_up_to_its_reach():
     table = torch.randn(3, 2 * 4 + 1)
-    bias = distance_bias(table, 7)
+    bias = relative_bias(table, 7)
     for query in range(7):
         for key in range(7):
             distance = max(-4, min(4, key - query))

@@ -1,1 +1,1 @@
-"""Well-known encoders that every new one has to beat."""
+"""Baselines: well-known encoders of time series, written from their papers."""

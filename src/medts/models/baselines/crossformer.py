@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.crossformer import CrossformerConfig
 from medts.nn.patches import cut_channels
-from medts.nn.positions import positions
+from medts.nn.poolers import key_padding, mean_of_valid
+from medts.nn.positions import add_positions
 from medts.tensors.batch import Batch, Encoded
 
 
 class Crossformer(OneStreamEncoder):
-    """Two-stage attention over a grid of channels and segments that grows coarser.
+    """Two-stage attention (TSA) over channels and segments, with segment merging.
 
     Components: *embedding* — linear map of a segment of one channel; *channels* — a learnt vector
     per channel; *blocks* — the two stages; *mergers* — linear map of two neighbours; *norm* —
@@ -68,12 +69,12 @@ class Crossformer(OneStreamEncoder):
         tokens = self.dropout(tokens)
         for number, block in enumerate(self.blocks):
             if number > 0:
+                # Zeroed first: an invalid half must not leak into the merged token.
                 tokens, is_valid = pair_up(tokens * is_valid[..., None], is_valid)
                 tokens = self.mergers[number - 1](tokens)
             tokens = block(tokens, is_valid)
         tokens = self.norm(tokens) * is_valid[..., None]
-        n_valid = is_valid.sum(dim=2, keepdim=True).clamp(min=1)
-        pooled = (tokens.sum(dim=2) / n_valid).flatten(1)
+        pooled = mean_of_valid(tokens, is_valid).flatten(1)
         return Encoded(rearrange(tokens, "b c n d -> b n (c d)"), is_valid.any(dim=1), pooled)
 
     def embed(
@@ -81,9 +82,7 @@ class Crossformer(OneStreamEncoder):
     ) -> tuple[Float[Tensor, "B C N D"], Bool[Tensor, "B C N"]]:
         """Cuts every channel into segments and makes tokens of them, with place and channel."""
         patches, is_valid = cut_channels(signal, is_recorded, self.config.patch)
-        tokens = self.embedding(patches)
-        place = positions(tokens.shape[2], self.config.dim, device=tokens.device).to(tokens)
-        return tokens + place + self.channels[:, None], is_valid
+        return add_positions(self.embedding(patches)) + self.channels[:, None], is_valid
 
 
 class TwoStageLayer(nn.Module):
@@ -121,23 +120,19 @@ class TwoStageLayer(nn.Module):
         """Mixes segments, then channels."""
         B, _, N, _ = tokens.shape
         z = rearrange(self.norm_time(tokens), "b c n d -> (b c) n d")
-        ignored = hide(is_valid.flatten(0, 1))
+        ignored = key_padding(is_valid.flatten(0, 1))
         update = self.time(z, z, z, key_padding_mask=ignored, need_weights=False)[0]
         tokens = tokens + self.dropout(rearrange(update, "(b c) n d -> b c n d", b=B))
         tokens = tokens + self.mlp_time(tokens)
 
         z = rearrange(self.norm_channel(tokens), "b c n d -> (b n) c d")
-        ignored = hide(rearrange(is_valid, "b c n -> (b n) c"))
+        ignored = key_padding(rearrange(is_valid, "b c n -> (b n) c"))
+        # Routers make the cost linear in channels: they read all, and each channel reads them.
         routers = self.routers.expand(B * N, -1, -1)
         routers = self.gather(routers, z, z, key_padding_mask=ignored, need_weights=False)[0]
         update = self.hand_back(z, routers, routers, need_weights=False)[0]
         tokens = tokens + self.dropout(rearrange(update, "(b n) c d -> b c n d", b=B))
         return tokens + self.mlp_channel(tokens)
-
-
-def hide(is_usable: Bool[Tensor, "R N"]) -> Bool[Tensor, "R N"]:
-    """Says which keys attention ignores: none where none is usable, since that would be NaN."""
-    return ~is_usable & is_usable.any(dim=1, keepdim=True)
 
 
 def pair_up(

@@ -66,6 +66,7 @@ class DeepConvLSTM(Encoder):
         x = rearrange(signal, "b c t -> (b c) 1 t")
         is_kept = is_valid.repeat_interleave(n_channels, dim=0)[:, None]
         for conv in self.convs:
+            # Zeroed before each convolution, whose bias would otherwise spread from padding.
             x = F.relu(conv(x * is_kept))
             is_kept = is_kept[..., :: conv.stride[0]]  # pyright: ignore[reportIndexIssue]
         is_valid = is_valid[:, :: self.config.stride]

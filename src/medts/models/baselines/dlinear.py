@@ -18,12 +18,12 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class DLinear(OneStreamEncoder):
-    """Sums over trend and remainder of every channel, side by side; one token per window.
+    """Trend-remainder decomposition, a linear layer over time for each; one token per window.
 
     Components: *decomposition* — moving average and what it leaves; *trend*, *remainder* — a
     linear map over time for each; their sum is the embedding of a channel.
 
-    Departures: the paper forecasts as many samples as asked for; here the forecast is taken as
+    Departures: the paper forecasts any number of samples; here the forecast is taken as
     features, as long as the window by default (as the classifiers in Time-Series-Library do it).
     Channels have weights of their own, the paper's "individual" variant, because a lead means
     something here. The moving average is over the recorded samples in reach instead of
@@ -64,6 +64,7 @@ def moving_average(
     signal: Float[Tensor, "B C T"], is_recorded: Bool[Tensor, "B C T"], kernel_size: int
 ) -> Float[Tensor, "B C T"]:
     """Averages the recorded samples in reach of each recorded one; zero elsewhere."""
+    # Mean over recorded samples in reach: sum and share both lack the factor 1 / kernel_size.
     weight = is_recorded.to(signal.dtype)
     padding = kernel_size // 2
     total = F.avg_pool1d(signal * weight, kernel_size, stride=1, padding=padding)

@@ -1,10 +1,10 @@
-"""GPT4TS: patches of a signal as the tokens of a frozen language model, and a prompt if wanted.
+"""GPT4TS: patches of a signal as the tokens of a frozen language model, and perhaps a prompt.
 
 Zhou, Niu, Wang, Sun and Jin, "One Fits All: Power General Time Series Analysis by Pretrained LM"
 (NeurIPS 2023, arXiv:2302.11939): attention and feed-forward layers stay as they are, only the
 embedding of patches, the norms and the positions learn. Reports are not read. With a prompt the
-report's tokens stand before the patches, as text and series meet in Time-LLM (arXiv:2310.01728)
-and GPT4MTS: the plainest way to fuse them, and a baseline to MedualTime.
+report's tokens stand before the patches, as in Time-LLM (arXiv:2310.01728) and
+GPT4MTS: the plainest way to fuse them, and a baseline to MedualTime.
 
 Axes: B windows in the batch, C channels, T samples in time, P samples per patch, N tokens,
 L text tokens, D embedding width.
@@ -104,7 +104,7 @@ class Gpt4ts(OneStreamEncoder):
 
 
 def own_weights(module: nn.Module) -> nn.Module:
-    """Gives a part of a frozen model trainable weights of its own, in its place."""
+    """Unfreezes a part of a shared model: trainable copies of its weights, in its place."""
     for name, parameter in module.named_parameters(recurse=False):
         setattr(module, name, nn.Parameter(parameter.detach().clone()))
     return module

@@ -13,12 +13,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
+from medts.models.baselines.transformer import pre_norm_layers
 from medts.models.settings.itransformer import ITransformerConfig
+from medts.nn.poolers import key_padding
 from medts.tensors.batch import Batch, Encoded
 
 
 class ITransformer(OneStreamEncoder):
-    """Tokens are channels, in the order of the config; the embedding is all of them side by side.
+    """Inverted Transformer: tokens are channels, and the embedding is all of them side by side.
 
     Components: *embedding* — linear map of a channel's window; *blocks* — attention between
     channels and feed-forward part; *norm* — layer norm of the result.
@@ -36,31 +38,19 @@ class ITransformer(OneStreamEncoder):
         self.dim = len(config.channels) * config.dim
         self.embedding = nn.Linear(config.window, config.dim)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                config.dim,
-                config.n_heads,
-                config.hidden,
-                config.dropout,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(config.depth)
-        )
+        self.blocks = pre_norm_layers(config)
         self.norm = nn.LayerNorm(config.dim)
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
-        is_known = read.is_channel_present
+        is_present = read.is_channel_present
         tokens = self.dropout(self.embed(read.signal))
-        # A window without a single channel attends everywhere; attention over nothing is NaN.
-        is_ignored = ~is_known & is_known.any(dim=1, keepdim=True)
+        is_ignored = key_padding(is_present)
         for block in self.blocks:
             tokens = block(tokens, src_key_padding_mask=is_ignored)
-        tokens = self.norm(tokens) * is_known[..., None]
-        return Encoded(tokens, is_known, tokens.flatten(1))
+        tokens = self.norm(tokens) * is_present[..., None]
+        return Encoded(tokens, is_present, tokens.flatten(1))
 
     def embed(self, signal: Float[Tensor, "B C T"]) -> Float[Tensor, "B C D"]:
         """Makes one token of every channel."""

@@ -83,7 +83,7 @@ class LightTS(OneStreamEncoder):
 
 
 class ExchangeBlock(nn.Module):
-    """Maps the columns of a table to a bottleneck, mixes its rows, and maps columns onwards."""
+    """Information exchange block (IEBlock): a bottleneck MLP over columns, mixed across columns."""
 
     def __init__(self, *, n_rows: int, n_columns: int, hidden: int, n_out: int) -> None:
         super().__init__()

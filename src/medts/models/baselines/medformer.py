@@ -1,4 +1,4 @@
-"""Medformer: patches of several lengths in parallel, which meet through one router each.
+"""Medformer: patches of several lengths in parallel, each summed up by a router.
 
 Wang, Huang, Li, Yan and Zhang, "Medformer: A Multi-Granularity Patching Transformer for Medical
 Time-Series Classification" (NeurIPS 2024, arXiv:2405.19363), written from the paper. A patch spans
@@ -21,7 +21,7 @@ from medts.tensors.batch import Batch, Encoded
 
 
 class Medformer(OneStreamEncoder):
-    """Attention inside each granularity, then among their routers.
+    """Multi-granularity Transformer: attention inside each granularity, then among routers.
 
     Components: *embeddings* — a linear map per granularity of a patch of all channels; *routers*,
     *granularities* — learnt vectors; *blocks* — the two attentions and a feed-forward part;
@@ -121,6 +121,7 @@ class Layer(nn.Module):
         """Mixes tokens; the last of each granularity is its router, which is always valid."""
         mixed = []
         for each, valid, attention in zip(tokens, is_valid, self.intra, strict=True):
+            # The router is always a valid key, so that softmax is never over nothing.
             is_ignored = nn.functional.pad(~valid, (0, 1), value=False)
             z = self.norm_intra(each)
             update = attention(z, z, z, key_padding_mask=is_ignored, need_weights=False)[0]

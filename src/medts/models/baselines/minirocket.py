@@ -1,7 +1,7 @@
 """MiniRocket: ten thousand fixed convolutions and the share of each that exceeds a bias.
 
 Dempster, Schmidt and Webb (KDD 2021, arXiv:2012.08791), in the implementation of aeon. Nothing is
-trained by gradient: `fit` draws channels and takes biases as quantiles from training windows, and
+trained by gradient: `fit` samples channels and takes biases as quantiles from training windows, and
 a linear classifier does the rest. So this is no `Encoder` but features to put before a logistic
 regression.
 
@@ -35,11 +35,11 @@ class MiniRocketFeatures:
 
     Args:
         n_features: Features wanted; rounded down to a multiple of 84, the number of kernels.
-        seed: Of the drawn channels and of the windows whose values become biases.
+        seed: Of the sampled channels and of the windows whose values become biases.
         n_jobs: Threads of `transform`.
 
     Raises:
-        MedtsError: If fewer than 84 features are asked for, or aeon is not installed.
+        MedtsError: If fewer than 84 features are wanted, or aeon is not installed.
     """
 
     shortest: ClassVar[int] = 9
@@ -58,7 +58,7 @@ class MiniRocketFeatures:
         self._shape: tuple[int, int] | None = None
 
     def fit(self, signals: Float[np.ndarray, "n C T"]) -> "MiniRocketFeatures":
-        """Draws channels and takes biases from training windows.
+        """Samples channels and takes biases from training windows.
 
         Raises:
             MedtsError: If windows are shorter than 9 samples, or a value is not finite.

@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.mtst import MtstConfig
 from medts.nn.patches import cut_channels
+from medts.nn.poolers import key_padding, mean_of_valid
+from medts.nn.positions import relative_bias
 from medts.tensors.batch import Batch, Encoded
 
 
 class Mtst(OneStreamEncoder):
-    """Branches of one patch length each, side by side; channels share all weights.
+    """Multi-resolution, channel-independent Transformer: a branch for each patch length.
 
     Components: *embeddings* — a linear map of a patch per branch; *branches* — layers of attention
     with a learnt bias by distance; *norms* — layer norm of each branch; *pooling* — mean over
@@ -31,11 +33,11 @@ class Mtst(OneStreamEncoder):
     ``Encoded.tokens`` are those of the shortest patches, channels side by side.
 
     Departures: the paper joins its branches after every layer and cuts the patches of the next
-    layer from the result, of fixed length. Here they meet in the pooled embedding only, as in the
-    comparison of the Medformer paper (arXiv:2405.19363), so that windows may have any length.
+    layer from the result, of fixed length. Here they are joined in the pooled embedding only, as in
+    the comparison of the Medformer paper (arXiv:2405.19363), so that windows may have any length.
     Patches do not overlap. Tokens are averaged, not flattened. Values are not brought to unit
-    spread, since amplitude means something. Padding and gaps are hidden from attention; the
-    tokens of an absent channel are zero.
+    spread, since amplitude means something. Padding and gaps are hidden from attention; the tokens
+    of an absent channel are zero.
     """
 
     def __init__(self, config: MtstConfig) -> None:
@@ -72,10 +74,9 @@ class Mtst(OneStreamEncoder):
                 rows = layer(rows, is_valid.flatten(0, 1))
             kept = rearrange(norm(rows), "(b c) n d -> b c n d", c=each.shape[1])
             kept = kept * is_valid[..., None]
-            n_valid = is_valid.sum(dim=2, keepdim=True).clamp(min=1)
             tokens.append(rearrange(kept, "b c n d -> b n (c d)"))
             valid.append(is_valid.any(dim=1))
-            pooled.append(kept.sum(dim=2) / n_valid)
+            pooled.append(mean_of_valid(kept, is_valid))
         return Encoded(tokens[0], valid[0], torch.cat(pooled, dim=2).flatten(1))
 
     def embed(
@@ -91,7 +92,7 @@ class Mtst(OneStreamEncoder):
 
 
 class Layer(nn.Module):
-    """Attention with a bias by distance and a feed-forward part, each after a norm."""
+    """Pre-norm transformer layer with a learnt relative position bias."""
 
     def __init__(self, *, dim: int, n_heads: int, hidden: int, dropout: float, reach: int) -> None:
         super().__init__()
@@ -110,8 +111,8 @@ class Layer(nn.Module):
         """Mixes the tokens of each row; a row without a valid one attends everywhere."""
         qkv = self.qkv(self.norm_attention(tokens))
         q, k, v = rearrange(qkv, "r n (three h d) -> three r h n d", three=3, h=self.n_heads)
-        bias = distance_bias(self.position_bias, tokens.shape[1]).to(q.dtype)
-        is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
+        bias = relative_bias(self.position_bias, tokens.shape[1]).to(q.dtype)
+        is_ignored = key_padding(is_valid)
         bias = bias.masked_fill(is_ignored[:, None, None], -torch.inf)
         mixed = F.scaled_dot_product_attention(
             q, k, v, bias, dropout_p=self.dropout.p if self.training else 0.0
@@ -119,10 +120,3 @@ class Layer(nn.Module):
         mixed = torch.cat(mixed.unbind(dim=1), dim=2)  # heads side by side
         tokens = tokens + self.dropout(self.out(mixed))
         return tokens + self.dropout(self.mlp(self.norm_mlp(tokens)))
-
-
-def distance_bias(table: Float[Tensor, "H W"], n_tokens: int) -> Float[Tensor, "H N N"]:
-    """Looks up the bias of every query and key by how far the key lies after the query."""
-    reach = table.shape[1] // 2
-    place = torch.arange(n_tokens, device=table.device)
-    return table[:, (place - place[:, None]).clamp(-reach, reach) + reach]

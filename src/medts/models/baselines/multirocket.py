@@ -34,11 +34,11 @@ class MultiRocketFeatures(MiniRocketFeatures):
     Args:
         n_features: Features wanted, about 50,000 in the paper; rounded down to a multiple of 672,
             which is 84 kernels on two series with four features each.
-        seed: Of the drawn channels and of the windows whose values become biases.
+        seed: Of the sampled channels and of the windows whose values become biases.
         n_jobs: Threads of `transform`.
 
     Raises:
-        MedtsError: If fewer than 672 features are asked for, or aeon is not installed.
+        MedtsError: If fewer than 672 features are wanted, or aeon is not installed.
     """
 
     shortest: ClassVar[int] = 10
@@ -60,7 +60,7 @@ class MultiRocketFeatures(MiniRocketFeatures):
         self._shape: tuple[int, int] | None = None
 
     def fit(self, signals: Float[np.ndarray, "n C T"]) -> "MultiRocketFeatures":
-        """Draws channels and takes biases from training windows.
+        """Samples channels and takes biases from training windows.
 
         Raises:
             MedtsError: If there is a single window, windows are shorter than 10 samples, or a

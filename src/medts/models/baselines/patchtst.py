@@ -17,11 +17,12 @@ from torch import nn
 from medts.core.errors import MedtsError
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.patchtst import PatchTSTConfig
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 
 class PatchTST(OneStreamEncoder):
-    """Tokens of all channels at one place lie side by side; pooling averages over places.
+    """Channel-independent patch Transformer; tokens of all channels at a place side by side.
 
     Components: *model* — patches, linear map, learnt positions and Transformer layers with batch
     norm, of one channel; *pooling* — mean over valid tokens, channels kept apart.
@@ -58,7 +59,7 @@ class PatchTST(OneStreamEncoder):
         unread = (config.window - config.patch) % config.stride
         covered = is_recorded[..., unread:].unfold(2, config.patch, config.stride).any(dim=3)
         tokens = encoded * covered[..., None]
-        pooled = (tokens.sum(dim=2) / covered.sum(dim=2, keepdim=True).clamp(min=1)).flatten(1)
+        pooled = mean_of_valid(tokens, covered).flatten(1)
         tokens = rearrange(tokens, "b c n d -> b n (c d)")
         is_token_valid = covered.any(dim=1)
         # Tokens that begin after the longest window of the batch are none of it.
@@ -99,6 +100,6 @@ def build_patchtst(config: PatchTSTConfig) -> Any:
             do_mask_input=False,
         )
     )
-    # As in the authors' code; transformers draws them ten times as large as the patches' own.
+    # As in the authors' code; transformers samples them ten times as large as the patches' own.
     nn.init.uniform_(model.encoder.positional_encoder.position_enc, -0.02, 0.02)
     return model

@@ -2,8 +2,8 @@
 
 Mehari and Strodthoff, "Advancing the State-of-the-Art for ECG Analysis through Structured State
 Space Models" (arXiv:2211.07579), with the diagonal state matrix of S4D (Gu, Gupta, Goel and Ré,
-NeurIPS 2022, arXiv:2206.11893). Every feature drives a few damped oscillators; what they answer
-to an impulse is a kernel as long as the window, so one layer can see all of it. Training and the
+NeurIPS 2022, arXiv:2206.11893). Every feature drives a few damped oscillators; their impulse
+response is a kernel as long as the window, so one layer can see all of it. Training and the
 head are left to others.
 
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width,
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.s4 import S4Config
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 _LONGEST_PRODUCT = 128
@@ -72,9 +73,8 @@ class S4(OneStreamEncoder):
         is_valid = read.is_valid[:, :: self.config.stride]
         for layer in self.layers:
             tokens = layer(tokens, is_valid)
-        weight = is_valid[..., None].to(tokens.dtype)
-        tokens = tokens * weight
-        return Encoded(tokens, is_valid, tokens.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0))
+        tokens = tokens * is_valid[..., None]
+        return Encoded(tokens, is_valid, mean_of_valid(tokens, is_valid))
 
 
 class S4Layer(nn.Module):
@@ -113,7 +113,7 @@ class S4Layer(nn.Module):
         return self.norm(tokens + y)
 
     def kernel(self, length: int) -> Float[Tensor, "D 2*{length}-1"]:
-        """Returns the answer to an impulse at every lag from ``1 - length`` to ``length - 1``.
+        """Returns the impulse response at every lag from ``1 - length`` to ``length - 1``.
 
         The second direction begins at lag -1, so that no lag is counted twice.
         """
@@ -162,7 +162,7 @@ class DiagonalKernel(nn.Module):
 def convolve(x: Float[Tensor, "B D N"], kernel: Float[Tensor, "D 2*N-1"]) -> Float[Tensor, "B D N"]:
     """Convolves each feature with its own kernel, given at lags ``1 - N`` to ``N - 1``.
 
-    Arithmetic is in the precision of the kernel; Fourier transforms know no half precision.
+    Arithmetic is in the precision of the kernel; Fourier transforms have no half precision.
     """
     convolve_by = by_product if x.shape[2] <= _LONGEST_PRODUCT else by_transform
     with torch.autocast(x.device.type, enabled=False):
@@ -182,6 +182,7 @@ def by_transform(
 ) -> Float[Tensor, "B D N"]:
     """Convolves by Fourier transforms, long enough that nothing wraps around."""
     length = x.shape[2]
+    # A power of two from 2 N - 1 on: fast, and circular convolution then equals linear.
     n = 2 ** (2 * length - 2).bit_length()
     around = torch.cat(
         [

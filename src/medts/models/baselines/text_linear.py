@@ -1,7 +1,7 @@
-"""Text only: the frozen vector of a report, under whatever head follows.
+"""Text-only control: linear probing of a frozen language model on reports.
 
-The control that every model of signals and reports must beat. A report often says what the label
-says; a score that this encoder reaches too was read, not seen.
+A report often states the label. What this encoder reaches too, a model of signals and reports may
+have taken from the text alone.
 
 Axes: B windows in the batch, D embedding width.
 """

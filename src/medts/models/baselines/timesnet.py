@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.timesnet import TimesNetConfig
-from medts.nn.positions import positions
+from medts.nn.poolers import mean_of_valid
+from medts.nn.positions import add_positions
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -31,8 +32,8 @@ class TimesNet(OneStreamEncoder):
 
     Departures: the authors' code takes the periods from the mean spectrum of a batch, so that a
     window's embedding depends on its neighbours; ours come from each window alone, as the paper's
-    formulas have it. No period is shorter than four samples, since such a fold says nothing that a
-    convolution over time would not. The embedding does not wrap around at the ends. Amplitude is
+    formulas have it. No period is shorter than four samples, since such a fold adds nothing to a
+    convolution over time. The embedding does not wrap around at the ends. Amplitude is
     kept where the paper normalises it away. Tokens are averaged, not flattened. A window shorter
     than ``window`` is filled with zeros, always to the same length, so padding changes nothing.
     """
@@ -62,7 +63,7 @@ class TimesNet(OneStreamEncoder):
         tokens = self.dropout(self.embed(signal, is_valid))
         for block, norm in zip(self.blocks, self.norms, strict=True):
             tokens = norm(block(tokens)) * is_valid[..., None]
-        pooled = tokens.sum(dim=1) / is_valid.sum(dim=1, keepdim=True).clamp(min=1)
+        pooled = mean_of_valid(tokens, is_valid)
         # Tokens after the longest window of the batch are none of it.
         return Encoded(tokens[:, :n_read], is_valid[:, :n_read], pooled)
 
@@ -71,8 +72,7 @@ class TimesNet(OneStreamEncoder):
     ) -> Float[Tensor, "B T D"]:
         """Makes a token of every sample and its two neighbours, zero where there is none."""
         tokens = self.embedding(signal * is_valid[:, None]).transpose(1, 2)
-        place = positions(tokens.shape[1], self.dim, device=tokens.device).to(tokens)
-        return (tokens + place) * is_valid[..., None]
+        return add_positions(tokens) * is_valid[..., None]
 
 
 class TimesBlock(nn.Module):
@@ -87,10 +87,11 @@ class TimesBlock(nn.Module):
         )
 
     def forward(self, tokens: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        """Adds what the folds tell; windows that share a period are folded together."""
+        """Adds what the folds give; windows that share a period are folded together."""
         periods, amplitude = find_periods(tokens, self.n_periods)
         share = amplitude.softmax(dim=1).to(tokens.dtype)
         mixed = torch.zeros_like(tokens)
+        # Windows of one period share a convolution, so that the loop is as short as can be.
         for period in periods.unique().tolist():
             rows, place = (periods == period).nonzero(as_tuple=True)
             image = self.outward(F.gelu(self.inward(fold(tokens[rows], period))))
@@ -119,6 +120,7 @@ def find_periods(
 ) -> tuple[Int[Tensor, "B k"], Float[Tensor, "B k"]]:
     """Returns the periods of the largest mean amplitudes of each window, and these amplitudes."""
     n_samples = tokens.shape[1]
+    # Half precision has no Fourier transform on a CPU.
     amplitude = torch.fft.rfft(tokens.float(), dim=1).abs().mean(dim=2)
     amplitude = amplitude[:, 1 : max(2, n_samples // 4 + 1)]
     strongest, index = amplitude.topk(min(n_periods, amplitude.shape[1]), dim=1)

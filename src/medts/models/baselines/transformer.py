@@ -1,7 +1,7 @@
 """Transformer: the plain encoder over patches of the signal, for comparison with its heirs.
 
 Vaswani et al., "Attention Is All You Need" (NeurIPS 2017, arXiv:1706.03762). A patch of all
-channels becomes one token by a linear map, sinusoids say where it lies, and layers of full
+channels becomes one token by a linear map, sinusoids give its position, and layers of full
 attention mix the tokens. Training and the head are left to others.
 
 Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D embedding width.
@@ -10,9 +10,11 @@ Axes: B windows in the batch, C channels, T samples in time, N signal tokens, D 
 from torch import nn
 
 from medts.models.base import OneStreamEncoder
+from medts.models.settings.itransformer import ITransformerConfig
 from medts.models.settings.transformer import TransformerConfig
 from medts.nn.patches import cut_patches
-from medts.nn.positions import positions
+from medts.nn.poolers import key_padding, mean_of_valid
+from medts.nn.positions import add_positions
 from medts.tensors.batch import Batch, Encoded
 
 
@@ -36,31 +38,32 @@ class Transformer(OneStreamEncoder):
         self.config, self.dim = config, config.dim
         self.embedding = nn.Linear(len(config.channels) * config.patch, config.dim)
         self.dropout = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                config.dim,
-                config.n_heads,
-                config.hidden,
-                config.dropout,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(config.depth)
-        )
+        self.layers = pre_norm_layers(config)
         self.norm = nn.LayerNorm(config.dim)
 
     def forward(self, batch: Batch) -> Encoded:
         """Encodes the configured stream; a window without it gives a zero embedding."""
         read = self.select(batch)
         patches, is_valid = cut_patches(read.signal, read.is_valid, self.config.patch)
-        tokens = self.embedding(patches)
-        place = positions(tokens.shape[1], self.dim, device=tokens.device).to(tokens)
-        tokens = self.dropout(tokens + place)
-        # A window without a single valid token attends everywhere; attention over nothing is NaN.
-        is_ignored = ~is_valid & is_valid.any(dim=1, keepdim=True)
+        tokens = self.dropout(add_positions(self.embedding(patches)))
+        is_ignored = key_padding(is_valid)
         for layer in self.layers:
             tokens = layer(tokens, src_key_padding_mask=is_ignored)
-        weight = is_valid[..., None].to(tokens.dtype)
-        tokens = self.norm(tokens) * weight
-        return Encoded(tokens, is_valid, tokens.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0))
+        tokens = self.norm(tokens) * is_valid[..., None]
+        return Encoded(tokens, is_valid, mean_of_valid(tokens, is_valid))
+
+
+def pre_norm_layers(config: TransformerConfig | ITransformerConfig) -> nn.ModuleList:
+    """Builds torch's pre-norm encoder layers: norms before attention and feed-forward part."""
+    return nn.ModuleList(
+        nn.TransformerEncoderLayer(
+            config.dim,
+            config.n_heads,
+            config.hidden,
+            config.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        for _ in range(config.depth)
+    )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from medts.models.base import OneStreamEncoder
 from medts.models.settings.xresnet1d import XResNet1dConfig
+from medts.nn.poolers import mean_of_valid
 from medts.tensors.batch import Batch, Encoded
 
 _DEPTHS = {
@@ -113,6 +114,7 @@ class ResidualBlock(nn.Module):
                 ConvNorm(width, width, kernel_size=kernel_size, stride=stride),
                 ConvNorm(width, dim_out, kernel_size=1),
             ]
+        # Zero-init of the last norm ("Bag of Tricks"): a deep stack starts as its shortcuts.
         nn.init.zeros_(layers[-1].norm.weight)
         self.layers = nn.ModuleList(layers)
         self.shortcut = None if dim_in == dim_out else ConvNorm(dim_in, dim_out, kernel_size=1)
@@ -137,7 +139,7 @@ class ResidualBlock(nn.Module):
 def mean_of_pairs(
     x: Float[Tensor, "B D T"], is_valid: Bool[Tensor, "B T"]
 ) -> Float[Tensor, "B D T2"]:
-    """Averages neighbours two by two, over the valid ones of each pair."""
+    """Average pooling of stride 2 (ResNet-D shortcut) over the valid ones of each pair."""
     weight = is_valid[:, None].to(x.dtype)
     total = F.avg_pool1d(x * weight, kernel_size=2, stride=2, ceil_mode=True)
     return total / F.avg_pool1d(weight, 2, 2, ceil_mode=True).clamp(min=0.5)
@@ -146,10 +148,8 @@ def mean_of_pairs(
 def pool_mean_and_maximum(
     tokens: Float[Tensor, "B N D"], is_valid: Bool[Tensor, "B N"]
 ) -> Float[Tensor, "B 2*D"]:
-    """Joins mean and maximum over valid tokens; zeros where no token is valid."""
-    weight = is_valid[..., None].to(tokens.dtype)
-    mean = (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
+    """Concat pooling: mean and maximum over valid tokens; zeros where no token is valid."""
     lowest = torch.finfo(tokens.dtype).min
     maximum = tokens.masked_fill(~is_valid[..., None], lowest).amax(dim=1)
     maximum = maximum * is_valid.any(dim=1, keepdim=True)
-    return torch.cat([mean, maximum], dim=1)
+    return torch.cat([mean_of_valid(tokens, is_valid), maximum], dim=1)

@@ -1,15 +1,16 @@
-"""EncoderSettings: what every encoder's settings say before a network exists.
+"""EncoderSettings: the config of an encoder (backbone), before a network exists.
 
 A subclass with a ``kind`` is an encoder of the package: it is listed, has its flags on the command
 line, trains, travels in bundles and is held to the contracts. No file here imports torch.
 """
 
-from abc import abstractmethod
+import pkgutil
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from medts.core.config import Config
+from medts.core.montage import STANDARD_12_LEADS
 from medts.core.registry import Registered, by_kind
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class EncoderSettings(Registered):
     noun: ClassVar[str] = "encoder"
     home: ClassVar[str] = "medts.models.settings"
     group: ClassVar[str] = "medts.encoders"
+
+    network: ClassVar[str] = ""
+    """``module:Class`` of the network, as text: it needs torch, which settings do without."""
 
     offers: ClassVar[frozenset[str]] = frozenset()
     """Abilities beyond encoding that objectives may need; keys of `medts.models.abilities`."""
@@ -72,9 +76,9 @@ class EncoderSettings(Registered):
             return streams
         return {self.stream: StreamInput(channels=self.channels)}  # pyright: ignore[reportAttributeAccessIssue]
 
-    @abstractmethod
     def build(self) -> "medts.models.base.Encoder":
         """Builds the network with random weights."""
+        return pkgutil.resolve_name(self.network)(self)
 
     @classmethod
     def tiny(cls) -> "EncoderSettings":
@@ -82,5 +86,29 @@ class EncoderSettings(Registered):
         return cls()  # pyright: ignore[reportCallIssue]
 
 
+class OneStreamSettings(EncoderSettings):
+    """Settings of an encoder of one stream, whose channels are matched by name."""
+
+    stream: str = "ecg"
+    """Stream that it reads."""
+
+    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
+    """Channels that it reads, in this order; one that a recording lacks counts as zero."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "OneStreamSettings":
+        dim, n_heads = getattr(self, "dim", 0), getattr(self, "n_heads", 1)
+        if dim % n_heads:
+            raise ValueError(f"dim {dim} is not a multiple of {n_heads} heads")
+        return self
+
+
+class FixedWindowSettings(OneStreamSettings):
+    """Settings of an encoder with weights for every sample of a window of one length."""
+
+    window: int = Field(default=250, ge=4)
+    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
+
+
 AnyEncoder = Annotated[SerializeAsAny[EncoderSettings], BeforeValidator(by_kind(EncoderSettings))]
-"""Settings of any registered encoder, told apart by their ``kind``."""
+"""Settings of any registered encoder, by their ``kind`` (a tagged union)."""

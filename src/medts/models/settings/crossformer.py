@@ -1,32 +1,24 @@
 """Settings of Crossformer; the network is `medts.models.baselines.crossformer`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import OneStreamSettings
 
 
-class CrossformerConfig(EncoderSettings):
+class CrossformerConfig(OneStreamSettings):
     """Size and input of a Crossformer's encoder."""
+
+    network: ClassVar[str] = "medts.models.baselines.crossformer:Crossformer"
 
     kind: Literal["crossformer"] = "crossformer"
     """Name of the encoder in the registry."""
 
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
     patch: int = Field(default=12, ge=1)
     """Samples per segment in the first layer; each further layer doubles it."""
 
-    dim: int = Field(default=128, ge=2)
+    dim: int = Field(default=128, ge=2, multiple_of=2)
     """Width of a token; even."""
 
     depth: int = Field(default=3, ge=1)
@@ -43,18 +35,6 @@ class CrossformerConfig(EncoderSettings):
 
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of values dropped in attention, feed-forward parts and sums."""
-
-    @model_validator(mode="after")
-    def _width_can_be_shared(self) -> "CrossformerConfig":
-        if self.dim % self.n_heads or self.dim % 2:
-            raise ValueError(f"dim {self.dim} must be even and a multiple of {self.n_heads} heads")
-        return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.crossformer import Crossformer
-
-        return Crossformer(self)
 
     @classmethod
     def tiny(cls) -> "CrossformerConfig":

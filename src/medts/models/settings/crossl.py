@@ -1,19 +1,17 @@
 """Settings of CroSSL; the network is `medts.models.crossl`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.core.montage import LEAD_GROUPS, STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
 
-if TYPE_CHECKING:
-    import medts.models.base
-
 
 class CrosslConfig(EncoderSettings):
     """Streams, widths and way of fusing of a CroSSL encoder."""
 
+    network: ClassVar[str] = "medts.models.crossl:Crossl"
     offers: ClassVar[frozenset[str]] = frozenset({"has_latents"})
 
     kind: Literal["crossl"] = "crossl"
@@ -44,7 +42,7 @@ class CrosslConfig(EncoderSettings):
     all latents side by side."""
 
     missing: Literal["token", "zero"] = "token"
-    """What stands for an absent latent in the ``mlp``: a learnt vector with a bit that says so, or
+    """What stands for an absent latent in the ``mlp``: a learnt vector with an indicator bit, or
     zeros as in the authors' code, which look like a silent sensor."""
 
     n_heads: int = Field(default=4, ge=1)
@@ -61,7 +59,7 @@ class CrosslConfig(EncoderSettings):
     the aggregator, as the authors' released script does."""
 
     weight_init: Literal["default", "paper"] = "default"
-    """``paper``: the convolutions of all encoders drawn from N(0, 0.05) with one seed."""
+    """``paper``: the convolutions of all encoders initialised from N(0, 0.05) with one seed."""
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "CrosslConfig":
@@ -70,12 +68,6 @@ class CrosslConfig(EncoderSettings):
         if min(self.kernels) < 1 or min(self.strides) < 1:
             raise ValueError(f"kernels {self.kernels} and strides {self.strides} must be positive")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.crossl import Crossl
-
-        return Crossl(self)
 
     @classmethod
     def tiny(cls) -> "CrosslConfig":

@@ -1,19 +1,17 @@
 """Settings of DeepConvLSTM; the network is `medts.models.baselines.deep_conv_lstm`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
 
-if TYPE_CHECKING:
-    import medts.models.base
-
 
 class DeepConvLSTMConfig(EncoderSettings):
     """Size and input of a DeepConvLSTM; the defaults are the paper's."""
 
+    network: ClassVar[str] = "medts.models.baselines.deep_conv_lstm:DeepConvLSTM"
     sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["deep_conv_lstm"] = "deep_conv_lstm"
@@ -53,12 +51,6 @@ class DeepConvLSTMConfig(EncoderSettings):
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size {self.kernel_size} is not odd")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.deep_conv_lstm import DeepConvLSTM
-
-        return DeepConvLSTM(self)
 
     @classmethod
     def tiny(cls) -> "DeepConvLSTMConfig":

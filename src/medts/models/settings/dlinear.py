@@ -1,30 +1,19 @@
 """Settings of DLinear; the network is `medts.models.baselines.dlinear`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import FixedWindowSettings
 
 
-class DLinearConfig(EncoderSettings):
+class DLinearConfig(FixedWindowSettings):
     """Window, smoothing and input of a DLinear."""
+
+    network: ClassVar[str] = "medts.models.baselines.dlinear:DLinear"
 
     kind: Literal["dlinear"] = "dlinear"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=2)
-    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     kernel_size: int = Field(default=25, ge=3)
     """Samples of the moving average, odd; 25 in the paper."""
@@ -40,12 +29,6 @@ class DLinearConfig(EncoderSettings):
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size {self.kernel_size} must be odd")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.dlinear import DLinear
-
-        return DLinear(self)
 
     @classmethod
     def tiny(cls) -> "DLinearConfig":

@@ -1,14 +1,11 @@
 """Settings of ECG-NAT; the network is `medts.models.ecg_nat`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
 
 TOKEN_STRIDE = 4
 """Samples per token of the first scale."""
@@ -20,13 +17,14 @@ TOTAL_STRIDE = 32
 class EcgNatConfig(EncoderSettings):
     """Size, leads and windows of an `EcgNat`; the values are ours, the abstract states none."""
 
+    network: ClassVar[str] = "medts.models.ecg_nat:EcgNat"
     offers: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
     total_stride: ClassVar[int] = TOTAL_STRIDE
     """Samples per token of the last stage."""
 
     kind: Literal["ecg_nat"] = "ecg_nat"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     size: Literal["nano", "tiny", "small", "mini"] = "tiny"
     """Row of `SIZES`: widths, depths and heads."""
@@ -75,12 +73,6 @@ class EcgNatConfig(EncoderSettings):
         if len(set(channels)) != len(channels):
             raise ValueError(f"a channel is named twice in {channels}")
         return channels
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.ecg_nat import EcgNat
-
-        return EcgNat(self)
 
     @classmethod
     def tiny(cls) -> "EcgNatConfig":

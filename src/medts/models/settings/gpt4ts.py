@@ -1,30 +1,21 @@
 """Settings of GPT4TS; the network is `medts.models.baselines.gpt4ts`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
+from medts.models.settings.base import OneStreamSettings
 from medts.nn.settings import TextConfig
 
-if TYPE_CHECKING:
-    import medts.models.base
 
-
-class Gpt4tsConfig(EncoderSettings):
+class Gpt4tsConfig(OneStreamSettings):
     """Language model and patches of a `Gpt4ts`."""
 
+    network: ClassVar[str] = "medts.models.baselines.gpt4ts:Gpt4ts"
     sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["gpt4ts"] = "gpt4ts"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
 
     language_model: TextConfig = TextConfig(name="minilm", max_tokens=128)
     """The language model; its ``max_tokens`` is how much of a report a prompt may hold."""
@@ -43,12 +34,6 @@ class Gpt4tsConfig(EncoderSettings):
 
     prompt: Literal["none", "report"] = "none"
     """What stands before the patches."""
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.gpt4ts import Gpt4ts
-
-        return Gpt4ts(self)
 
     @classmethod
     def tiny(cls) -> "Gpt4tsConfig":

@@ -25,14 +25,14 @@ class MatchingHeadConfig(Config):
     """How classes are read and compared with a signal."""
 
     kind: Literal["matching"] = "matching"
-    """Tells this head from one with a fixed list of classes."""
+    """Discriminator against a head with a fixed list of classes."""
 
     text: TextConfig = TextConfig()
     """Frozen language model that reads the words of classes and datasets."""
 
     words: Literal["meaning", "shuffled", "random"] = "meaning"
     """``meaning``: each class has its own words. Controls: ``shuffled`` gives it those of another
-    class of its label set, ``random`` a drawn vector for every text, another one in every label
+    class of its label set, ``random`` a random vector for every text, another one in every label
     set, so that sets which share words share nothing."""
 
     hidden: int = Field(default=768, ge=1)

@@ -1,30 +1,19 @@
 """Settings of iTransformer; the network is `medts.models.baselines.itransformer`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import FixedWindowSettings
 
 
-class ITransformerConfig(EncoderSettings):
+class ITransformerConfig(FixedWindowSettings):
     """Size, window and input of an iTransformer."""
+
+    network: ClassVar[str] = "medts.models.baselines.itransformer:ITransformer"
 
     kind: Literal["itransformer"] = "itransformer"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=1)
-    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     dim: int = Field(default=128, ge=1)
     """Width of a token."""
@@ -40,18 +29,6 @@ class ITransformerConfig(EncoderSettings):
 
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of values dropped in attention, feed-forward part and sums."""
-
-    @model_validator(mode="after")
-    def _width_can_be_shared(self) -> "ITransformerConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
-        return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.itransformer import ITransformer
-
-        return ITransformer(self)
 
     @classmethod
     def tiny(cls) -> "ITransformerConfig":

@@ -1,30 +1,19 @@
 """Settings of LightTS; the network is `medts.models.baselines.lightts`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import FixedWindowSettings
 
 
-class LightTSConfig(EncoderSettings):
+class LightTSConfig(FixedWindowSettings):
     """Size, window and input of a LightTS."""
+
+    network: ClassVar[str] = "medts.models.baselines.lightts:LightTS"
 
     kind: Literal["lightts"] = "lightts"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=1)
-    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     chunk: int = Field(default=25, ge=1)
     """Samples per column of a table; the window is a multiple of it."""
@@ -40,12 +29,6 @@ class LightTSConfig(EncoderSettings):
         if self.window % self.chunk:
             raise ValueError(f"window {self.window} is not a multiple of chunk {self.chunk}")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.lightts import LightTS
-
-        return LightTS(self)
 
     @classmethod
     def tiny(cls) -> "LightTSConfig":

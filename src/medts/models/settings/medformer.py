@@ -1,32 +1,24 @@
 """Settings of Medformer; the network is `medts.models.baselines.medformer`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import OneStreamSettings
 
 
-class MedformerConfig(EncoderSettings):
+class MedformerConfig(OneStreamSettings):
     """Size and input of a Medformer; the defaults are the authors' model of PTB-XL."""
+
+    network: ClassVar[str] = "medts.models.baselines.medformer:Medformer"
 
     kind: Literal["medformer"] = "medformer"
     """Name of the encoder in the registry."""
 
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
     patch_lengths: tuple[int, ...] = Field(default=(2, 4, 8, 8, *[16] * 4, *[32] * 8), min_length=1)
     """Samples per token of each granularity, shortest first; a length may be repeated."""
 
-    dim: int = Field(default=128, ge=2)
+    dim: int = Field(default=128, ge=2, multiple_of=2)
     """Width of a token; even."""
 
     depth: int = Field(default=6, ge=1)
@@ -43,17 +35,9 @@ class MedformerConfig(EncoderSettings):
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "MedformerConfig":
-        if self.dim % self.n_heads or self.dim % 2:
-            raise ValueError(f"dim {self.dim} must be even and a multiple of {self.n_heads} heads")
         if min(self.patch_lengths) < 1 or list(self.patch_lengths) != sorted(self.patch_lengths):
             raise ValueError(f"patch_lengths {self.patch_lengths} must be positive and ascending")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.medformer import Medformer
-
-        return Medformer(self)
 
     @classmethod
     def tiny(cls) -> "MedformerConfig":

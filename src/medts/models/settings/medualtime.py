@@ -1,32 +1,23 @@
 """Settings of MedualTime; the network is `medts.models.medualtime`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from medts.core.config import NOT_IDENTITY
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
+from medts.models.settings.base import OneStreamSettings
 from medts.nn.settings import TextConfig
 
-if TYPE_CHECKING:
-    import medts.models.base
 
-
-class MedualTimeConfig(EncoderSettings):
+class MedualTimeConfig(OneStreamSettings):
     """Language model, adapters and fusion of a `MedualTime`; see ``medualtime_paper``."""
 
+    network: ClassVar[str] = "medts.models.medualtime:MedualTime"
     offers: ClassVar[frozenset[str]] = frozenset({"two_passes"})
     sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["medualtime"] = "medualtime"
-    """Tells the encoders of a recipe apart."""
-
-    stream: str = "ecg"
-    """Name of the stream that is read."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that are read, by name, of any modality; one that is absent counts as zero."""
+    """Name of the encoder in the registry."""
 
     language_model: TextConfig = TextConfig(name="minilm", max_tokens=128)
     """The language model; its ``max_tokens`` is how much of a report the text pass reads."""
@@ -103,12 +94,6 @@ class MedualTimeConfig(EncoderSettings):
     def abilities(self) -> frozenset[str]:
         """Returns nothing where one of the passes is left out."""
         return self.offers if self.passes == "both" else frozenset()
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.medualtime import MedualTime
-
-        return MedualTime(self)
 
     @classmethod
     def tiny(cls) -> "MedualTimeConfig":

@@ -1,6 +1,6 @@
 """Settings of MELP; the network is `medts.models.melp`."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,9 +10,6 @@ from medts.models.settings.melp_tower import MelpTowerConfig
 from medts.models.settings.sparseformer import SparseformerConfig
 from medts.nn.settings import TextConfig
 
-if TYPE_CHECKING:
-    import medts.models.base
-
 TowerConfig = Annotated[
     EcgNatConfig | MelpTowerConfig | SparseformerConfig, Field(discriminator="kind")
 ]
@@ -20,8 +17,9 @@ TowerConfig = Annotated[
 
 
 class MelpConfig(EncoderSettings):
-    """Both towers and where they meet; the defaults are the paper's, but for the text model."""
+    """Both towers and their shared space; the defaults are the paper's, but for the text model."""
 
+    network: ClassVar[str] = "medts.models.melp:Melp"
     offers: ClassVar[frozenset[str]] = frozenset({"two_tower"})
     left_alone: ClassVar[tuple[str, ...]] = (
         *("report.", "text_projection.", "sentence_projection."),
@@ -29,7 +27,7 @@ class MelpConfig(EncoderSettings):
     )
 
     kind: Literal["melp"] = "melp"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     tower: TowerConfig = MelpTowerConfig()
     """What reads the ECG."""
@@ -97,7 +95,7 @@ class MelpConfig(EncoderSettings):
             raise ValueError("a decoder needs n_caption_queries above 0")
         if self.decoder_layers and not self.is_text_causal:
             raise ValueError(
-                "words that have seen those after them tell a decoder its answers: "
+                "a bidirectional text tower leaks the next word to the decoder: "
                 "set decoder_layers to 0, or is_text_causal to True"
             )
         for name, width, n_heads in (
@@ -108,12 +106,6 @@ class MelpConfig(EncoderSettings):
             if width % n_heads:
                 raise ValueError(f"{name} {width} is no multiple of {n_heads} heads")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.melp import Melp
-
-        return Melp(self)
 
     @classmethod
     def tiny(cls) -> "MelpConfig":

@@ -1,27 +1,19 @@
 """Settings of MELP's ECG tower; the network is `medts.models.melp_tower`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import OneStreamSettings
 
 
-class MelpTowerConfig(EncoderSettings):
+class MelpTowerConfig(OneStreamSettings):
     """Sizes and input; the defaults are those of the paper and its released code."""
 
+    network: ClassVar[str] = "medts.models.melp_tower:MelpTower"
+
     kind: Literal["melp_tower"] = "melp_tower"
-    """Tells the encoders of a recipe apart."""
-
-    stream: str = "ecg"
-    """Stream that is read."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Leads that the first convolution reads, by name."""
+    """Name of the encoder in the registry."""
 
     n_convs: int = Field(default=4, ge=1)
     """Convolutions of stride 2; four make a token of 16 samples, 32 ms at 500 Hz."""
@@ -31,7 +23,7 @@ class MelpTowerConfig(EncoderSettings):
 
     is_amplitude_kept: bool = False
     """Whether the norm over time behind the first convolution is left out. The paper has it; with
-    it, how large a signal is cannot be told from the tokens."""
+    it, tokens do not depend on the size of a signal."""
 
     conv_gradient: float = Field(default=0.1, gt=0.0, le=1.0)
     """Factor of the gradient into the convolutions."""
@@ -63,17 +55,9 @@ class MelpTowerConfig(EncoderSettings):
 
     @model_validator(mode="after")
     def _widths_can_be_shared(self) -> "MelpTowerConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is no multiple of {self.n_heads} heads")
         if self.dim % self.position_groups:
             raise ValueError(f"dim {self.dim} is no multiple of {self.position_groups} groups")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.melp_tower import MelpTower
-
-        return MelpTower(self)
 
     @classmethod
     def tiny(cls) -> "MelpTowerConfig":

@@ -1,27 +1,19 @@
 """Settings of MTST; the network is `medts.models.baselines.mtst`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import OneStreamSettings
 
 
-class MtstConfig(EncoderSettings):
+class MtstConfig(OneStreamSettings):
     """Size and input of an MTST; patch lengths are those of its comparison with Medformer."""
+
+    network: ClassVar[str] = "medts.models.baselines.mtst:Mtst"
 
     kind: Literal["mtst"] = "mtst"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
 
     patch_lengths: tuple[int, ...] = Field(default=(8, 32, 96), min_length=1)
     """Samples per token of each branch, shortest first."""
@@ -42,22 +34,14 @@ class MtstConfig(EncoderSettings):
     """Share of values dropped in attention, feed-forward part and sums."""
 
     reach: int = Field(default=64, ge=1)
-    """Tokens up to which distances are told apart; all further ones share a bias."""
+    """Tokens up to which distances have biases of their own; all further ones share a bias."""
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "MtstConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
         lengths = list(self.patch_lengths)
         if lengths[0] < 1 or lengths != sorted(set(lengths)):
             raise ValueError(f"patch_lengths {self.patch_lengths} must be positive and ascending")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.mtst import Mtst
-
-        return Mtst(self)
 
     @classmethod
     def tiny(cls) -> "MtstConfig":

@@ -1,30 +1,19 @@
 """Settings of PatchTST; the network is `medts.models.baselines.patchtst`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import FixedWindowSettings
 
 
-class PatchTSTConfig(EncoderSettings):
+class PatchTSTConfig(FixedWindowSettings):
     """Size, window and input of a PatchTST; the defaults are the paper's supervised model."""
+
+    network: ClassVar[str] = "medts.models.baselines.patchtst:PatchTST"
 
     kind: Literal["patchtst"] = "patchtst"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=2)
-    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     patch: int = Field(default=16, ge=1)
     """Samples per token."""
@@ -52,17 +41,9 @@ class PatchTSTConfig(EncoderSettings):
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "PatchTSTConfig":
-        if self.dim % self.n_heads:
-            raise ValueError(f"dim {self.dim} is not a multiple of {self.n_heads} heads")
         if self.window <= self.patch:
             raise ValueError(f"window {self.window} must be longer than patch {self.patch}")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.patchtst import PatchTST
-
-        return PatchTST(self)
 
     @classmethod
     def tiny(cls) -> "PatchTSTConfig":

@@ -1,17 +1,15 @@
 """Settings of a text encoder of reports; the network is `medts.models.report_encoder`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from medts.models.settings.base import EncoderSettings, StreamInput
 from medts.nn.settings import TextConfig
-
-if TYPE_CHECKING:
-    import medts.models.base
 
 
 class ReportEncoderConfig(EncoderSettings):
     """Which language model learns the wording of reports."""
 
+    network: ClassVar[str] = "medts.models.report_encoder:ReportEncoder"
     offers: ClassVar[frozenset[str]] = frozenset({"masks_language"})
     reads_signal: ClassVar[bool] = False
     left_alone: ClassVar[tuple[str, ...]] = ("model.cls", "model.lm_head")
@@ -25,12 +23,6 @@ class ReportEncoderConfig(EncoderSettings):
     def inputs(self) -> dict[str, StreamInput]:
         """Returns nothing: no stream is read."""
         return {}
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network with the language model's weights."""
-        from medts.models.report_encoder import ReportEncoder
-
-        return ReportEncoder(self)
 
     @classmethod
     def tiny(cls) -> "ReportEncoderConfig":

@@ -1,29 +1,20 @@
 """Settings of S4; the network is `medts.models.baselines.s4`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import OneStreamSettings
 
 
-class S4Config(EncoderSettings):
+class S4Config(OneStreamSettings):
     """Size and input of an S4; the defaults are those of the benchmark's released code."""
 
+    network: ClassVar[str] = "medts.models.baselines.s4:S4"
     onnx_obstacle: ClassVar[str] = "aten.exp of complex numbers"
 
     kind: Literal["s4"] = "s4"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
 
     dim: int = Field(default=512, ge=1)
     """Features per token."""
@@ -59,12 +50,6 @@ class S4Config(EncoderSettings):
         if self.step_min > self.step_max:
             raise ValueError(f"step_min {self.step_min} is above step_max {self.step_max}")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.s4 import S4
-
-        return S4(self)
 
     @classmethod
     def tiny(cls) -> "S4Config":

@@ -1,24 +1,22 @@
 """Settings of Sparseformer; the network is `medts.models.sparseformer`."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings, StreamInput
 
-if TYPE_CHECKING:
-    import medts.models.base
-
 
 class SparseformerConfig(EncoderSettings):
     """Sizes, token counts and input; [P] marks values of the paper, the others are ours."""
 
+    network: ClassVar[str] = "medts.models.sparseformer:Sparseformer"
     is_channel_variable: ClassVar[bool] = True
 
     kind: Literal["sparseformer"] = "sparseformer"
-    """Tells the encoders of a recipe apart."""
+    """Name of the encoder in the registry."""
 
     streams: dict[str, StreamInput] = Field(
         default_factory=lambda: {"ecg": StreamInput(channels=STANDARD_12_LEADS)}, min_length=1
@@ -65,11 +63,11 @@ class SparseformerConfig(EncoderSettings):
     0 is the ablation without prior, which leaves any vector unread."""
 
     has_positions: bool = True
-    """Whether sinusoids say where a patch lies; without them, and with ``learnt`` queries, patches
+    """Whether patches have sinusoidal positions; without them, and with ``learnt`` queries, patches
     have no order."""
 
     has_granularity_embedding: bool = True
-    """Whether a learnt vector says which granularity a token comes from."""
+    """Whether a learnt embedding of its granularity is added to a token."""
 
     channel_identity: Literal["none", "name"] = "none"
     """``name`` scales the tokens of a channel, feature by feature, and shifts them by maps of a
@@ -88,11 +86,11 @@ class SparseformerConfig(EncoderSettings):
 
     query_start: Literal["learnt", "local"] = "local"
     """``local``: within a channel each query starts from the mean of its part of the tokens.
-    ``learnt``: queries know nothing of the window [P], as those that merge channels always do."""
+    ``learnt``: queries do not depend on the window [P], as those that merge channels never do."""
 
     is_summary_normed: bool = True
     """Whether what is alike in the summaries of all windows is taken out before the last layers,
-    by batch renormalisation; the paper does not say so."""
+    by batch renormalisation; not in the paper."""
 
     is_sparse: bool = True
     """False leaves out every sparse stage: full attention, then a mean; an ablation."""
@@ -106,7 +104,7 @@ class SparseformerConfig(EncoderSettings):
 
     @property
     def stream(self) -> str:
-        """The first stream, for those who ask for a single one."""
+        """The first stream, for code that reads a single one."""
         return next(iter(self.streams))
 
     @property
@@ -128,12 +126,6 @@ class SparseformerConfig(EncoderSettings):
         if any(a < b for a, b in pairwise(ratios)) or ratios[-1] <= 0:
             raise ValueError(f"cap_ratios {self.cap_ratios} must lie in (0, 1] and not rise")
         return self
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.sparseformer import Sparseformer
-
-        return Sparseformer(self)
 
     @classmethod
     def tiny(cls) -> "SparseformerConfig":

@@ -1,6 +1,6 @@
 """Settings of a linear reader of reports; the network is `medts.models.baselines.text_linear`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,13 +9,11 @@ from medts.core.montage import STANDARD_12_LEADS
 from medts.models.settings.base import EncoderSettings
 from medts.nn.settings import TextConfig
 
-if TYPE_CHECKING:
-    import medts.models.base
-
 
 class TextLinearConfig(EncoderSettings):
     """Which language model reads, and how much of a report."""
 
+    network: ClassVar[str] = "medts.models.baselines.text_linear:TextLinear"
     reads_signal: ClassVar[bool] = False
 
     kind: Literal["text_linear"] = "text_linear"
@@ -32,12 +30,6 @@ class TextLinearConfig(EncoderSettings):
 
     cache_mib: float = Field(default=512.0, ge=0.0, json_schema_extra=NOT_IDENTITY)
     """Memory for reports that were read."""
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.text_linear import TextLinear
-
-        return TextLinear(self)
 
     @classmethod
     def tiny(cls) -> "TextLinearConfig":

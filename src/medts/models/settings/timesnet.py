@@ -1,32 +1,20 @@
 """Settings of TimesNet; the network is `medts.models.baselines.timesnet`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import FixedWindowSettings
 
 
-class TimesNetConfig(EncoderSettings):
+class TimesNetConfig(FixedWindowSettings):
     """Size, window and input of a TimesNet."""
 
+    network: ClassVar[str] = "medts.models.baselines.timesnet:TimesNet"
     onnx_obstacle: ClassVar[str] = "aten._unique2, by which windows are folded at their own periods"
 
     kind: Literal["timesnet"] = "timesnet"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = Field(default=STANDARD_12_LEADS, min_length=1)
-    """Channels that it reads, in this order."""
-
-    window: int = Field(default=250, ge=4)
-    """Most samples of a window; a longer one is refused, in a shorter one zeros follow."""
 
     dim: int = Field(default=64, ge=2, multiple_of=2)
     """Width of a token; even."""
@@ -45,12 +33,6 @@ class TimesNetConfig(EncoderSettings):
 
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of embedding values dropped in training."""
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.timesnet import TimesNet
-
-        return TimesNet(self)
 
     @classmethod
     def tiny(cls) -> "TimesNetConfig":

@@ -1,29 +1,20 @@
 """Settings of xresnet1d; the network is `medts.models.baselines.xresnet1d`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medts.core.montage import STANDARD_12_LEADS
-from medts.models.settings.base import EncoderSettings
-
-if TYPE_CHECKING:
-    import medts.models.base
+from medts.models.settings.base import OneStreamSettings
 
 
-class XResNet1dConfig(EncoderSettings):
+class XResNet1dConfig(OneStreamSettings):
     """Depth, width and input of an xresnet1d."""
 
+    network: ClassVar[str] = "medts.models.baselines.xresnet1d:XResNet1d"
     sees_whole_window: ClassVar[bool] = False
 
     kind: Literal["xresnet1d"] = "xresnet1d"
     """Name of the encoder in the registry."""
-
-    stream: str = "ecg"
-    """Stream that it reads."""
-
-    channels: tuple[str, ...] = STANDARD_12_LEADS
-    """Channels that it reads, in this order."""
 
     size: Literal["10", "18", "34", "50", "101"] = "101"
     """Layers, as the residual networks are named; 50 and 101 use bottleneck blocks."""
@@ -36,12 +27,6 @@ class XResNet1dConfig(EncoderSettings):
 
     stem: tuple[int, int, int] = (32, 32, 64)
     """Channels of the three convolutions of the stem."""
-
-    def build(self) -> "medts.models.base.Encoder":
-        """Builds the network."""
-        from medts.models.baselines.xresnet1d import XResNet1d
-
-        return XResNet1d(self)
 
     @classmethod
     def tiny(cls) -> "XResNet1dConfig":

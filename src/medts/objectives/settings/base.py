@@ -1,10 +1,10 @@
-"""ObjectiveSettings: what every objective's settings say before a module exists.
+"""ObjectiveSettings: the config of an objective, before a module exists.
 
 A subclass with a ``kind`` is an objective of the package: it is listed, has its flags on the
 command line and trains. No file here imports torch.
 """
 
-from abc import abstractmethod
+import pkgutil
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, SerializeAsAny
@@ -29,6 +29,9 @@ class ObjectiveSettings(Registered):
     home: ClassVar[str] = "medts.objectives.settings"
     group: ClassVar[str] = "medts.objectives"
 
+    module: ClassVar[str] = ""
+    """``module:Class`` of the objective, as text: it needs torch, which settings do without."""
+
     learns_from: ClassVar[LearnsFrom] = "signals"
     """``labels`` needs label sets and trains a head; the others are self-supervised."""
 
@@ -46,24 +49,24 @@ class ObjectiveSettings(Registered):
         """
         del encoder
 
-    @abstractmethod
     def build(
         self, parts: "medts.objectives.base.TrainingParts"
     ) -> "medts.objectives.base.Objective":
         """Builds the objective around the encoder, and the head where there is one."""
+        return pkgutil.resolve_name(self.module)(self, **parts.arguments())
 
 
 AnyObjective = Annotated[
     SerializeAsAny[ObjectiveSettings], BeforeValidator(by_kind(ObjectiveSettings))
 ]
-"""Settings of any registered objective, told apart by their ``kind``."""
+"""Settings of any registered objective, by their ``kind`` (a tagged union)."""
 
 
 def check_fit(encoder: EncoderSettings, objective: ObjectiveSettings) -> None:
     """Makes sure that an objective can train an encoder, before anything is built or written.
 
     Raises:
-        ConfigError: If the encoder lacks what the objective needs; which encoders have it is said.
+        ConfigError: If the encoder lacks what the objective needs; the remedy lists others.
     """
     if lacking := sorted(objective.needs - encoder.abilities()):
         able = [

@@ -1,17 +1,16 @@
 """Settings of the objective cmsc; its module is `medts.objectives.cmsc`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from medts.objectives.settings.base import ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class CmscConfig(ObjectiveSettings):
     """Positives, projection and temperature."""
+
+    module: ClassVar[str] = "medts.objectives.cmsc:Cmsc"
 
     kind: Literal["cmsc"] = "cmsc"
     """Name of the objective in the registry."""
@@ -24,11 +23,3 @@ class CmscConfig(ObjectiveSettings):
 
     temperature: float = Field(default=0.1, gt=0.0)
     """Divides the cosine similarities; 0.1 in the authors' code."""
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.cmsc import Cmsc
-
-        return Cmsc(self, encoder=parts.encoder)

@@ -1,6 +1,6 @@
 """Settings of the objective cross modal; its module is `medts.objectives.cross_modal`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,13 +8,11 @@ from medts.core.errors import ConfigError
 from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class CrossModalConfig(ObjectiveSettings):
     """Form, projection and temperature."""
 
+    module: ClassVar[str] = "medts.objectives.cross_modal:CrossModal"
     needs: ClassVar[frozenset[str]] = frozenset({"has_latents"})
 
     kind: Literal["cross_modal"] = "cross_modal"
@@ -41,11 +39,3 @@ class CrossModalConfig(ObjectiveSettings):
                 field="encoder.streams",
                 remedy="Give it several streams, or take the objective simclr",
             )
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.cross_modal import CrossModal
-
-        return CrossModal(self, encoder=parts.encoder)

@@ -1,18 +1,16 @@
 """Settings of the objective dual contrast; its module is `medts.objectives.dual_contrast`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class DualContrastConfig(ObjectiveSettings):
-    """Noise, temperature, and when the passes begin to be drawn together."""
+    """Noise, temperature, and when the alignment of passes begins."""
 
+    module: ClassVar[str] = "medts.objectives.dual_contrast:DualContrast"
     learns_from: ClassVar[LearnsFrom] = "pairs"
     needs: ClassVar[frozenset[str]] = frozenset({"two_passes"})
 
@@ -46,11 +44,3 @@ class DualContrastConfig(ObjectiveSettings):
                 "batch with the whole weight"
             )
         return self
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.dual_contrast import DualContrast
-
-        return DualContrast(self, encoder=parts.encoder)

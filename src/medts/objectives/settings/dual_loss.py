@@ -1,19 +1,17 @@
 """Settings of the objective dual loss; its module is `medts.objectives.dual_loss`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.nn.settings import ViewsConfig
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class DualLossConfig(ObjectiveSettings):
     """Weights of the two losses, and how windows are varied."""
 
+    module: ClassVar[str] = "medts.objectives.dual_loss:DualLoss"
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     kind: Literal["dual_loss"] = "dual_loss"
@@ -42,18 +40,10 @@ class DualLossConfig(ObjectiveSettings):
     """Share of certainty taken from the label, in the cross-entropy."""
 
     @model_validator(mode="after")
-    def _balance_is_asked_for_once(self) -> "DualLossConfig":
+    def _balance_is_set_once(self) -> "DualLossConfig":
         if self.class_balance > 0 and self.logit_adjustment > 0:
             raise ValueError(
                 f"class_balance {self.class_balance} and logit_adjustment "
                 f"{self.logit_adjustment} do the same twice; set one of them to 0"
             )
         return self
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.dual_loss import DualLoss
-
-        return DualLoss(self, **parts.with_labels())

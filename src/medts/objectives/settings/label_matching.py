@@ -1,26 +1,24 @@
 """Settings of the objective label matching; its module is `medts.objectives.label_matching`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from medts.nn.settings import ViewsConfig
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class LabelMatchingConfig(ObjectiveSettings):
     """How several datasets are mixed, and how labels become a loss."""
 
+    module: ClassVar[str] = "medts.objectives.label_matching:LabelMatching"
     learns_from: ClassVar[LearnsFrom] = "labels"
 
     kind: Literal["label_matching"] = "label_matching"
     """Name of the objective in the registry."""
 
     dataset_balance: float = Field(default=0.5, ge=0.0, le=1.0)
-    """How alike datasets are drawn: 0 by their number of windows, 1 all equally often, one half
+    """How evenly datasets are sampled: 0 by their number of windows, 1 all equally often, one half
     by its square root."""
 
     class_balance: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -31,11 +29,3 @@ class LabelMatchingConfig(ObjectiveSettings):
 
     views: ViewsConfig | None = None
     """How windows are altered in training; none leaves them as they are."""
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.label_matching import LabelMatching
-
-        return LabelMatching(self, **parts.with_labels(), further=parts.targets[1:])

@@ -1,18 +1,16 @@
 """Settings of the objective latent masking; its module is `medts.objectives.latent_masking`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.objectives.settings.base import ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class LatentMaskingConfig(ObjectiveSettings):
     """What to hide, where to compare, and how to score the agreement."""
 
+    module: ClassVar[str] = "medts.objectives.latent_masking:LatentMasking"
     needs: ClassVar[frozenset[str]] = frozenset({"has_latents"})
 
     kind: Literal["latent_masking"] = "latent_masking"
@@ -51,11 +49,3 @@ class LatentMaskingConfig(ObjectiveSettings):
         if self.strategy == "random" and self.is_one_shared:
             raise ValueError("is_one_shared is about modalities: it needs strategy 'spatial'")
         return self
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.latent_masking import LatentMasking
-
-        return LatentMasking(self, encoder=parts.encoder)

@@ -1,18 +1,16 @@
 """Settings of the objective masked language; its module is `medts.objectives.masked_language`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class MaskedLanguageConfig(ObjectiveSettings):
     """How many tokens are hidden, and how; BERT's numbers."""
 
+    module: ClassVar[str] = "medts.objectives.masked_language:MaskedLanguage"
     learns_from: ClassVar[LearnsFrom] = "reports"
     needs: ClassVar[frozenset[str]] = frozenset({"masks_language"})
 
@@ -20,13 +18,13 @@ class MaskedLanguageConfig(ObjectiveSettings):
     """Name of the objective."""
 
     mask_ratio: float = Field(default=0.15, gt=0.0, lt=1.0)
-    """Share of a text's tokens that have to be named; at least one."""
+    """Share of a text's tokens that are predicted; at least one."""
 
     shown_as_mask: float = Field(default=0.8, ge=0.0, le=1.0)
     """Share of those that the model sees as the mask token."""
 
     shown_as_other: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of those that it sees as a token drawn at random; the rest it sees as they are."""
+    """Share of those that it sees as a random token; the rest it sees as they are."""
 
     max_tokens: int = Field(default=128, ge=8)
     """Tokens of a report that are read, special ones included."""
@@ -36,11 +34,3 @@ class MaskedLanguageConfig(ObjectiveSettings):
         if self.shown_as_mask + self.shown_as_other > 1.0:
             raise ValueError("shown_as_mask and shown_as_other together exceed 1")
         return self
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.masked_language import MaskedLanguage
-
-        return MaskedLanguage(self, encoder=parts.encoder)

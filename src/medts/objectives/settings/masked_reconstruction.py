@@ -1,6 +1,6 @@
 """Settings of masked reconstruction; the module is `medts.objectives.masked_reconstruction`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,13 +9,11 @@ from medts.models.settings.base import EncoderSettings
 from medts.models.settings.ecg_nat import TOTAL_STRIDE
 from medts.objectives.settings.base import ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class MaskedReconstructionConfig(ObjectiveSettings):
-    """What is hidden, and how it is drawn and scored; the numbers are ours."""
+    """What is hidden, and how it is reconstructed and scored; the numbers are ours."""
 
+    module: ClassVar[str] = "medts.objectives.masked_reconstruction:MaskedReconstruction"
     needs: ClassVar[frozenset[str]] = frozenset({"maskable"})
 
     kind: Literal["masked_reconstruction"] = "masked_reconstruction"
@@ -44,13 +42,13 @@ class MaskedReconstructionConfig(ObjectiveSettings):
 
     smallest_std: float = Field(default=1e-2, gt=0.0)
     """Floor of the deviation that a target is divided by, in units of the model's input, so that
-    a flat lead asks for nothing but zeros."""
+    the target of a flat lead is zero."""
 
     difference: float = Field(default=0.0, ge=0.0)
     """Weight of the mean absolute error of the step from one sample to the next."""
 
     def check_encoder(self, encoder: EncoderSettings) -> None:
-        """Refuses units that would split tokens of an encoder whose ``total_stride`` is known.
+        """Refuses units that would split tokens of an encoder that has a ``total_stride``.
 
         Raises:
             ConfigError: If a unit is no multiple of it.
@@ -70,11 +68,3 @@ class MaskedReconstructionConfig(ObjectiveSettings):
                 field="objective.unit",
                 remedy="Choose a multiple, so that no token mixes hidden and visible samples",
             )
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.masked_reconstruction import MaskedReconstruction
-
-        return MaskedReconstruction(self, encoder=parts.encoder)

@@ -1,19 +1,17 @@
 """Settings of the objective regression; its module is `medts.objectives.regression`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from medts.core.labels import LabelKind
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class RegressionConfig(ObjectiveSettings):
     """How numbers become a loss: Huber loss (Huber, Annals of Mathematical Statistics, 1964)."""
 
+    module: ClassVar[str] = "medts.objectives.regression:Regression"
     learns_from: ClassVar[LearnsFrom] = "labels"
     label_kinds: ClassVar[frozenset[LabelKind]] = frozenset({"number"})
 
@@ -22,11 +20,3 @@ class RegressionConfig(ObjectiveSettings):
 
     delta: float = Field(default=1.0, gt=0.0)
     """Error, in standard deviations of the training targets, from which the loss is linear."""
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.regression import Regression
-
-        return Regression(self, **parts.with_numbers())

@@ -1,6 +1,6 @@
 """Settings of the objective report alignment; its module is `medts.objectives.report_alignment`."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,13 +8,11 @@ from medts.core.errors import ConfigError
 from medts.models.settings.base import EncoderSettings
 from medts.objectives.settings.base import LearnsFrom, ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class ReportAlignmentConfig(ObjectiveSettings):
-    """Weights and temperatures of the three levels; the paper's, but where it says so."""
+    """Weights and temperatures of the three levels; the paper's unless stated."""
 
+    module: ClassVar[str] = "medts.objectives.report_alignment:ReportAlignment"
     learns_from: ClassVar[LearnsFrom] = "pairs"
     needs: ClassVar[frozenset[str]] = frozenset({"two_tower"})
 
@@ -31,7 +29,7 @@ class ReportAlignmentConfig(ObjectiveSettings):
     """Weight of the words; 0 switches the level off, and needs an encoder without a decoder."""
 
     n_drawn_words: int = Field(default=0, ge=0)
-    """In training, how many words outside the batch's own the decoder tells them apart from, drawn
+    """In training, sampled softmax: how many words outside the batch's own are scored, sampled
     anew at every step; 0 takes the whole vocabulary, as in the paper."""
 
     temperature: float = Field(default=0.07, gt=0.0)
@@ -49,9 +47,6 @@ class ReportAlignmentConfig(ObjectiveSettings):
 
     beat_variant: Literal["clean", "code"] = "clean"
     """Form of the beat level; ``code`` is the released one, with the defects named there."""
-
-    gathers_beats: bool = False
-    """Whether the beat level, too, compares the pairs of all processes."""
 
     lead_hiding: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Probability of hiding each lead in training; one always stays."""
@@ -86,11 +81,3 @@ class ReportAlignmentConfig(ObjectiveSettings):
                 field="objective.token",
                 remedy="Set both to 0 or both above 0 (encoder.decoder_layers)",
             )
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.report_alignment import ReportAlignment
-
-        return ReportAlignment(self, encoder=parts.encoder)

@@ -1,18 +1,17 @@
 """Settings of the objective vicreg; its module is `medts.objectives.vicreg`."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from medts.nn.settings import ViewsConfig
 from medts.objectives.settings.base import ObjectiveSettings
 
-if TYPE_CHECKING:
-    import medts.objectives.base
-
 
 class VicregConfig(ObjectiveSettings):
     """Views, projection and the weights of the three terms."""
+
+    module: ClassVar[str] = "medts.objectives.vicreg:Vicreg"
 
     kind: Literal["vicreg"] = "vicreg"
     """Name of the objective in the registry."""
@@ -31,11 +30,3 @@ class VicregConfig(ObjectiveSettings):
 
     covariance: float = Field(default=1.0, ge=0.0)
     """Weight of the term that decorrelates dimensions."""
-
-    def build(
-        self, parts: "medts.objectives.base.TrainingParts"
-    ) -> "medts.objectives.base.Objective":
-        """Builds the objective around an encoder."""
-        from medts.objectives.vicreg import Vicreg
-
-        return Vicreg(self, encoder=parts.encoder)

@@ -1,8 +1,8 @@
-"""Probe first: a linear head starts where a logistic regression on the encoder as it is would end.
+"""LP-FT (Kumar et al. 2022): initialise the linear head from a logistic-regression probe.
 
-A head with random weights pulls at a pretrained encoder before it knows where to (Kumar et al.,
-"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", ICLR 2022,
-arXiv:2202.10054). With few labels most of a fine-tuning would be spent on finding the way back.
+The gradients of a head with random weights distort a pretrained encoder (Kumar et al., "Fine-Tuning
+can Distort Pretrained Features and Underperform Out-of-Distribution", ICLR 2022, arXiv:2202.10054).
+With few labels most of a fine-tuning would be spent on finding the way back.
 
 Axes: D embedding width, K classes.
 """
@@ -24,12 +24,12 @@ from medts.training.settings import ProbeConfig
 
 
 def start_from_probe(head: Head, encoder: Encoder, recipe: Recipe, material: Material) -> None:
-    """Sets the weights of a linear head in place; its strength is chosen on validation.
+    """LP-FT: sets a linear head to a probe whose penalty is chosen on validation.
 
     Args:
         head: One linear layer, without a norm before it.
         encoder: As it is before fine-tuning.
-        recipe: Says how recordings are prepared.
+        recipe: Preprocessing and windows of the recordings.
         material: The labelled records that train, and those that choose.
     """
     bundle = Bundle(
@@ -62,5 +62,6 @@ def unscaled(probe: Probe, scaling: Scaling) -> tuple[Float[Tensor, "K D"], Floa
     a gradient.
     """
     weight = probe.weight / scaling.scale
+    # A bias of minus infinity would have no gradient.
     bias = np.maximum(probe.bias, -10.0) - weight @ scaling.centre
     return torch.from_numpy(weight).float(), torch.from_numpy(bias).float()
