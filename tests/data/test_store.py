@@ -298,7 +298,7 @@ def test_two_processes_killed_at_any_moment_leave_what_the_next_run_completes(tm
         both = [start(tmp_path / "store") for _ in range(2)]
         for each in both:
             each.stdout.readline()  # "ready", or nothing where it was refused
-            sleep(wait_s)
+        sleep(wait_s)
         for each in both:
             each.kill()
             each.communicate()

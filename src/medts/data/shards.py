@@ -24,7 +24,7 @@ _FARTHEST = 4096
 """Distance from the median, in median distances, from which a sample is off the scale: kept, it
 would leave sixteen steps to half of the others. A pacing spike is below a tenth of it."""
 
-_LOOKED_AT = 512
+_LOOKED_AT = 64
 
 STREAM_TYPE = pa.struct(
     {
@@ -76,36 +76,41 @@ def quantise(stream: Stream) -> Quantised:
         if finite.size == 0:
             continue
         resolution = None if stream.resolution is None else float(stream.resolution[row])
-        is_fitting = resolution is not None and _is_lossless(finite, resolution)
-        if not is_fitting and stream.modality != "other":
-            is_spike = _spikes(finite)
-            if n := int(is_spike.sum()):
-                n_spikes[row] = n
+        if resolution is None or not _is_lossless(finite, resolution):
+            low, high = finite.min(), finite.max()
+            is_spike = None if stream.modality == "other" else _spikes(finite, high - low)
+            if is_spike is not None:
+                n_spikes[row] = int(is_spike.sum())
                 is_finite[row, np.flatnonzero(is_finite[row])[is_spike]] = False
                 finite = finite[~is_spike]
-                is_fitting = resolution is not None and _is_lossless(finite, resolution)
-        if resolution is None or not is_fitting:
-            low, high = finite.min(), finite.max()
-            zero[row] = (low + high) / 2
-            resolution = (high - low) / (2 * _LIMIT) or 1.0
+                low, high = finite.min(), finite.max()
+            if is_spike is None or resolution is None or not _is_lossless(finite, resolution):
+                zero[row] = (low + high) / 2
+                resolution = (high - low) / (2 * _LIMIT) or 1.0
         step[row] = resolution
         values[row, is_finite[row]] = np.rint((finite - zero[row]) / resolution).astype(np.int16)
     return Quantised(values, step, zero, tuple(n_spikes))
 
 
-def _spikes(values: Float[np.ndarray, "n"]) -> Bool[np.ndarray, "n"]:
+def _spikes(values: Float[np.ndarray, "n"], span: float) -> Bool[np.ndarray, "n"] | None:
     """Finds samples off the scale, such as -999999; none in a channel that is mostly constant."""
     some = values[:: max(1, values.size // _LOOKED_AT)]
-    if values.max() - values.min() <= _FARTHEST / 2 * _scale(np.abs(some - np.median(some))):
-        return np.zeros(values.shape, dtype=bool)
-    distances = np.abs(values - np.median(values))
-    return distances > _FARTHEST * (_scale(distances) or np.inf)
+    if span <= _FARTHEST / 2 * _scale(np.abs(some - _median(some))):
+        return None
+    distances = np.abs(values - _median(values))
+    is_spike = distances > _FARTHEST * (_scale(distances) or np.inf)
+    return is_spike if is_spike.any() else None
 
 
 def _scale(distances: Float[np.ndarray, "n"]) -> float:
     """Returns the median of the distances that are not zero."""
     apart = distances[distances > 0]
-    return float(np.median(apart)) if apart.size else 0.0
+    return _median(apart) if apart.size else 0.0
+
+
+def _median(values: Float[np.ndarray, "n"]) -> float:
+    middle = values.size // 2
+    return float(np.partition(values, middle)[middle])
 
 
 def _is_lossless(values: Float[np.ndarray, "n"], step: float) -> bool:
