@@ -12,7 +12,7 @@ def test_one_holds_a_lock_and_it_goes_with_its_file(tmp_path):
         assert is_locked
         with pytest.raises(LockHeldError) as caught, locked(path):
             pass
-        assert caught.value.strerror.startswith("process ")
+        assert str(caught.value.strerror).startswith("process ")
     assert not path.exists()
     with pytest.raises(KeyError), locked(path):
         raise KeyError

@@ -228,8 +228,9 @@ def _parse(body: str, layout: Layout, is_text: list[bool], decimal: str) -> list
 def _numbers(column: Any) -> Float[np.ndarray, "T"] | None:
     """Parses a column of text with points or with commas for decimals; None if a cell is none."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute
 
+    pc: Any = pyarrow.compute  # its functions are made at run time
     cells = pc.replace_substring(pc.utf8_trim(column, " '\"\t"), "−", "-")
     cells = pc.if_else(pc.is_in(cells, pa.array(MISSING)), pa.scalar(None, pa.string()), cells)
     has_comma = pc.any(pc.match_substring(cells, ",")).as_py()
