@@ -1,5 +1,8 @@
 import json
+import subprocess
+import sys
 from functools import partial
+from time import sleep
 
 import numpy as np
 import pytest
@@ -116,6 +119,49 @@ def test_a_resolution_that_does_not_fit_sixteen_bits_falls_back_on_the_range():
     assert np.abs(out - signal).max() <= 250 / 65534
 
 
+@pytest.mark.parametrize("resolution", [None, np.full(2, 1e-3)])
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [(100, -999999), (slice(0, 40), 9e37), ([3, 70, 71], [1e9, -1e9, 32767]), (0, np.inf)],
+)
+def test_samples_off_the_scale_do_not_flatten_their_lead(tmp_path, resolution, where, value):
+    signal = np.rint(1000 * np.sin(np.arange(400) / 9.0)[None].repeat(2, 0)) / 1000
+    damaged = signal.astype(np.float32)
+    damaged[1, where] = value
+    stream = Stream(damaged, LEADS, 250.0, "ecg", "mV", resolution=resolution)
+    quantised = quantise(stream)
+    out = np.empty(signal.shape, np.float32)
+    dequantise(quantised.values, {**vars(quantised), "has_gaps": True}, out)
+    is_off = np.zeros(400, dtype=bool)
+    is_off[where] = True
+    assert np.isnan(out[1, is_off]).all()
+    np.testing.assert_allclose(out[0], signal[0], atol=2e-5)
+    np.testing.assert_allclose(out[1, ~is_off], signal[1, ~is_off], atol=2e-5)
+
+    class One(Tiny, is_listed=False):
+        def entries(self, path):
+            yield Entry("0", "s0", "1", lambda: Record("0", {"ecg": stream}), {"set": ("A",)})
+
+    ingest(One(), "-", tmp_path / "store")
+    said = Store(tmp_path / "store").record(0).facts.get("spikes_left_out")
+    assert said == (None if value is np.inf else f"{is_off.sum()} of II")
+
+
+def test_a_pacing_spike_and_rare_pulses_are_kept():
+    paced = 0.1 * np.sin(np.arange(5000) / 9.0)[None].astype(np.float32)
+    paced[0, ::500] = 30.0
+    pulses = np.zeros((1, 5000), np.float32)
+    pulses[0, ::500] = 1.0
+    for signal, modality, unit in (
+        (paced, "ecg", "mV"),
+        (pulses, "eeg", "µV"),
+        (pulses, "other", "a.u."),
+    ):
+        quantised = quantise(Stream(signal, ("I",), 500.0, modality, unit))
+        assert quantised.n_spikes == (0,)
+        assert not quantised.has_gaps
+
+
 def test_windows_are_read_by_row_and_start(store):
     starts = [0, 17, 100]
     batch = store.read_batch([4, 0, 7], "ecg", starts, 50)
@@ -177,6 +223,93 @@ def watch(items, read):
     for item in items:
         read.append(item)
         yield item
+
+
+def test_a_corpus_is_seen_only_under_its_name(tmp_path):
+    ingest(Tiny(), "-", tmp_path / "store")
+    (tmp_path / "store" / "tiny").rename(tmp_path / "store" / "tiny.partial")
+    for path in (tmp_path / "store", tmp_path / "store" / "tiny.partial"):
+        with pytest.raises(StoreError, match="holds no finished corpus"):
+            Store(path)
+
+
+def test_a_second_ingest_is_refused_while_the_first_runs_and_leaves_nothing(tmp_path):
+    refused = []
+
+    def interfere(items, total):
+        for number, item in enumerate(items):
+            if number == 5:
+                with pytest.raises(
+                    StoreError, match="is being ingested into this store by process"
+                ):
+                    ingest(Tiny(), "-", tmp_path / "store")
+                refused.append(number)
+            yield item
+
+    ingest(Tiny(), "-", tmp_path / "store", progress=interfere)
+    assert refused == [5]
+    assert [each.name for each in (tmp_path / "store").iterdir()] == ["tiny"]
+    ingest(Tiny(), "-", tmp_path / "clean")
+    assert Store(tmp_path / "store").digest() == Store(tmp_path / "clean").digest()
+
+
+def test_without_locks_every_process_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    import medts.core.locks as module
+
+    monkeypatch.setattr(module, "_lock", lambda handle: False)
+
+    def interfere(items, total):
+        for number, item in enumerate(items):
+            if number == 5:
+                with monkeypatch.context() as other:
+                    other.setattr("os.getpid", lambda: 1)
+                    ingest(Tiny(), "-", tmp_path / "store")
+            yield item
+
+    late = ingest(Tiny(), "-", tmp_path / "store", progress=interfere)
+    assert late.was_complete
+    assert [each.name for each in (tmp_path / "store").iterdir()] == ["tiny"]
+    assert len(Store(tmp_path / "store")) == 10
+
+
+KILLED = """
+import sys, time
+from medts.data.ingest import ingest
+from medts.data.sources.synthetic import Synthetic
+def slow(items, total):
+    print("ready", flush=True)
+    for item in items:
+        time.sleep(0.01)
+        yield item
+ingest(Synthetic(n_subjects=8, duration_s=5.0), "-", sys.argv[1], progress=slow, shard_bytes=50_000)
+"""
+
+
+def test_two_processes_killed_at_any_moment_leave_what_the_next_run_completes(tmp_path):
+    from medts.data.sources.synthetic import Synthetic
+
+    def start(folder):
+        return subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    for wait_s in (0.02, 0.1, 0.2):
+        both = [start(tmp_path / "store") for _ in range(2)]
+        for each in both:
+            each.stdout.readline()  # "ready", or nothing where it was refused
+        sleep(wait_s)
+        for each in both:
+            each.kill()
+            each.communicate()
+    source = Synthetic(n_subjects=8, duration_s=5.0)
+    ingest(source, "-", tmp_path / "store")
+    ingest(source, "-", tmp_path / "clean")
+    again, clean = Store(tmp_path / "store"), Store(tmp_path / "clean")
+    assert again.digest() == clean.digest()
+    for row in range(len(clean)):
+        np.testing.assert_array_equal(again.read(row, "ecg"), clean.read(row, "ecg"))
 
 
 def test_a_full_disk_is_one_clear_error_and_the_rerun_completes(tmp_path, monkeypatch):

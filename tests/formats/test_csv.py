@@ -94,7 +94,7 @@ def test_without_a_time_column_the_rate_is_asked_for(table):
 
 
 def test_a_voltage_without_a_unit_is_refused_but_an_arbitrary_unit_may_go_unsaid(table):
-    path = table("time,II,PLETH", "0,1,2", "1,3,4")
+    path = table("time_s,II,PLETH", "0,1,2", "1,3,4")
     with pytest.raises(ReadError, match=r"channel II: no unit.*unit="):
         read(path)
     back = read(path, unit="uV")
@@ -104,7 +104,7 @@ def test_a_voltage_without_a_unit_is_refused_but_an_arbitrary_unit_may_go_unsaid
 
 @pytest.mark.parametrize("times", [(0, 1, 2.02, 3), (0, 1, 1, 2), (0, 1, 3, 4), (3, 2, 1, 0)])
 def test_uneven_times_are_refused(table, times):
-    path = table("time,I [mV]", *(f"{time},1" for time in times))
+    path = table("time_s,I [mV]", *(f"{time},1" for time in times))
     with pytest.raises(ReadError, match=r"t\.csv: time: .*sampling_rate="):
         read(path)
 

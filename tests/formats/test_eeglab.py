@@ -189,3 +189,14 @@ def test_several_rates_are_refused(tmp_path, record):
     with pytest.raises(MedtsError, match=r"one sampling rate, not 125, 500 Hz.*\.npz"):
         write(record, tmp_path / "r.set")
     assert not (tmp_path / "r.set").exists()
+
+
+def test_a_renamed_dataset_never_takes_the_samples_of_another(tmp_path, save):
+    path = save(data="b.fdt")
+    (5 * SIGNAL).T.tofile(tmp_path / "b.fdt")
+    np.testing.assert_allclose(read(path).streams["eeg"].signal, 5 * SIGNAL)
+    (tmp_path / "b.set").write_bytes(path.read_bytes())  # b.fdt is that one's now
+    with pytest.raises(ReadError, match=r"names b\.fdt, which belongs to b\.set.*as a\.fdt"):
+        read(path)
+    SIGNAL.T.tofile(tmp_path / "a.fdt")
+    np.testing.assert_allclose(read(path).streams["eeg"].signal, SIGNAL)

@@ -1,6 +1,5 @@
 """`medts draft BUNDLE FILE …`: report generation from a recording, to be read by a person."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from medts.cli.console import make_console
+from medts.cli.encoding import print_json
 from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import ConfigError, MedtsError
 from medts.core.sentences import split_sentences
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> None:
             continue
         if flags.json:
             kind = "text" if flags.report is not None else "draft"
-            print(json.dumps({"file": str(file), kind: written}, ensure_ascii=False))
+            print_json({"file": str(file), kind: written})
         elif flags.report is None:
             console = make_console()
             console.print(f"{file} · {MARK}")

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from medts.cli.encoding import survive_any_encoding
 from medts.core.errors import MedtsError, unknown_name
 from medts.version import __version__
 
@@ -49,6 +50,7 @@ class _TerminatedError(KeyboardInterrupt):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
+    survive_any_encoding()
     try:
         with _sigterm_raised():
             code = _run(arguments)

@@ -1,6 +1,5 @@
 """`medts predict BUNDLE FILE …`: apply a bundle to recordings."""
 
-import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import tyro
 from rich.table import Table
 
 from medts.cli.console import make_console
+from medts.cli.encoding import print_json
 from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.answer import Answer
 from medts.core.errors import MedtsError
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> None:
                 failures += 1
                 print(f"medts: {found}", file=sys.stderr)
             elif flags.json:
-                print(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
+                print_json({"file": str(file), **found.as_json()})
             else:
                 _show(file, found, label_set)
     if failures:

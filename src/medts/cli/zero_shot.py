@@ -1,6 +1,5 @@
 """`medts zero-shot BUNDLE FILE … --prompts …`: zero-shot classification with one's own prompts."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from medts.cli.console import make_console, table_of
+from medts.cli.encoding import print_json
 from medts.cli.flags import Computing, DeviceFlags, Reading, ReadingFlags
 from medts.core.errors import MedtsError
 from medts.data.prompts import TEMPLATES, read_prompts
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> None:
         if flags.top is not None:
             shown = sorted(scores, key=lambda each: -each.score)[: flags.top]
         if flags.json:
-            print(json.dumps({"file": str(file), "prompts": [asdict(s) for s in shown]}))
+            print_json({"file": str(file), "prompts": [asdict(s) for s in shown]})
         else:
             _show(file, shown, is_synthetic=model.provenance.synthetic)
     if failures:

@@ -1,9 +1,28 @@
-"""Atomic file writing: a reader never sees half of a file."""
+"""Atomic file writing: a reader never sees half of a file. Text of tables with its encoding."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from medts.core.errors import ReadError
+
+
+def read_table_text(path: Path) -> str:
+    """Reads a text table in UTF-8 or UTF-16, with or without a byte order mark (BOM).
+
+    Raises:
+        ReadError: If it is in another encoding, which nothing in a file names.
+    """
+    data = path.read_bytes()
+    try:
+        is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return data.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        problem = f"not in UTF-8: byte {data[error.start]:#04x}"
+        remedy = "Save it again as CSV in UTF-8"
+        raise ReadError(problem, path=path, field=f"row {row}", remedy=remedy) from error
 
 
 @contextmanager

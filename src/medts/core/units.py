@@ -42,8 +42,8 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
 }
 
 _OTHER_SPELLINGS = {
-    "µV": ("µvolt", "µvolts"),
-    "mV": ("millivolt", "millivolts"),
+    "µV": ("µvolt", "µvolts", "мкв", "微伏"),
+    "mV": ("millivolt", "millivolts", "мв", "毫伏"),
     "V": ("volt", "volts"),
     "m/s²": ("m/s2", "m/s^2"),
     "deg/s": ("dps", "°/s"),

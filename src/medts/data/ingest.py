@@ -4,6 +4,8 @@ Shards are written one after the other into ``<corpus>.partial``; each is sealed
 the index that describes it, which is renamed into place last. A killed or failed ingest keeps its
 sealed shards, and the same command goes on after them. When every record is stored or
 quarantined the folder is renamed to its final name, which is the moment the store has it.
+
+A lock beside the folder keeps two processes from writing one corpus; it ends with its process.
 """
 
 import csv
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,6 +28,7 @@ import pyarrow.parquet as pq
 
 from medts.core.errors import MedtsError, StoreError
 from medts.core.files import write_whole
+from medts.core.locks import LockHeldError, locked
 from medts.core.processes import end_with_parent
 from medts.core.records import Record
 from medts.data.quality import quality_columns
@@ -80,41 +84,73 @@ def ingest(
     Raises:
         ReadError: If ``path`` does not hold the corpus.
         StoreError: If a subject is in two folds, an id occurs twice, the corpus in the store
-            lists other records, or the disk is full.
+            lists other records, another process ingests it, or the disk is full.
     """
     entries = list(source.entries(Path(path)))
     _check_entries(entries, source.name, Path(path))
     final = Path(store) / source.name
     if (final / "corpus.json").exists():
         return _already_there(source.name, entries, final, Path(store))
-
-    partial = Path(store) / f"{source.name}.partial"
     try:
-        (partial / "shards").mkdir(parents=True, exist_ok=True)
-        (partial / "parts").mkdir(exist_ok=True)
-        with _ShardWriter(partial, shard_bytes) as writer:
-            for part in writer.parts:
-                _check_same(pq.read_table(part, columns=_LISTED), entries, partial)
-            todo = [entry for entry in entries if entry.record_id not in writer.done]
-            quarantined = []
-            outcomes = _read_all(todo, n_workers)
-            for entry, outcome in progress(outcomes, len(todo)) if progress else outcomes:
-                if isinstance(outcome, str):
-                    quarantined.append(Quarantined(entry.record_id, outcome))
-                else:
-                    record, quality = outcome
-                    writer.add(entry, record, quality)
-            writer.seal()
-        if not writer.done:
-            raise StoreError(f"no record could be stored; {quarantined[0].reason}", path=path)
-        info = _finish(partial, source, quarantined)
-        partial.rename(final)
-        shutil.rmtree(final / "parts")
+        with locked(Path(store) / f"{source.name}.lock") as is_locked:
+            if (final / "corpus.json").exists():  # another process has finished it meanwhile
+                return _already_there(source.name, entries, final, Path(store))
+            # Where nothing can be locked every process has a folder of its own, and starts anew.
+            own = "" if is_locked else f".{socket.gethostname()}-{os.getpid()}"
+            partial = Path(store) / f"{source.name}{own}.partial"
+            return _ingest(source, path, entries, partial, final, n_workers, shard_bytes, progress)
+    except LockHeldError as error:
+        raise StoreError(
+            f"{source.name} is being ingested into this store by {error.strerror}",
+            path=store,
+            remedy="Wait for it, or end it and run the same command again",
+        ) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         remedy = "Free some space and run the same command again; sealed shards are kept"
-        raise StoreError("the disk is full", path=partial, remedy=remedy) from error
+        raise StoreError("the disk is full", path=final, remedy=remedy) from error
+
+
+def _ingest(
+    source: Source,
+    path: str | Path,
+    entries: list[Entry],
+    partial: Path,
+    final: Path,
+    n_workers: int,
+    shard_bytes: int,
+    progress: Any,
+) -> IngestReport:
+    """Fills the partial folder and renames it."""
+    (partial / "shards").mkdir(parents=True, exist_ok=True)
+    (partial / "parts").mkdir(exist_ok=True)
+    for leftover in partial.rglob(".*.tmp"):  # of a process that was killed
+        leftover.unlink()
+    with _ShardWriter(partial, shard_bytes) as writer:
+        for part in writer.parts:
+            _check_same(pq.read_table(part, columns=_LISTED), entries, partial)
+        todo = [entry for entry in entries if entry.record_id not in writer.done]
+        quarantined = []
+        outcomes = _read_all(todo, n_workers)
+        for entry, outcome in progress(outcomes, len(todo)) if progress else outcomes:
+            if isinstance(outcome, str):
+                quarantined.append(Quarantined(entry.record_id, outcome))
+            else:
+                record, quality = outcome
+                writer.add(entry, record, quality)
+        writer.seal()
+    if not writer.done:
+        raise StoreError(f"no record could be stored; {quarantined[0].reason}", path=path)
+    info = _finish(partial, source, quarantined)
+    try:
+        partial.rename(final)
+    except OSError:
+        if not (final / "corpus.json").exists():
+            raise
+        shutil.rmtree(partial)  # a process that could not be locked out was first
+        return _already_there(source.name, entries, final, final.parent)
+    shutil.rmtree(final / "parts")
     counts = len(entries), info.n_records, info.n_subjects
     return IngestReport(source.name, *counts, tuple(quarantined), was_complete=False)
 
@@ -219,9 +255,14 @@ class _ShardWriter:
 
     def add(self, entry: Entry, record: Record, quality: Quality) -> None:
         """Appends one record; seals the shard once it is large enough."""
-        streams, digest = [], hashlib.sha256()
+        streams, spikes, digest = [], [], hashlib.sha256()
         for name, stream in record.streams.items():
             quantised = quantise(stream)
+            spikes += [
+                f"{n} of {channel}"
+                for channel, n in zip(stream.channels, quantised.n_spikes, strict=True)
+                if n
+            ]
             content = quantised.values.tobytes()
             digest.update(f"{name} {stream.channels} {stream.sampling_rate}".encode())
             digest.update(content)
@@ -237,6 +278,9 @@ class _ShardWriter:
             )
             self.file.write(content)
         subject_id, fold, labels = _listed(entry)
+        facts = dict(record.facts)
+        if spikes:
+            facts["spikes_left_out"] = ", ".join(spikes)
         self.rows.append(
             {
                 "record_id": entry.record_id,
@@ -247,7 +291,7 @@ class _ShardWriter:
                 "labels": list(labels.items()),
                 "statements": [asdict(each) for each in record.statements],
                 "annotations": [asdict(each) for each in record.annotations],
-                "facts": json.dumps(record.facts, ensure_ascii=False),
+                "facts": json.dumps(facts, ensure_ascii=False),
                 "streams": streams,
                 **quality_columns(quality),
             }
@@ -293,5 +337,5 @@ def _finish(partial: Path, source: Source, quarantined: list[Quarantined]) -> Co
         digest=digest_of(f"{r['record_id']} {r['digest']} {sorted(r['labels'])}" for r in names),
     )
     with write_whole(partial / "corpus.json") as target:
-        target.write_text(info.model_dump_json(indent=1))
+        target.write_text(info.model_dump_json(indent=1), encoding="utf-8")
     return info

@@ -9,6 +9,7 @@ Axes: R records, K classes.
 """
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medts.core.errors import ReadError, unknown_name
+from medts.core.files import read_table_text
 
 
 class LabelTable:
@@ -77,8 +79,8 @@ def rows_in_file_order(path: Path) -> tuple[list[str], list[list[str]]]:
     """Returns header and rows of a CSV file; empty lines, also before the header, are skipped."""
     if not path.is_file():
         raise ReadError("no such file", path=path)
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [row for row in csv.reader(file) if row]
+    text = io.StringIO(read_table_text(path), newline="")
+    lines = [row for row in csv.reader(text) if row]
     if not lines:
         raise ReadError("the file is empty", path=path)
     header, rows = lines[0], lines[1:]

@@ -64,7 +64,7 @@ def read_prompts(
     if not path.is_file():
         raise ReadError("no such file", path=path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once_each)
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
         remedy = 'Write an object such as {"AFIB": "atrial fibrillation"}'
         raise ReadError(str(error), path=path, remedy=remedy) from None

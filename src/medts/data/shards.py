@@ -2,7 +2,8 @@
 
 A signal is kept as ``value = integer · step + zero`` per channel. Where the recorder's own
 resolution is known and fits, nothing is lost; otherwise the step is the channel's range over
-65,534, so the error is at most half of that. The integer -32,768 stands for "not recorded".
+65,534, so the error is at most half of that. The integer -32,768 stands for "not recorded", and for
+samples so far off that the step they need would flatten the rest of their channel.
 
 Axes: C channels, T samples in time.
 """
@@ -12,12 +13,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int16
+from jaxtyping import Bool, Float, Int16
 
 from medts.core.records import Stream
 
 GAP = np.int16(-32768)
 _LIMIT = 32767
+
+_FARTHEST = 4096
+"""Distance from the median, in median distances, from which a sample is off the scale: kept, it
+would leave sixteen steps to half of the others. A pacing spike is below a tenth of it."""
+
+_LOOKED_AT = 64
 
 STREAM_TYPE = pa.struct(
     {
@@ -48,6 +55,7 @@ class Quantised:
     values: Int16[np.ndarray, "C T"]
     step: Float[np.ndarray, "C"]
     zero: Float[np.ndarray, "C"]
+    n_spikes: tuple[int, ...]
 
     @property
     def has_gaps(self) -> bool:
@@ -61,6 +69,7 @@ def quantise(stream: Stream) -> Quantised:
     is_finite = np.isfinite(signal)
     n_channels = len(signal)
     step, zero = np.ones(n_channels), np.zeros(n_channels)
+    n_spikes = [0] * n_channels
     values = np.full(signal.shape, GAP, dtype=np.int16)
     for row in range(n_channels):
         finite = signal[row, is_finite[row]]
@@ -69,11 +78,39 @@ def quantise(stream: Stream) -> Quantised:
         resolution = None if stream.resolution is None else float(stream.resolution[row])
         if resolution is None or not _is_lossless(finite, resolution):
             low, high = finite.min(), finite.max()
-            zero[row] = (low + high) / 2
-            resolution = (high - low) / (2 * _LIMIT) or 1.0
+            is_spike = None if stream.modality == "other" else _spikes(finite, high - low)
+            if is_spike is not None:
+                n_spikes[row] = int(is_spike.sum())
+                is_finite[row, np.flatnonzero(is_finite[row])[is_spike]] = False
+                finite = finite[~is_spike]
+                low, high = finite.min(), finite.max()
+            if is_spike is None or resolution is None or not _is_lossless(finite, resolution):
+                zero[row] = (low + high) / 2
+                resolution = (high - low) / (2 * _LIMIT) or 1.0
         step[row] = resolution
         values[row, is_finite[row]] = np.rint((finite - zero[row]) / resolution).astype(np.int16)
-    return Quantised(values, step, zero)
+    return Quantised(values, step, zero, tuple(n_spikes))
+
+
+def _spikes(values: Float[np.ndarray, "n"], span: float) -> Bool[np.ndarray, "n"] | None:
+    """Finds samples off the scale, such as -999999; none in a channel that is mostly constant."""
+    some = values[:: max(1, values.size // _LOOKED_AT)]
+    if span <= _FARTHEST / 2 * _scale(np.abs(some - _median(some))):
+        return None
+    distances = np.abs(values - _median(values))
+    is_spike = distances > _FARTHEST * (_scale(distances) or np.inf)
+    return is_spike if is_spike.any() else None
+
+
+def _scale(distances: Float[np.ndarray, "n"]) -> float:
+    """Returns the median of the distances that are not zero."""
+    apart = distances[distances > 0]
+    return _median(apart) if apart.size else 0.0
+
+
+def _median(values: Float[np.ndarray, "n"]) -> float:
+    middle = values.size // 2
+    return float(np.partition(values, middle)[middle])
 
 
 def _is_lossless(values: Float[np.ndarray, "n"], step: float) -> bool:

@@ -215,9 +215,10 @@ class Store(Recordings):
 def _corpus_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise StoreError("no such store", path=path, remedy="Make one with `medts ingest`")
-    if (path / "corpus.json").is_file():
+    if (path / "corpus.json").is_file() and path.suffix != ".partial":
         return [path]
-    folders = sorted(file.parent for file in path.glob("*/corpus.json"))
+    found = sorted(file.parent for file in path.glob("*/corpus.json"))
+    folders = [folder for folder in found if folder.suffix != ".partial"]
     if not folders:
         partial = [folder.name for folder in path.glob("*.partial")]
         remedy = (
@@ -231,7 +232,7 @@ def _corpus_folders(path: Path) -> list[Path]:
 
 def _read_info(folder: Path) -> CorpusInfo:
     path = folder / "corpus.json"
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     version = content.get("format_version")
     if version != 1:
         raise StoreError(

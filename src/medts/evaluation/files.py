@@ -81,7 +81,9 @@ def details_of(task: Task, result: Result, *, model: str | Path | None = None) -
         target=task.test.target,
         probability=probability,
         classes=task.label_set.classes,
-        history=tuple(json.loads(history.read_text())) if history and history.is_file() else (),
+        history=tuple(json.loads(history.read_text(encoding="utf-8")))
+        if history and history.is_file()
+        else (),
         examples=tuple(_example(task, result, probability, index) for index in shown),
         units=task.label_set.units if task.label_set.has_numbers else None,
     )

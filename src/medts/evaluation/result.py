@@ -210,7 +210,7 @@ class Result(Config):
     def write(self, path: str | Path) -> None:
         """Writes ``metrics.json``, whole or not at all."""
         with write_whole(path) as target:
-            target.write_text(self.model_dump_json(indent=1, by_alias=True))
+            target.write_text(self.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
 
 
 def read_result(path: str | Path) -> Result:

@@ -1,9 +1,9 @@
-"""CSV: a table with one column per channel, one row per sample, and names in the first row.
+"""CSV: a table with one column per channel, one row per sample, and names above the numbers.
 
-A first column ``time``, ``time_s``, ``t`` (seconds) or ``time_ms`` gives the sampling rate, and so
-does a first column of dates with times; further such columns are left out. Units
-stand beside the names, as in ``I [mV]`` or ``EEG Fp1 (uV)``. Empty cells and ``nan`` are samples
-never recorded. The delimiter, comma, semicolon or tab, is found in the first row.
+A column ``time_s``, ``time [ms]``, ``t`` (seconds) or of clock times gives the sampling rate, else
+a preamble such as ``# fs: 250``. Units stand beside the names, as in ``I [mV]`` or ``EEG Fp1
+(uV)``, or in a row below them. Empty cells and ``nan`` are samples never recorded. Delimiter,
+decimal comma and encoding are found in the file (`medts.formats.csv_layout`).
 
 Axes: C channels, T samples in time.
 """
@@ -11,64 +11,72 @@ Axes: C channels, T samples in time.
 import csv
 import io
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from medts.core.channels import canonical_channel
 from medts.core.errors import MedtsError, ReadError
 from medts.core.files import write_whole
 from medts.core.records import Record
 from medts.formats.base import Channel, Format, Hints, gather, head_of, settle_rate
+from medts.formats.csv_layout import (
+    HEAD,
+    MISSING,
+    Layout,
+    decode,
+    find_layout,
+    is_number,
+    split_heading,
+)
+from medts.formats.csv_times import clock_seconds, infer_rate, is_clock, time_unit
 from medts.formats.layout import REMEDY, flatten
 
-_HEADING = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\]]*)\]|\((?P<round>[^)]*)\))?\s*")
-_TIME_NAMES = ("time", "time_s", "t", "time_ms")
-_MISSING = ("", "nan", "NaN", "NAN", "NA", "null")
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,9})?")
-_JITTER = 0.01
-"""Share of a sampling interval by which one may differ from the others."""
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(?:0|\d{4,})?,\d|,\d{1,2}(?!\d)|,\d{4}")
+"""A comma that cannot separate thousands."""
 
-_ROUNDING = 0.75
-"""Share of a sampling interval by which a rounded time may miss its place; a lost sample is 1."""
+_AGREEMENT = 0.02
+"""Share by which a rate in the preamble may differ from that of the times."""
 
 
 def recognises(path: Path) -> bool:
-    """Whether the file is text whose first two rows look like names and numbers."""
-    head = head_of(path, 65_536)
-    if not head.strip() or b"\0" in head:
+    """Whether the file is text with rows of numbers, after whatever an export puts above them."""
+    head = head_of(path, HEAD)
+    if not head.strip():
         return False
-    lines = _decode(head).splitlines()[:2]
-    if len(lines) < 2:
-        return False
-    delimiter = _delimiter(lines[0])
-    names, cells = (next(csv.reader([line], delimiter=delimiter), []) for line in lines)
-    return bool(names) and len(names) == len(cells) and any(_is_number(cell) for cell in cells)
+    text = decode(head)
+    is_text = not any(character in text for character in "\0\x01\x02\x03\x04")
+    return is_text and find_layout(text) is not None
 
 
 def read(path: Path, hints: Hints) -> Record:
-    """Reads a table of channels.
+    """Reads a table of channels; a column of words is left out and said.
 
     Raises:
         ReadError: If a cell is not a number, the times are uneven, or rate, names and units do
             not suffice.
     """
-    headings, table, stamped = _read_table(path, hints)
-    names, units = zip(*(_split_heading(heading) for heading in headings), strict=True)
-    stated: float | None = None
-    first = 0
-    if names[0].lower() in _TIME_NAMES or 0 in stamped:
-        first = 1
-        is_ms = names[0].lower() == "time_ms" or units[0].lower() == "ms"
-        stated = _infer_rate(path, table[0] / (1000.0 if is_ms else 1.0), hints)
-    sampling_rate = settle_rate(path, stated, hints)
+    text = decode(path.read_bytes())
+    layout = find_layout(text[:HEAD])
+    if layout is None:
+        raise ReadError("no row of numbers", path=path, remedy="Write one row per sample")
+    table = _read_table(path, text, replace(layout, headings=_names(path, layout, hints)), hints)
+    axes = sorted(
+        (each for each in table.columns if each.time_unit is not None),
+        key=lambda each: str(each.time_unit).startswith("sample"),
+    )
+    stated = _rate(path, axes[0], layout, hints) if axes else None
+    sampling_rate = settle_rate(path, stated or layout.sampling_rate, hints)
     channels = [
-        Channel(names[row], table[row], sampling_rate, units[row])
-        for row in range(first, len(names))
-        if row not in stamped
+        Channel(each.name, each.values, sampling_rate, each.unit or layout.unit)
+        for each in _without_row_numbers(table.columns, hints)
+        if each.time_unit is None
     ]
-    return Record(record_id=path.stem, streams=gather(path, channels, hints))
+    facts = {"left_out": f"not numbers: {', '.join(table.left_out)}"} if table.left_out else {}
+    return Record(record_id=path.stem, streams=gather(path, channels, hints), facts={**facts})
 
 
 def write(record: Record, path: Path) -> None:
@@ -95,138 +103,212 @@ def write(record: Record, path: Path) -> None:
 FORMAT = Format("csv", "CSV", (".csv", ".tsv", ".txt"), recognises, read, write, order=90)
 
 
-def _decode(data: bytes) -> str:
-    """Reads UTF-8 with or without its mark, else Latin-1, as older devices write µ."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+@dataclass(frozen=True)
+class _Column:
+    """A column of numbers; ``time_unit`` is that of times (s, ms, samples), None in a channel."""
+
+    name: str
+    unit: str
+    values: Float[np.ndarray, "T"]
+    time_unit: str | None
 
 
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
+@dataclass(frozen=True)
+class _Table:
+    columns: list[_Column] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _names(path: Path, layout: Layout, hints: Hints) -> tuple[str, ...]:
+    """Returns a name for each cell of the first row of numbers; none for those of a last comma."""
+    headings, width = layout.headings, len(layout.row)
+    if not headings:
+        n_filled = max(n for n, cell in enumerate(layout.row, start=1) if cell)
+        if hints.channels is None or len(hints.channels) not in (width, n_filled):
+            problem = f"the first row holds {n_filled} numbers instead of channel names"
+            remedy = "Add a row of names, or pass channels= (--channels) with one name per column"
+            raise ReadError(problem, path=path, field="channels", remedy=remedy)
+        headings = hints.channels
+    while len(headings) > width and not headings[-1]:
+        headings = headings[:-1]
+    if len(headings) > width or any(layout.row[len(headings) :]):
+        raise _wrong_width(path, layout.first + 1, width, len(headings), layout)
+    return headings + ("",) * (width - len(headings))
 
 
-def _split_heading(heading: str) -> tuple[str, str]:
-    """Splits ``I [mV]`` into name and unit."""
-    match = _HEADING.fullmatch(heading.strip())
-    if match is None:
-        return heading.strip(), ""
-    return match["name"], (match["square"] or match["round"] or "").strip()
+def _wrong_width(path: Path, row: int, found: int, expected: int, layout: Layout) -> ReadError:
+    where = "the first row" if layout.first <= 1 else "the row of names"
+    remedy = "Give every row one cell per column; leave cells empty where data lack"
+    if layout.delimiter == "," and found == 2 * expected:
+        remedy = "If the commas are decimal, export with a decimal point or with semicolons"
+    problem = f"{found} cells where {where} has {expected}"
+    return ReadError(problem, path=path, field=f"row {row}", remedy=remedy)
 
 
-def _read_table(path: Path, hints: Hints) -> tuple[list[str], Float[np.ndarray, "C T"], set[int]]:
-    """Returns the headings, the columns as rows, and which of them hold dates, in seconds."""
+def _read_table(path: Path, text: str, layout: Layout, hints: Hints) -> _Table:
+    """Parses the rows of numbers: at once, else column by column."""
+    body = _body(text, layout)
+    n_named = len(layout.headings)
+    while n_named and not (layout.headings[n_named - 1] or layout.row[n_named - 1]):
+        n_named -= 1  # rows end in a delimiter
+    clocks = [is_clock(cell) for cell in layout.row]
+    is_text = [*clocks[:n_named], *[True] * (len(layout.row) - n_named)]
+    cells = _parse(body, layout, is_text, ".")
+    has_comma = "," in body and (layout.delimiter != "," or '"' in body)
+    if cells is None and has_comma and (layout.is_listing or _DECIMAL_COMMA.search(body)):
+        cells = _parse(body, layout, is_text, ",")
+    if cells is None:
+        cells = _parse(body, layout, [True] * len(is_text), ".")
+    if cells is None:
+        raise _odd_row(path, body, layout)
+    table = _Table()
+    units = layout.units or ("",) * len(cells)
+    for number, (heading, below) in enumerate(zip(layout.headings, units, strict=False)):
+        name, unit = split_heading(heading)
+        column = cells[number]
+        if number >= n_named:
+            if any(map(str.strip, column.to_pylist())):
+                raise _wrong_width(path, layout.first + 1, len(cells), n_named, layout)
+            continue
+        if clocks[number]:
+            values = clock_seconds(path, heading, column.to_pylist())
+            table.columns.append(_Column(name, unit, values, "s"))
+            continue
+        if isinstance(column, np.ndarray):
+            values = column
+        elif (values := _numbers(column)) is None:
+            is_word = not any(map(is_number, map(_bare, column.to_pylist())))
+            is_wanted = canonical_channel(hints.renamed(name)) in (hints.channels or (name,))
+            if is_wanted and not (is_word and hints.channels is None):
+                raise _odd_cell(path, body, layout, number)
+            table.left_out.append(name)
+            continue
+        unit = unit or below
+        table.columns.append(_Column(name, unit, values, time_unit(name, unit)))
+    return _trimmed(table)
+
+
+def _body(text: str, layout: Layout) -> str:
+    """Returns the rows of numbers."""
+    at = 0
+    for _ in range(layout.first):
+        at = text.index("\n", at) + 1
+    body = text[at:]
+    if layout.is_listing:
+        return "\n".join(line.strip('",; ') for line in body.split("\n"))
+    if layout.delimiter == " ":
+        return "\n".join(" ".join(line.split()) for line in body.split("\n"))
+    return body
+
+
+def _parse(body: str, layout: Layout, is_text: list[bool], decimal: str) -> list[Any] | None:
+    """Returns one array per column, of numbers or of text (Arrow); None if a cell does not fit."""
     import pyarrow as pa
     import pyarrow.csv as table_reader
 
-    text = _decode(path.read_bytes())
-    line, _, body = text.partition("\n")
-    delimiter = _delimiter(line)
-    headings = [cell.strip() for cell in next(csv.reader([line.strip()], delimiter=delimiter), [])]
-    if all(_is_number(cell) for cell in headings):
-        if hints.channels is None or len(hints.channels) != len(headings):
-            problem = f"the first row holds {len(headings)} numbers instead of channel names"
-            remedy = "Add a row of names, or pass channels= with one name per column"
-            raise ReadError(problem, path=path, field="channels", remedy=remedy)
-        headings, body = list(hints.channels), text
-    columns = [f"c{number}" for number in range(len(headings))]
-    cells = next(csv.reader([body.partition("\n")[0]], delimiter=delimiter), [])
-    stamped = {at for at, cell in enumerate(cells) if _STAMP.fullmatch(cell.strip())}
-    kinds = {
-        c: pa.timestamp("ns") if at in stamped else pa.float64() for at, c in enumerate(columns)
-    }
+    columns = [f"c{number}" for number in range(len(is_text))]
+    kinds = [pa.string() if each else pa.float64() for each in is_text]
     try:
         table = table_reader.read_csv(
             io.BytesIO(body.encode()),
             read_options=table_reader.ReadOptions(column_names=columns),
-            parse_options=table_reader.ParseOptions(delimiter=delimiter),
+            parse_options=table_reader.ParseOptions(delimiter=layout.delimiter),
             convert_options=table_reader.ConvertOptions(
-                column_types=kinds, null_values=list(_MISSING)
+                column_types=dict(zip(columns, kinds, strict=True)),
+                null_values=list(MISSING),
+                decimal_point=decimal,
             ),
         )
-    except pa.ArrowInvalid as error:
-        raise _locate(path, text, delimiter, headings, stamped) or ReadError(
-            f"the table cannot be read: {error}", path=path
-        ) from error
-    signal = np.stack([_numbers(column.to_numpy()) for column in table.columns])
-    return headings, signal, stamped
-
-
-def _numbers(column: np.ndarray) -> Float[np.ndarray, "T"]:
-    """Returns a column as it is, of dates the seconds since the first of them."""
-    is_time = np.issubdtype(column.dtype, np.datetime64)
-    return ((column - column[0]) / np.timedelta64(1, "s") if is_time else column).astype(np.float64)
-
-
-def _locate(
-    path: Path, text: str, delimiter: str, headings: list[str], stamped: set[int]
-) -> ReadError | None:
-    """Finds the first row or cell that breaks the table, counting rows as an editor does."""
-    for number, cells in _rows(text, delimiter):
-        if len(cells) != len(headings):
-            problem = f"{len(cells)} cells where the first row has {len(headings)}"
-            remedy = "Give every row one cell per column; leave cells empty where data lack"
-            return ReadError(problem, path=path, field=f"row {number}", remedy=remedy)
-        for at, (heading, cell) in enumerate(zip(headings, cells, strict=True)):
-            if at in stamped and _STAMP.fullmatch(cell.strip()):
-                continue
-            if number > 1 and cell.strip() not in _MISSING and not _is_number(cell):
-                return ReadError(
-                    f"{cell.strip()!r} is not a number",
-                    path=path,
-                    field=f"row {number}, column {heading}",
-                    remedy="Leave the cell empty if the sample was not recorded",
-                )
-    return None
-
-
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for cells in reader:
-        if cells:
-            yield reader.line_num, cells
-
-
-def _infer_rate(path: Path, times: Float[np.ndarray, "T"], hints: Hints) -> float | None:
-    """Returns the mean rate of evenly spaced times in Hz; None for a single row.
-
-    With ``sampling_rate=`` given, rounded times are accepted if no sample is out of its place.
-    """
-    steps = np.diff(times)
-    if steps.size == 0:
+    except pa.ArrowInvalid:
         return None
-    average = f"on average it is {steps.size / max(float(times[-1] - times[0]), 1e-12):.6g} Hz"
-    if hints.sampling_rate is not None:
-        place = (times - times[0]) * hints.sampling_rate
-        is_even = np.abs(place - np.arange(times.size)) < _ROUNDING
-        expected = 1.0 / hints.sampling_rate
-        remedy = f"Correct sampling_rate= ({average}), or resample"
-    else:
-        expected = float(np.median(steps))
-        is_even = np.append(True, np.abs(steps - expected) <= _JITTER * abs(expected))
-        remedy = (
-            f"Resample to even steps; if times are only rounded, pass sampling_rate= ({average})"
-        )
-    if expected <= 0 or not np.all(is_even):
-        sample = max(int(np.argmin(is_even)), 1)
-        raise ReadError(
-            f"sample {sample} follows at {times[sample]:g} s on {times[sample - 1]:g} s; "
-            f"even steps would be {expected:g} s",
-            path=path,
-            field="time",
-            remedy=remedy,
-        )
-    if hints.sampling_rate is not None:
-        return hints.sampling_rate
-    rate = steps.size / float(times[-1] - times[0])
-    return float(round(rate)) if abs(rate - round(rate)) <= 1e-6 * rate else rate
+    pairs = zip(table.columns, is_text, strict=True)
+    return [column if each else column.to_numpy().astype(np.float64) for column, each in pairs]
+
+
+def _numbers(column: Any) -> Float[np.ndarray, "T"] | None:
+    """Parses a column of text with points or with commas for decimals; None if a cell is none."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute  # its functions are made at run time
+    cells = pc.replace_substring(pc.utf8_trim(column, " '\"\t"), "−", "-")
+    cells = pc.if_else(pc.is_in(cells, pa.array(MISSING)), pa.scalar(None, pa.string()), cells)
+    has_comma = pc.any(pc.match_substring(cells, ",")).as_py()
+    if has_comma:
+        joined = "\n".join(filter(None, cells.to_pylist()))
+        if "." in joined or not _DECIMAL_COMMA.search(joined):
+            return None
+        cells = pc.replace_substring(cells, ",", ".", max_replacements=1)
+    try:
+        return pc.cast(cells, pa.float64()).to_numpy().astype(np.float64)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _bare(cell: str) -> str:
+    return cell.strip(" '\"\t")
+
+
+def _odd_row(path: Path, body: str, layout: Layout) -> ReadError:
+    """Finds the first row with too few or too many cells, counting lines as an editor does."""
+    reader = csv.reader(io.StringIO(body), delimiter=layout.delimiter)
+    for cells in reader:
+        if cells and len(cells) != len(layout.row):
+            row = layout.first + reader.line_num
+            return _wrong_width(path, row, len(cells), len(layout.row), layout)
+    return ReadError("the table cannot be read", path=path, remedy="Save it again as CSV in UTF-8")
+
+
+def _odd_cell(path: Path, body: str, layout: Layout, column: int) -> ReadError:
+    """Finds the first cell of a column that is no number."""
+    reader = csv.reader(io.StringIO(body), delimiter=layout.delimiter)
+    odd = ""
+    for cells in reader:
+        cell = _bare(cells[column]) if cells else ""
+        if cell not in MISSING and not re.fullmatch(
+            r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", cell
+        ):
+            odd = cell
+            break
+    remedy = "Leave the cell empty if the sample was not recorded"
+    if is_number(odd):
+        remedy = "Write decimals with a point, and no separators of thousands"
+    where = f"row {layout.first + reader.line_num}, column {layout.headings[column]}"
+    return ReadError(f"{odd!r} is not a number", path=path, field=where, remedy=remedy)
+
+
+def _trimmed(table: _Table) -> _Table:
+    """Drops rows of empty cells at the end, as spreadsheets write them."""
+    is_empty = [np.isnan(each.values) for each in table.columns]
+    if not is_empty or not all(each.size and each[-1] for each in is_empty):
+        return table
+    n_kept = int(np.flatnonzero(~np.all(is_empty, axis=0))[-1:].sum()) + 1
+    columns = [replace(each, values=each.values[:n_kept]) for each in table.columns]
+    return replace(table, columns=columns)
+
+
+def _without_row_numbers(columns: list[_Column], hints: Hints) -> list[_Column]:
+    """Drops a first column without a name that counts the rows, as data frames write it."""
+    first = columns[0]
+    is_named = first.name.lower() not in ("", "unnamed: 0")
+    is_counting = first.values.size > 1 and bool(np.all(np.diff(first.values) == 1))
+    if is_named or not is_counting or len(hints.channels or ()) == len(columns) > 1:
+        return columns
+    return columns[1:]
+
+
+def _rate(path: Path, axis: _Column, layout: Layout, hints: Hints) -> float | None:
+    """Returns the rate of the times; where they are rounded, that of the preamble if it fits."""
+    assert axis.time_unit is not None
+    try:
+        rate = infer_rate(path, axis.values, axis.time_unit, hints.sampling_rate)
+    except ReadError:
+        if hints.sampling_rate is not None or layout.sampling_rate is None:
+            raise
+        return infer_rate(path, axis.values, axis.time_unit, layout.sampling_rate)
+    stated = layout.sampling_rate
+    if hints.sampling_rate is None and rate and stated and abs(rate / stated - 1) > _AGREEMENT:
+        problem = f"the preamble says {stated:g} Hz, the times {rate:g} Hz"
+        remedy = "Pass sampling_rate= (--sampling-rate), or correct the file"
+        raise ReadError(problem, path=path, field="sampling_rate", remedy=remedy)
+    return rate

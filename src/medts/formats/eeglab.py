@@ -179,19 +179,27 @@ def _signal(path: Path, data: Any, shape: tuple[int, int]) -> Float[np.ndarray, 
 
 
 def _read_fdt(path: Path, data: str, shape: tuple[int, int]) -> Float[np.ndarray, "C T"]:
-    """Reads the named file; one that is called like the dataset stands in for a lost name."""
+    """Reads the file called like the dataset, else the named one if it is no other dataset's.
+
+    A dataset that was renamed still names the file it once had, which may now be another's.
+    """
     name = PureWindowsPath(data).name
     if name.endswith(".dat"):
         problem = f"samples in {name}, a file of old EEGLAB with its axes turned, are not supported"
         remedy = "Open the dataset in a newer EEGLAB and save it again"
         raise ReadError(problem, path=path, field="data", remedy=remedy)
-    candidates = [path.with_name(name)] if name else []
-    candidates.append(path.with_suffix(".fdt"))
+    own = path.with_suffix(".fdt")
+    named = path.with_name(name) if name else own
+    candidates = [own, path.with_suffix(".FDT"), named]
     file = next((each for each in candidates if each.is_file()), None)
     if file is None:
-        wanted = " or ".join(dict.fromkeys(each.name for each in candidates))
+        wanted = " or ".join(dict.fromkeys((named.name, own.name)))
         problem = f"its samples are in {wanted}, which is not beside it"
         remedy = "Put the .fdt into the folder of the .set"
+        raise ReadError(problem, path=path, field="data", remedy=remedy)
+    if file == named != own and named.with_suffix(".set").is_file():
+        problem = f"names {name}, which belongs to {named.stem}.set beside it"
+        remedy = f"Put its own samples beside it, as {own.name}"
         raise ReadError(problem, path=path, field="data", remedy=remedy)
     n_channels, n_samples = shape
     if file.stat().st_size != 4 * n_channels * n_samples:

@@ -9,7 +9,7 @@ from typing import Any
 from medts.core.errors import ConfigError, ReadError
 from medts.core.records import Record
 from medts.core.registry import Plugins, add_plugins, import_all
-from medts.formats.base import Format, Hints
+from medts.formats.base import Format, Hints, head_of
 
 
 @cache
@@ -65,6 +65,13 @@ def find_format(path: str | Path) -> Format:
     if path.stat().st_size == 0:
         raise ReadError("the file is empty", path=path, remedy="Fetch it again")
     named = next((each for each in FORMATS.values() if path.suffix in each.suffixes), None)
+    if named is not None and named.key == "csv":
+        if head_of(path, 2) == b"PK":
+            remedy = "Open it in a spreadsheet program and save it as CSV"
+            raise ReadError("an Excel workbook or another archive", path=path, remedy=remedy)
+        problem = "no row of numbers below a row of names in its first 64 KiB"
+        remedy = "Write names with units, such as time_s,I [mV], then one row of numbers per sample"
+        raise ReadError(problem, path=path, field="rows", remedy=remedy)
     claim = f"; it is called like {named.name}, but does not begin like it" if named else ""
     known = ", ".join(each.name for each in FORMATS.values())
     remedy = f"Known: {known}. A WFDB signal file needs its .hea beside it"

@@ -9,7 +9,7 @@ from medts.core.files import write_whole
 def write_table(path: Path, rows: list[dict[str, float]]) -> None:
     """Writes all rows as CSV; columns in the order in which they first came up."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with write_whole(path) as target, target.open("w", newline="") as file:
+    with write_whole(path) as target, target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names)
         writer.writeheader()
         writer.writerows(rows)

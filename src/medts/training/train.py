@@ -163,7 +163,7 @@ def train(
         on_claim=begin,
     )
     with write_whole(out / "history.json") as target:
-        target.write_text(json.dumps(fitted.history, indent=1))
+        target.write_text(json.dumps(fitted.history, indent=1), encoding="utf-8")
     provenance = _provenance(request, material, fitted, start)
     if material.texts is not None:
         return save_text_encoder(objective, material.texts, provenance, made)

@@ -183,7 +183,7 @@ def _read_breaths(file: Path) -> tuple[Annotation, ...]:
 
 def _read_facts(file: Path) -> dict[str, Fact]:
     """Returns who was recorded and where."""
-    text = require_file(file, corpus=CORPUS).read_text(encoding="utf-8", errors="replace")
+    text = require_file(file, corpus=CORPUS).read_text(encoding="utf-8-sig", errors="replace")
     found = dict(re.findall(r"^([^:\n]+):[ \t]*(.*?)\s*$", text, re.MULTILINE))
     if not found.get("MIMIC II matched wdb ID"):
         raise ReadError("does not say whose recording it is", path=file, field="MIMIC II ID")

@@ -6,6 +6,7 @@ it is there, the labels as they were revised after the challenge.
 """
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from medts.core.errors import ReadError
+from medts.core.files import read_table_text
 from medts.core.labels import LabelSet
 from medts.core.records import Record
 from medts.data.ontology import with_phrases
@@ -114,11 +116,11 @@ def load_recording(header: Path, *, reference: str | None = None) -> Record:
 def _read(table: Path) -> Iterator[tuple[str, str]]:
     """Yields ids and labels of a table without header."""
     try:
-        with table.open(encoding="utf-8", newline="") as file:
-            for number, cells in enumerate(csv.reader(file), start=1):
-                if len(cells) != 2:
-                    problem = f"{len(cells)} cells instead of id and label"
-                    raise ReadError(problem, path=table, field=f"row {number}")
-                yield cells[0].strip(), cells[1].strip()
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(f"not a CSV table in UTF-8: {error}", path=table) from error
+        rows = csv.reader(io.StringIO(read_table_text(table), newline=""))
+        for number, cells in enumerate(rows, start=1):
+            if len(cells) != 2:
+                problem = f"{len(cells)} cells instead of id and label"
+                raise ReadError(problem, path=table, field=f"row {number}")
+            yield cells[0].strip(), cells[1].strip()
+    except csv.Error as error:
+        raise ReadError(f"not a CSV table: {error}", path=table) from error

@@ -30,7 +30,7 @@ def list_headers(folder: Path, pattern: str, *, corpus: str) -> list[Path]:
     headers = set(folder.glob(pattern))
     table = folder / "RECORDS"
     if table.is_file():
-        names = table.read_text(encoding="ascii", errors="replace").split()
+        names = table.read_text(encoding="utf-8-sig", errors="replace").split()
         headers |= {folder / f"{name}.hea" for name in names if not name.endswith("/")}
     if not headers:
         raise wrong_folder(f"holds no recording {pattern}", folder, corpus)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from medts.core.errors import ReadError
+from medts.core.files import read_table_text
 from medts.core.records import Fact, Record
 from medts.data.sources.base import Entry
 
@@ -49,17 +50,22 @@ def require_file(path: Path, *, corpus: str) -> Path:
 def read_rows(
     path: Path, columns: Sequence[str], *, corpus: str, delimiter: str = ","
 ) -> list[dict[str, str]]:
-    """Reads a CSV table in UTF-8, rows by column name; a cell that a row lacks is empty.
+    """Reads a CSV table, rows by column name; a cell that a row lacks is empty.
 
     Raises:
         ReadError: If it is missing, no such table, or lacks one of the columns.
     """
+    text = read_table_text(require_file(path, corpus=corpus))
+    heading = text.partition("\n")[0]
+    if delimiter == "," and "," not in heading:  # saved by a program of another country
+        delimiter = max(",;\t", key=heading.count)
     try:
-        with require_file(path, corpus=corpus).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, restval="", restkey="rest")
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(f"not a CSV table in UTF-8: {error}", path=path) from error
+        lines = io.StringIO(text, newline="")
+        reader = csv.DictReader(lines, delimiter=delimiter, restval="", restkey="rest")
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        rows = list(reader)
+    except csv.Error as error:
+        raise ReadError(f"not a CSV table: {error}", path=path) from error
     if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
         remedy = f"Use the table of the official {corpus} distribution"
         problem = f"no column {', '.join(map(repr, missing))}"
@@ -120,7 +126,7 @@ def read_numbers(
     content = content.replace(drop, b"") if drop else content
     if names is None:
         heading, _, content = content.partition(b"\n")
-        names = [name.strip() for name in heading.decode("utf-8", "replace").split(delimiter)]
+        names = [name.strip() for name in heading.decode("utf-8-sig", "replace").split(delimiter)]
     kind_of = {int: pa.int64(), str: pa.string()}
     types = {name: kind_of.get((kinds or {}).get(name, float), pa.float64()) for name in names}
     try:

@@ -278,7 +278,7 @@ def read_seizures(file: Path, known: Sequence[str], duration_s: float) -> tuple[
 
 def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields line numbers with start, stop and label of each row, as text."""
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
     lines = [
         (number, line.strip())
         for number, line in enumerate(text.splitlines(), start=1)
