@@ -1,8 +1,8 @@
 """Regression: Huber loss on standardised numbers.
 
-Every number weighs alike, whatever its unit. Mean and
-standard deviation are those of the training records and belong to the head, which gives physical
-units. Windows without a label and missing numbers take no part.
+Every number weighs alike, whatever its unit. Mean and standard deviation are those of the training
+records and belong to the head, which gives physical units. Windows without a label and missing
+numbers take no part.
 
 Axes: B windows in the batch, K numbers.
 """
