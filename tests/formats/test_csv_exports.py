@@ -71,6 +71,7 @@ def test_one_signal_in_the_layouts_of_many_programs(text, content, encoding):
         ),
         ("Nom;J\nFréquence;512 hertz\n\nDérivation;Dérivation I\nUnité;µV\n\n-55,511\n-54,2", 512),
         ("名前,J\nサンプルレート,512ヘルツ\n\n誘導,I誘導\n単位,µV\n\n-55.511\n-54.2\n", 512),
+        ("名,J\r\n采样率,512 Hz\r\n导联,导联 I\r\n单位,µV\r\n-5.5511e1\r\n-5.42e1\r\n", 512),
         ("Имя,J\nЧастота,512 герц\n\nОтведение,Отведение I\nЕд.,мкВ\n\n-55,511\n-54,2\n", 512),
     ],
 )
@@ -90,7 +91,9 @@ def test_the_export_of_a_watch_is_read_in_any_language(text, content, rate):
         *(("ns", 4e6), ("min", 0.004 / 60), ("minutes", 0.004 / 60), ("h", 0.004 / 3600)),
     ],
 )
-@pytest.mark.parametrize("heading", ["time [{}]", "Timestamp ({})", "elapsed time_{}", "t/{}"])
+@pytest.mark.parametrize(
+    "heading", ["time [{}]", "Timestamp ({})", "elapsed time_{}", "t/{}", "Time in {}"]
+)
 def test_times_in_every_stated_unit(text, heading, unit, step):
     rows = [f"{k * step!r},{k % 7}" for k in range(100)]
     path = text("\n".join([f"{heading.format(unit)},I [mV]", *rows]))
@@ -142,6 +145,18 @@ def test_clock_times_go_on_over_midnight_and_noon(text, times):
         assert read(path).streams["ecg"].sampling_rate == pytest.approx(250)
     path = text("when;MLII [mV]\n" + "".join(f"{time.replace('.', ',')};-0,5\n" for time in times))
     assert read(path).streams["ecg"].sampling_rate == pytest.approx(250)
+
+
+def test_empty_cells_in_the_first_rows_are_samples(text):
+    ecg = read(text("I [mV],II [mV]\n,\n1,\n3,4\n"), sampling_rate=250).streams["ecg"]
+    np.testing.assert_array_equal(ecg.signal, [[np.nan, 1, 3], [np.nan, np.nan, 4]])
+
+
+def test_a_watch_whose_language_is_not_known_needs_the_rate(text):
+    path = text("A,J\nB,512 xyz\n\nC,Lead I\nD,µV\n\n-55.511\n-1.5\n")
+    with pytest.raises(ReadError, match="--sampling-rate"):
+        read(path)
+    assert read(path, sampling_rate=512).streams["ecg"].channels == ("I",)
 
 
 def test_columns_of_words_are_left_out_and_said_unless_wanted(text):

@@ -281,3 +281,13 @@ def test_what_does_not_fit_into_one_wfdb_record_is_refused(tmp_path, make_stream
     with pytest.raises(MedtsError, match="record name"):
         write(Record("r", {"ecg": make_stream()}), tmp_path / "a b")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_renamed_record_never_takes_the_samples_of_another(header):
+    other = header.with_name("other.hea")
+    other.write_text(header.read_text())  # still names rec.dat, which is no longer its own
+    other.with_suffix(".dat").write_bytes(header.with_suffix(".dat").read_bytes())
+    with pytest.raises(ReadError, match=r"other\.hea: names rec\.dat, although other\.dat"):
+        read(other)
+    edit(other, "rec.dat", "other.dat")
+    assert read(other).streams["ecg"].n_samples == 1000

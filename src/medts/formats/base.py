@@ -196,7 +196,7 @@ def settle_rate(
     """Returns the sampling rate of a file in Hz."""
     if stated is None and hints.sampling_rate is None:
         problem = "the file does not say its sampling rate"
-        remedy = "Pass sampling_rate= in Hz"
+        remedy = "Pass sampling_rate= (--sampling-rate) in Hz"
         raise ReadError(problem, path=path, field="sampling_rate", remedy=remedy)
     if stated is None or hints.sampling_rate is None:
         return float(stated or hints.sampling_rate or 0.0)

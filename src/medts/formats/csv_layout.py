@@ -31,6 +31,7 @@ _DELIMITERS = "\t;|, "
 NO_DELIMITER = "\x1f"
 _NUMBER = re.compile(r"[+\-−]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?|[+-]?inf", re.IGNORECASE)
 _GROUPED = re.compile(r"[+\-−]?\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d+)?")
+_LISTED = re.compile(r"\"?[+\-−]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\"?[,;]?")
 _SEP = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _COMMENT = re.compile(r"\s*\"?(?:#|%|//)+")
 _HEADING = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\]]*)\]|\((?P<round>[^)]*)\))?\s*")
@@ -201,6 +202,8 @@ def _is_unit(text: str) -> bool:
 
 
 def _describe(lines: list[str], first: int, delimiter: str, row: list[str]) -> Layout:
+    while first and delimiter in lines[first - 1] and _is_empty(lines[first - 1], delimiter):
+        first -= 1  # samples that were not recorded
     preamble = [line for line in lines[:first] if line.strip()]
     comments = [_COMMENT.sub("", line) for line in preamble if _COMMENT.match(line)]
     above = [line for line in preamble if not _COMMENT.match(line) and not _SEP.fullmatch(line)]
@@ -232,6 +235,10 @@ def _describe(lines: list[str], first: int, delimiter: str, row: list[str]) -> L
     )
 
 
+def _is_empty(line: str, delimiter: str) -> bool:
+    return all(cell in MISSING for cell in split_row(line, delimiter))
+
+
 def _headings(line: str, delimiter: str) -> tuple[str, ...]:
     cells = split_row(line, delimiter)
     if delimiter == " ":  # the unit after a blank belongs to the name before it
@@ -251,17 +258,19 @@ def _value_of(line: str) -> str:
 
 def _listing(above: list[str], first: int, below: list[str]) -> Layout | None:
     """Reads one number a line below keys and values in any language, as a watch exports them."""
-    if not all(re.fullmatch(r"\"?[+\-−]?\d+(?:[.,]\d+)?\"?[,;]?", line) for line in below):
+    if not all(_LISTED.fullmatch(line) for line in below):
         return None
     values = [_value_of(line) for line in above]
     rates = [match for value in values if (match := _HERTZ.fullmatch(value))]
-    if len(rates) != 1:
+    if len(rates) > 1 or (not rates and not (len(above) > 1 and _is_unit(values[-1]))):
         return None
     words = [re.findall(r"[A-Za-z]+\d?", each)[-1:] for each in values if not _is_unit(each)]
     leads = [word[0] for word in words if word and word[0] != "V" and word[0].lower() in ECG_LEADS]
     unit = next((value for value in reversed(values) if _is_unit(value)), "")
     lead = canonical_channel(leads[-1]) if leads else ""
-    rate = _number(rates[0]["number"]) * (1000.0 if "khz" in rates[0][0].lower() else 1.0)
+    rate = None
+    if rates:
+        rate = _number(rates[0]["number"]) * (1000.0 if "khz" in rates[0][0].lower() else 1.0)
     return Layout(NO_DELIMITER, (lead,), (), first, (below[0],), rate, unit, is_listing=True)
 
 

@@ -41,7 +41,7 @@ _NAMES = (
     r"(?:times?|t|time[\s_]?stamps?|time[\s_]axis|datetime|zeit|zeitstempel|uhrzeit|temps|tiempo|"
     r"tempo|tijd|tid|время|时间|時間)"
 )
-_TIME = re.compile(rf"(?P<name>{_NAMES})(?:[\s_.\-/,]+(?P<unit>[^\W\d_]+))?")
+_TIME = re.compile(rf"(?P<name>{_NAMES})(?:[\s_.\-/,]+(?:in[\s_]+)?(?P<unit>[^\W\d_]+))?")
 _CLOCK = re.compile(
     r"[\[\"']*(?:(?P<date>\d{1,4}[-./]\d{1,2}[-./]\d{1,4})[T ,]+)?"
     r"(?P<first>\d{1,3}):(?P<second>\d\d)(?::(?P<third>\d\d))?(?:[.,:](?P<fraction>\d+))?"
@@ -66,7 +66,7 @@ def unit_seconds(unit: str) -> float | None:
     >>> unit_seconds("msec"), unit_seconds("mV")
     (0.001, None)
     """
-    folded = unit.strip().replace("μ", "µ").replace("Âµ", "µ").lower()
+    folded = unit.strip().rstrip(".").replace("μ", "µ").replace("Âµ", "µ").lower()
     return _SECONDS.get(folded.replace("âµ", "µ"))
 
 
@@ -193,9 +193,10 @@ def _even_rate(path: Path, times: Float[np.ndarray, "T"], stated: float | None) 
     else:
         expected = float(np.median(steps))
         is_even = np.append(True, np.abs(steps - expected) <= _JITTER * abs(expected))
+        rate = (times.size - 1) / float(times[-1] - times[0]) if times[-1] > times[0] else 0.0
         remedy = (
             "Resample to even steps; if times are only rounded, pass sampling_rate= "
-            "(--sampling-rate)"
+            f"(--sampling-rate; on average it is {rate:.6g} Hz)"
         )
     if expected <= 0 or not np.all(is_even):
         sample = max(int(np.argmin(is_even)), 1)

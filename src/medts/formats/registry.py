@@ -65,7 +65,7 @@ def find_format(path: str | Path) -> Format:
     if path.stat().st_size == 0:
         raise ReadError("the file is empty", path=path, remedy="Fetch it again")
     named = next((each for each in FORMATS.values() if path.suffix in each.suffixes), None)
-    if named is not None and named.key == "csv":
+    if path.suffix in FORMATS["csv"].suffixes:
         if head_of(path, 2) == b"PK":
             remedy = "Open it in a spreadsheet program and save it as CSV"
             raise ReadError("an Excel workbook or another archive", path=path, remedy=remedy)

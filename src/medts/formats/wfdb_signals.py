@@ -66,6 +66,11 @@ def read_samples(
         if not path.is_file():
             remedy = f"{header.path.name} says it holds the signal"
             raise ReadError("no such file", path=path, remedy=remedy)
+        own = header.path.with_suffix(path.suffix)
+        if path.stem != own.stem and own.name not in files and own.is_file():
+            problem = f"names {name}, although {own.name} is beside it"
+            remedy = "If the record was renamed, correct the file name in the header"
+            raise ReadError(problem, path=header.path, remedy=remedy)
         n_frames = _count_frames(header, path, members, n_frames)
         frames = _read_frames(path, members, n_frames)
         first = 0
