@@ -142,6 +142,15 @@ def test_half_precision_is_lifted_before_anything_is_summed():
     assert nt_xent(z * 1e4, -z, temperature=0.01).isfinite()
 
 
+def test_weights_of_several_labels_are_exact_under_autocast():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(24, 16, generator=generator)
+    target = (torch.rand(24, 7, generator=generator) < 0.4).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = multilabel_contrastive(z, target)
+    assert torch.equal(loss, multilabel_contrastive(z, target))
+
+
 def test_redundancy_matches_torch_cov():
     z = rows(20, 6)
     covariance = torch.cov(z.T)

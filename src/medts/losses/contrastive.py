@@ -108,7 +108,8 @@ def multilabel_contrastive(
     has_positive = n_others > 0
     # Row i spreads a weight of 1 over the positives of each of its classes.
     share = has_positive / n_others.clamp(min=1)
-    weight = (share @ target.T).fill_diagonal_(0.0)
+    with torch.autocast(z.device.type, enabled=False):  # weights are sums of fractions
+        weight = (share @ target.to(share).T).fill_diagonal_(0.0)
     weight = weight / has_positive.sum(dim=1, keepdim=True).clamp(min=1)
     return contrast(z, weight, temperature=temperature)
 
