@@ -182,6 +182,8 @@ def test_columns_of_words_are_left_out_and_said_unless_wanted(text):
         ("# fs: 500\ntime_s,I [mV]\n0,1\n0.004,2\n", "says 500 Hz, the times 250 Hz"),
         ("time,I [mV]\n11:59,1\n12:00,2\n", "'11:59' may be hours and minutes.*--sampling-rate"),
         ("time_s,I [mV]\n0,1\n,2\n", "time, sample 1: no time"),
+        ("time,I [mV]\n0:00:01,1\nnoon,2\n", "row 3, column time: 'noon' is no time of day"),
+        ("time_s,Lead II [mV]\n0,1\n0.004,lost\n", r"row 3, column Lead II \[mV\]: 'lost'"),
         ("I,II\n", "no row of numbers below a row of names"),
         ("PK\x03\x04", "an Excel workbook"),
         ("Filter,40 Hz\nI [mV],II [mV]\n1,2\n3,4\n", r"does not say its sampling rate"),

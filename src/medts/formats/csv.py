@@ -161,31 +161,32 @@ def _read_table(path: Path, text: str, layout: Layout, hints: Hints) -> _Table:
         cells = _parse(body, layout, [True] * len(is_text), ".")
     if cells is None:
         raise _odd_row(path, body, layout)
+    if any(any(map(str.strip, column.to_pylist())) for column in cells[n_named:]):
+        raise _wrong_width(path, layout.first + 1, len(cells), n_named, layout)
     table = _Table()
-    units = layout.units or ("",) * len(cells)
-    for number, (heading, below) in enumerate(zip(layout.headings, units, strict=False)):
-        name, unit = split_heading(heading)
-        column = cells[number]
-        if number >= n_named:
-            if any(map(str.strip, column.to_pylist())):
-                raise _wrong_width(path, layout.first + 1, len(cells), n_named, layout)
-            continue
+    for number in range(n_named):
+        name, unit = split_heading(layout.headings[number])
+        unit = unit or (layout.units[number] if number < len(layout.units) else "")
+        column, time = cells[number], time_unit(name, unit)
         if clocks[number]:
-            values = clock_seconds(path, heading, column.to_pylist())
-            table.columns.append(_Column(name, unit, values, "s"))
-            continue
-        if isinstance(column, np.ndarray):
-            values = column
-        elif (values := _numbers(column)) is None:
-            is_word = not any(map(is_number, map(_bare, column.to_pylist())))
-            is_wanted = canonical_channel(hints.renamed(name)) in (hints.channels or (name,))
-            if is_wanted and not (is_word and hints.channels is None):
-                raise _odd_cell(path, body, layout, number)
+            field = f"column {name}"
+            values, time = clock_seconds(path, field, layout.first + 1, column.to_pylist()), "s"
+        else:
+            values = column if isinstance(column, np.ndarray) else _numbers(column)
+        if values is not None:
+            table.columns.append(_Column(name, unit, values, time))
+        elif _is_left_out(name, column, hints):
             table.left_out.append(name)
-            continue
-        unit = unit or below
-        table.columns.append(_Column(name, unit, values, time_unit(name, unit)))
+        else:
+            raise _odd_cell(path, body, layout, number)
     return _trimmed(table)
+
+
+def _is_left_out(name: str, column: Any, hints: Hints) -> bool:
+    """Whether a column that is not all numbers is not wanted, or without any number."""
+    if hints.channels is not None:
+        return canonical_channel(hints.renamed(name)) not in hints.channels
+    return not any(map(is_number, map(_bare, column.to_pylist())))
 
 
 def _body(text: str, layout: Layout) -> str:

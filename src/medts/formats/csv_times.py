@@ -90,16 +90,18 @@ def time_unit(name: str, unit: str) -> str | None:
     return None if match is None else unit or match["unit"] or ""
 
 
-def clock_seconds(path: Path, field: str, cells: Iterable[str]) -> Float[np.ndarray, "T"]:
+def clock_seconds(
+    path: Path, field: str, first_row: int, cells: Iterable[str]
+) -> Float[np.ndarray, "T"]:
     """Returns seconds since midnight, going on over it; dates only show that a day has passed."""
     times: list[float] = []
     day_s = 0.0
-    for cell in cells:
+    for row, cell in enumerate(cells, start=first_row):
         match = _CLOCK.fullmatch(cell.strip())
         if match is None:
             if cell.strip():
                 problem = f"{cell.strip()!r} is no time of day"
-                raise ReadError(problem, path=path, field=f"column {field}, value {len(times) + 1}")
+                raise ReadError(problem, path=path, field=f"row {row}, {field}")
             times.append(np.nan)
             continue
         hour, minute, second = _parts(match)
@@ -108,7 +110,7 @@ def clock_seconds(path: Path, field: str, cells: Iterable[str]) -> Float[np.ndar
             remedy = (
                 "Write hh:mm:ss, or leave the column out and pass sampling_rate= (--sampling-rate)"
             )
-            raise ReadError(problem, path=path, field=f"column {field}", remedy=remedy)
+            raise ReadError(problem, path=path, field=f"row {row}, {field}", remedy=remedy)
         time = 3600.0 * hour + 60.0 * minute + second + float(f"0.{match['fraction'] or 0}")
         if times and time + day_s < times[-1] - _DAY_S / 2:
             day_s += _DAY_S
