@@ -12,7 +12,8 @@ from medts.core.records import Record
 from medts.data.folders.settings import READING, flag_of
 from medts.data.sources.reading import read_file
 
-_KEYWORD = re.compile(rf"\b({'|'.join(READING)})=")
+_KEYWORD = re.compile(rf"\b({'|'.join(READING)})=(?: \(--[\w-]+\)| (\()--[\w-]+; )?")
+"""A keyword of `medts.read`, and the flag that some remedies put into brackets after it."""
 
 Hints = tuple[tuple[str, Any], ...]
 """Reading hints that can be compared and pickled."""
@@ -32,9 +33,13 @@ def read_with(file: Path, hints: Hints) -> Record:
     except MedtsError as error:
         with suppress(MedtsError):  # the first error tells more
             return _read_weaker(file, given, error)
-        remedy = _KEYWORD.sub(lambda m: flag_of(m[1]), error.remedy or "") or None
+        remedy = _KEYWORD.sub(_flag, error.remedy or "") or None
         path = error.path or file
         raise ReadError(error.problem, path=path, field=error.field, remedy=remedy) from error
+
+
+def _flag(found: re.Match[str]) -> str:
+    return flag_of(found[1]) + (f" {found[2]}" if found[2] else "")
 
 
 def _read_weaker(file: Path, hints: dict[str, Any], error: MedtsError) -> Record:
