@@ -1,4 +1,4 @@
-"""The calls that the package consists of, each of which spans several rooms.
+"""Python API: the functions behind `import medts`, which the command line calls too.
 
 The command line and Python call the same functions.
 """

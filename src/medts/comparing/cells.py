@@ -1,4 +1,4 @@
-"""Cells of a comparison: what is trained once, kept in a small file and never trained again.
+"""Cells of a comparison: each trained model, cached in a small file and never trained again.
 
 A cell is one recipe trained with one seed on one sample of the training records, and measured on
 the test records beside a linear probe on its untrained encoder. Its name holds a digest of the

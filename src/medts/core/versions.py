@@ -1,4 +1,4 @@
-"""Versions of what a number depends on, for the record."""
+"""Provenance: versions of Python and packages that a number depends on."""
 
 import platform
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Subjects of training and selection (HMAC pseudonymisation), so that leaks can be refused later.
+"""Leak prevention: training and validation subjects of a model, as ids or HMAC pseudonyms.
 
 Subjects of public corpora are kept by their plain ids, which anybody can read in the corpus.
 Those of private data are kept as HMAC-SHA256 tokens under a site key. The key lies outside stores

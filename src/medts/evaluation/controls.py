@@ -1,4 +1,4 @@
-"""Controls: what a score must exceed, measured like the model's own predictions.
+"""Control baselines: untrained encoder, simple features, shuffled labels, commonest class.
 
 Without the signal: `majority` predicts how frequent each class was in training; `label_shuffle`
 gives the model's own scores to labels permuted between test records, and shows how far from chance

@@ -1,4 +1,4 @@
-"""Details: what a page shows beside a `Result`: scores of every record, training, examples.
+"""Details beside a `Result` on its page: scores of every record, training history, examples.
 
 Plain values, so that a page can be made where there is no torch.
 

@@ -1,4 +1,4 @@
-"""What readers of electrocardiographs share: a record from its channels, and facts in one spelling.
+"""Shared by ECG readers: a record from its channels, cart measurements, facts in one spelling.
 
 Leads that follow from I and II are added and marked, a calibration pulse at the end is cut off.
 Facts have the same names whatever the maker calls them: ``start``, ``age`` (years), ``sex``,

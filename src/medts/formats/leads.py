@@ -1,4 +1,4 @@
-"""Leads of an ECG by number, and what follows from two of them.
+"""ECG lead codes (SCP-ECG, DICOM) and derived limb leads (Einthoven, Goldberger).
 
 SCP-ECG and ISO/IEEE 11073-10102 number leads alike, and DICOM takes over both. The four limb
 leads that follow from I and II by Einthoven's and Goldberger's equations are often left out of a

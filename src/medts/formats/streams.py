@@ -1,4 +1,4 @@
-"""Parts of one recording brought together: channels recorded one after the other, with gaps.
+"""Concatenation of segments of one recording in time, with gaps as NaN.
 
 Axes: T samples in time.
 """

@@ -1,1 +1,1 @@
-"""Bundles and what one does with them: predict, embed, explain."""
+"""Inference: load a bundle, predict, embed, explain, stream, export to ONNX."""

@@ -1,4 +1,4 @@
-"""From logits of windows to the calibrated probabilities, or numbers, of a record, as arrays.
+"""Probability calibration (temperature scaling): logits of windows to a score per record.
 
 Axes: W windows, K classes.
 """

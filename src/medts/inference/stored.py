@@ -1,4 +1,4 @@
-"""Rows of a store as probabilities, numbers or embeddings, averaged over windows.
+"""Batch inference on a store: probabilities, numbers or embeddings, averaged over windows.
 
 Evaluation calls these; a single recording goes through `medts.inference.predictor`. Batches are
 moved to the device of the bundle, which stays where it was before the call.

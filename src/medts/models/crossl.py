@@ -1,4 +1,4 @@
-"""CroSSL: an encoder for each modality, and an aggregator that fuses whichever are there.
+"""CroSSL: an encoder per modality and an aggregator that fuses those present.
 
 Deldari et al., "CroSSL: Cross-modal Self-Supervised Learning for Time-series through Latent
 Masking" (WSDM 2024, arXiv:2307.16847). Every stream has a small convolutional encoder of its own,

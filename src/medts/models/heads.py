@@ -1,4 +1,4 @@
-"""Heads: from an encoded window to the logits of a label set, or to its numbers.
+"""Classification and regression heads: from an embedding to logits of a label set, or numbers.
 
 Every head has the same two methods: `BaseHead.encode` runs an encoder, conditioned on the dataset
 where it can be, `BaseHead.logits` gives one logit per class, or one value in physical units per

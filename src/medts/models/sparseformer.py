@@ -1,4 +1,4 @@
-"""Sparseformer: a few informative tokens, for signals of any length and any set of channels.
+"""Sparseformer: token-sparse attention over multi-granularity patches, any length and channels.
 
 MedSpaformer (Ye, Zhang, Li, Li and Tsung, AAAI 2026, doi 10.1609/aaai.v40i33.40001; first as
 Sparseformer, arXiv:2503.15578). Every channel is cut into patches of several lengths. Stacks of

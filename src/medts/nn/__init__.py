@@ -1,1 +1,1 @@
-"""Building blocks that two or more models use."""
+"""Network layers shared by models: attention, pooling, positions, augmentation."""

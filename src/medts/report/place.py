@@ -1,4 +1,4 @@
-"""Drawing one channel in one place of a sheet: trace, gaps, and layers under and over it.
+"""Plot of one channel in one place of a sheet: trace, gaps, and overlays.
 
 Layers name channels and count seconds from the start of the record, so that the same layer fits
 paper and strips: a heat map (saliency, attention), hidden or kept stretches, a second trace.

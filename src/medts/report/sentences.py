@@ -1,4 +1,4 @@
-"""Sentences over a recording: which part of an ECG each sentence of a report is related to.
+"""Attention of report sentences over an ECG, drawn sentence by sentence.
 
 Every sentence gets a strip of paper; the darker a stretch behind the line, the more of the
 sentence's attention went there.

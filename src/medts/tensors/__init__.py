@@ -1,1 +1,1 @@
-"""The tensors that cross from data to models and back."""
+"""Collated batches with masks for padding, gaps and absent channels; devices."""

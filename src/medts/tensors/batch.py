@@ -1,4 +1,4 @@
-"""The tensors that cross from data to models and back, with a mask for everything missing.
+"""Collated batches: tensors with a mask for padding, gaps, absent channels and modalities.
 
 A batch may mix records of different lengths, channel sets and streams. Every sample of every
 channel has a boolean, whether it was recorded; no value is ever a silent zero.

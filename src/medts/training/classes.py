@@ -1,4 +1,4 @@
-"""Classes without a training record: named when a run starts, and never to be stated."""
+"""Classes without a positive training record: warned of at the start, never stated."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Reconstructions of a masked objective, kept as arrays for the page that plots them."""
+"""Example masked reconstructions, saved as arrays for the page that plots them."""
 
 from pathlib import Path
 

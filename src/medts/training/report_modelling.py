@@ -1,4 +1,4 @@
-"""Report modelling: what a run on reports alone ends in, a text encoder in a folder.
+"""Masked language modelling of reports: ends in a text encoder in a folder.
 
 The folder is in the Hugging Face layout, which `medts.nn.language_model` loads by its path, with a
 ``provenance.json`` beside the weights that holds whose reports the model has seen and the masked

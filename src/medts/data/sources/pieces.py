@@ -1,4 +1,4 @@
-"""Long recordings cut into fixed-length records that carry one label each.
+"""Segmentation of long recordings into fixed-length records that carry one label each.
 
 Wearable, sleep and task recordings last minutes to a day, and a label holds for a part of them.
 Such a part is a bout; a source reads the bouts of one recording, and `list_pieces` lists their

@@ -1,4 +1,4 @@
-"""Linear probing of a frozen encoder."""
+"""Protocol `linear_probe`: linear probing of a frozen encoder on all labels."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Performance in subgroups."""
+"""Subgroup (fairness) analysis: performance by age, sex, site and device."""
 
 from itertools import pairwise
 

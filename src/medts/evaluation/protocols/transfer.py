@@ -1,4 +1,4 @@
-"""Transfer to another corpus."""
+"""Transfer (external validation): to another corpus or label set."""
 
 from pydantic import Field
 

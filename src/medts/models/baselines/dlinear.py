@@ -1,4 +1,4 @@
-"""DLinear: a moving average, what it leaves, and one linear map for each.
+"""DLinear: trend and remainder (moving average), and a linear layer for each.
 
 Zeng, Chen, Zhang and Xu, "Are Transformers Effective for Time Series Forecasting?" (AAAI 2023,
 arXiv:2205.13504). There is nothing in it but weighted sums of samples: a control for how much of

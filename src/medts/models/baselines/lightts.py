@@ -1,4 +1,4 @@
-"""LightTS: two ways of laying a window out as a table, and nothing but small linear maps.
+"""LightTS: MLPs on continuous and interval sampling of a window.
 
 Zhang et al., "Less Is More: Fast Multivariate Time Series Forecasting with Light
 Sampling-oriented MLP Structures" (2022, arXiv:2207.01186), written from the paper. Neighbouring

@@ -1,4 +1,4 @@
-"""MiniRocket: ten thousand fixed convolutions and the share of each that exceeds a bias.
+"""MiniRocket: ten thousand fixed kernels, proportion of positive values (PPV) of each.
 
 Dempster, Schmidt and Webb (KDD 2021, arXiv:2012.08791), in the implementation of aeon. Nothing is
 trained by gradient: `fit` samples channels and takes biases as quantiles from training windows, and

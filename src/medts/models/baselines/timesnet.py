@@ -1,4 +1,4 @@
-"""TimesNet: a window folded at its strongest periods, and convolutions over the folds.
+"""TimesNet: windows folded at their strongest FFT periods, 2-D convolutions over the folds.
 
 Wu et al., "TimesNet: Temporal 2D-Variation Modeling for General Time Series Analysis" (ICLR 2023,
 arXiv:2210.02186), written from the paper. The largest amplitudes of a Fourier transform give the
