@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from medts.core.channels import ECG_LEADS, canonical_channel
 from medts.core.errors import MedtsError
@@ -124,6 +125,7 @@ def split_heading(heading: str) -> tuple[str, str]:
     return text, ""
 
 
+@lru_cache(4)
 def find_layout(text: str) -> Layout | None:
     """Finds the first row of numbers and what stands above it; None in other texts."""
     lines = text.split("\n", _MOST_ABOVE)[:_MOST_ABOVE]

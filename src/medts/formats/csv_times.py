@@ -166,8 +166,7 @@ def infer_rate(
             field="time",
             remedy="Call the column time_s or time_ms, or pass sampling_rate= (--sampling-rate)",
         )
-    times = times * (factor or 1.0)
-    return _even_rate(path, times, stated)
+    return _even_rate(path, times * (factor or 1.0), step * (factor or 1.0), stated)
 
 
 def _counted(path: Path, steps: np.ndarray, times: np.ndarray) -> None:
@@ -183,17 +182,20 @@ def _counted(path: Path, steps: np.ndarray, times: np.ndarray) -> None:
     )
 
 
-def _even_rate(path: Path, times: Float[np.ndarray, "T"], stated: float | None) -> float:
+def _even_rate(
+    path: Path, times: Float[np.ndarray, "T"], step: float, stated: float | None
+) -> float:
+    """Returns the rate if every time is in its place; ``step`` is the median one."""
     steps = np.diff(times)
     if stated is not None:
         place = (times - times[0]) * stated
         is_even = np.abs(place - np.arange(times.size)) < _ROUNDING
         expected = 1.0 / stated
         remedy = "Correct sampling_rate= (--sampling-rate), or resample"
-        if np.median(steps) == 0:
+        if step == 0:
             remedy = "The times are coarser than the samples: take the column out of the file"
     else:
-        expected = float(np.median(steps))
+        expected = step
         is_even = np.append(True, np.abs(steps - expected) <= _JITTER * abs(expected))
         rate = (times.size - 1) / float(times[-1] - times[0]) if times[-1] > times[0] else 0.0
         remedy = (
