@@ -16,10 +16,10 @@ from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.core.records import Record
 from medts.formats.base import Channel, Format
-from medts.formats.edf_reading import read, read_annotations
+from medts.formats.edf_reading import read
 from medts.formats.layout import REMEDY, exact_duration_s, exact_rate, fits_resolution, flatten
 
-__all__ = ["FORMAT", "read", "read_annotations", "recognises", "write"]
+__all__ = ["FORMAT", "read", "recognises", "write"]
 
 _MAGIC = b"0       "
 _LIMIT = 32_767

@@ -36,19 +36,17 @@ def read(path: Path, hints: Hints) -> Record:
     """Reads all signals in physical units, and the annotations of EDF+ and BDF+.
 
     Raises:
-        ReadError: If the file is truncated, uncalibrated, holds annotations alone, or names and
-            units do not suffice.
+        ReadError: If the file is truncated, empty or uncalibrated, or names and units do not
+            suffice.
     """
     header = read_header(path)
     records = _read_records(path, header)
     starts_s, annotations = _read_annotations(path, header, records)
     rows = [row for row, each in enumerate(header.signals) if not each.is_annotation]
+    if not rows and annotations:  # a hypnogram, stored apart from its signals
+        return Record(path.stem, {}, header.patient[0], annotations=annotations, facts=header.facts)
     if header.n_records == 0 or not rows:
-        raise ReadError(
-            f"holds {len(annotations)} annotations, but no signal",
-            path=path,
-            remedy="Read them with medts.formats.edf.read_annotations",
-        )
+        raise ReadError("the file holds no samples", path=path, field="data records")
     usable = [row for row in rows if _is_calibrated(header.signals[row])]
     left_out = [header.signals[row].label for row in rows if row not in usable]
     wanted = set(hints.channels or ()) & {canonical_channel(hints.renamed(n)) for n in left_out}
@@ -73,16 +71,6 @@ def read(path: Path, hints: Hints) -> Record:
         annotations=annotations,
         facts=facts,
     )
-
-
-def read_annotations(path: Path) -> tuple[Annotation, ...]:
-    """Reads the annotations alone, as of a hypnogram that was stored without signals.
-
-    Raises:
-        ReadError: If the header is garbled or contradicts the file.
-    """
-    header = read_header(path)
-    return _read_annotations(path, header, _read_records(path, header))[1]
 
 
 def _read_records(path: Path, header: Header) -> UInt8[np.ndarray, "R B"]:
