@@ -21,7 +21,7 @@ from medts.formats.layout import REMEDY, exact_duration_s, exact_rate, fits_reso
 
 __all__ = ["FORMAT", "read", "recognises", "write"]
 
-_MAGIC = b"0       "
+_MAGIC = b"0"
 _LIMIT = 32_767
 
 
@@ -32,7 +32,7 @@ def recognises(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(256)
     is_sized = len(head) < 256 or head[184:192].strip().isdigit()
-    return head.startswith(_MAGIC) and is_sized
+    return head[:8].strip(b" \0") == _MAGIC and is_sized
 
 
 def write(record: Record, path: Path) -> None:
