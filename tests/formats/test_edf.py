@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from medts.core.errors import MedtsError, ReadError
 from medts.core.records import Record, Stream
 from medts.formats import FORMATS, find_format, read
-from medts.formats.edf import read_annotations
 
 write = FORMATS["edf"].write
 
@@ -162,13 +161,12 @@ def test_an_impossible_clock_is_refused(file, clock, message):
         read(file)
 
 
-def test_annotations_without_a_signal_are_read_on_their_own(tmp_path):
+def test_annotations_without_a_signal_are_a_record_of_marks(tmp_path):
     marks = [edfio.EdfAnnotation(0, 30, "Sleep stage W"), edfio.EdfAnnotation(30, 30, "N2, µ")]
     edfio.Edf([], annotations=marks).write(tmp_path / "a.edf")
-    with pytest.raises(ReadError, match="holds 2 annotations, but no signal"):
-        read(tmp_path / "a.edf")
-    found = read_annotations(tmp_path / "a.edf")
-    assert [(each.time_s, each.duration_s, each.label) for each in found] == [
+    back = read(tmp_path / "a.edf")
+    assert (back.streams, back.duration_s) == ({}, 60)
+    assert [(each.time_s, each.duration_s, each.label) for each in back.annotations] == [
         (0, 30, "Sleep stage W"),
         (30, 30, "N2, µ"),
     ]

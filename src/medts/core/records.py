@@ -159,7 +159,8 @@ class Record:
 
     Args:
         record_id: Unique within its corpus.
-        streams: By name; the name is the modality unless a source regroups channels.
+        streams: By name; the name is the modality unless a source regroups channels. None in a
+            record of marks alone, such as a hypnogram.
         subject_id: The person (patient); the record's own id where the corpus has no persons.
         report: Free text by the clinician or the device.
         statements: Coded findings.
@@ -178,7 +179,7 @@ class Record:
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.streams:
+        if not self.streams and not self.annotations:
             raise MedtsError(f"record {self.record_id!r} has no stream")
         bad = [name for name in self.streams if not re.fullmatch(r"[a-z0-9][a-z0-9_\-]*", name)]
         if bad:
@@ -186,5 +187,6 @@ class Record:
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the start of the record to the end of its last stream."""
-        return max(stream.start_s + stream.duration_s for stream in self.streams.values())
+        """Seconds from the start of the record to the end of its last stream, else of its marks."""
+        ends = [stream.start_s + stream.duration_s for stream in self.streams.values()]
+        return max(ends or [each.time_s + each.duration_s for each in self.annotations])

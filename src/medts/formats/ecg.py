@@ -46,7 +46,7 @@ MEASUREMENT_OF_MDC = {
 """ISO/IEEE 11073-10102."""
 
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?")
-_OLDEST_CREDIBLE = 130
+_OLDEST_CREDIBLE = 120
 LARGEST = 1e18
 """Scales beyond it would overflow when a sample is multiplied."""
 

@@ -16,12 +16,12 @@ from medts.core.errors import MedtsError
 from medts.core.files import write_whole
 from medts.core.records import Record
 from medts.formats.base import Channel, Format, head_of
-from medts.formats.edf_reading import read, read_annotations
+from medts.formats.edf_reading import read
 from medts.formats.layout import REMEDY, exact_duration_s, exact_rate, fits_resolution, flatten
 
-__all__ = ["FORMAT", "read", "read_annotations", "recognises", "write"]
+__all__ = ["FORMAT", "read", "recognises", "write"]
 
-_MAGIC = b"0       "
+_MAGIC = b"0"
 _LIMIT = 32_767
 
 
@@ -29,7 +29,7 @@ def recognises(path: Path) -> bool:
     """Whether the file begins like an EDF header."""
     head = head_of(path, 256)
     is_sized = len(head) < 256 or head[184:192].strip().isdigit()
-    return head.startswith(_MAGIC) and is_sized
+    return head[:8].strip(b" \0") == _MAGIC and is_sized
 
 
 def write(record: Record, path: Path) -> None:

@@ -4,6 +4,7 @@ Sizes are compared with the size of the file before anything else is believed. T
 is never read.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,11 @@ from medts.formats.ecg import age_at
 
 _BLOCK = 256
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8)
-_ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
+_ANNOTATIONS = ("edf annotations", "bdf annotations")
+_UNKNOWN_BIRTHS = (datetime(1800, 1, 1), datetime(1900, 1, 1))
+_UNKNOWN_START = datetime(1985, 1, 1).date()
+"""What stands for a date that was taken out."""
+
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 
 
@@ -33,7 +38,7 @@ class Signal:
     @property
     def is_annotation(self) -> bool:
         """Whether it holds texts and times instead of samples."""
-        return self.label in _ANNOTATIONS
+        return self.label.casefold() in _ANNOTATIONS
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,12 @@ class Header:
         facts: dict[str, Fact] = {}
         if self.start is not None:
             facts["start"] = self.start.isoformat()
-        _, sex, birth = self.patient
+        _, sex, birth_text = self.patient
+        birth = _long_date(birth_text)
         if sex in ("F", "M"):
             facts["sex"] = sex
-        age = age_at(_long_date(birth), self.start)
-        if age is not None:
+        age = age_at(birth, self.start)
+        if age is not None and birth not in _UNKNOWN_BIRTHS:
             facts["age"] = age
         if self.device:
             facts["device"] = self.device
@@ -89,7 +95,8 @@ def read_header(path: Path) -> Header:
         sample_bytes = 3 if head.startswith(b"\xffBIOSEMI") else 2
         try:
             n_bytes, n_signals = int(head[184:192]), int(head[252:256])
-            n_stated, duration_s = int(head[236:244]), Fraction(head[244:252].decode().strip())
+            n_stated = int(head[236:244])
+            duration_s = Fraction(decode_text(head[244:252]).replace(",", "."))
             if n_signals < 0 or n_bytes != _BLOCK * (1 + n_signals) or duration_s < 0:
                 raise ValueError(f"{n_signals} signals in a header of {n_bytes} bytes")
             signals = _signals(file.read(_BLOCK * n_signals), n_signals)
@@ -110,7 +117,7 @@ def read_header(path: Path) -> Header:
         raise ReadError("data records of 0 s give no sampling rate", path=path, field="duration")
     kind = head[192:197].decode("latin-1")
     is_plus = kind[3:4] == "+"
-    patient, recording = (head[a:b].decode("latin-1").split() for a, b in ((8, 88), (88, 168)))
+    patient, recording = (decode_text(head[a:b]).split() for a, b in ((8, 88), (88, 168)))
     known = [each if each != "X" else "" for each in (*patient, "X", "X", "X")[:3]]
     return Header(
         n_bytes=n_bytes,
@@ -131,22 +138,41 @@ def _signals(block: bytes, n_signals: int) -> tuple[Signal, ...]:
     fields: list[list[str]] = []
     at = 0
     for width in _WIDTHS:
-        part = block[at : at + width * n_signals].decode("latin-1")
-        fields.append([part[n * width : (n + 1) * width].strip() for n in range(n_signals)])
+        part = block[at : at + width * n_signals]
+        fields.append([decode_text(part[n * width :][:width]) for n in range(n_signals)])
         at += width * n_signals
     labels, _, units, *ranges, _, counts = fields
     signals: list[Signal] = []
     for row, (label, unit) in enumerate(zip(labels, units, strict=True)):
-        low, high, least, most = (float(each[row].replace(",", ".")) for each in ranges)
-        count = int(counts[row])
+        low, high, least, most = (_number(each[row]) for each in ranges)
+        count = int(counts[row]) if counts[row].isdecimal() else -1
         if count < 0:
-            raise ValueError(f"{count} samples of {label}")
+            raise ValueError(f"{counts[row]!r} samples of signal {row + 1}, {label}")
         signals.append(Signal(label, unit, (low, high), (least, most), count))
     return tuple(signals)
 
 
+def decode_text(field: bytes) -> str:
+    """Reads UTF-8, cut at the width of the field or not, else Latin-1; EDF knows ASCII alone."""
+    field = field.strip(b" \0")
+    try:
+        return field.decode().strip()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and error.start > 0:
+            return field[: error.start].decode()
+        return field.decode("latin-1").strip()
+
+
+def _number(text: str) -> float:
+    """Reads a number with a point or a comma; NaN, which leaves its signal out, for other texts."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
 def _start(head: bytes, recording: list[str]) -> datetime | None:
-    """Reads date and time; the date of EDF+ has four digits for the year."""
+    """Reads date and time (None where the date was taken out); EDF+ has all digits of the year."""
     found = re.fullmatch(rb"(\d\d)\.(\d\d)\.(\d\d)(\d\d)[.:](\d\d)[.:](\d\d)", head[168:184])
     if found is None:
         return None
@@ -156,7 +182,8 @@ def _start(head: bytes, recording: list[str]) -> datetime | None:
         short = datetime(year + (1900 if year >= 85 else 2000), month, day, hour, minute, second)
     except ValueError:
         return None
-    return long.replace(hour=hour, minute=minute, second=second) if long else short
+    start = long.replace(hour=hour, minute=minute, second=second) if long else short
+    return None if start.date() == _UNKNOWN_START else start
 
 
 def _long_date(text: str) -> datetime | None:

@@ -20,9 +20,9 @@ from medts.core.records import Annotation, Record
 from medts.core.units import canonical_unit
 from medts.formats.base import Channel, Hints, gather, settle_rate
 from medts.formats.ecg import LARGEST
-from medts.formats.edf_header import Header, Signal, read_header
+from medts.formats.edf_header import Header, Signal, decode_text, read_header
 
-_TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14([^\x00]*)\x14\x00")
+_TAL = re.compile(rb"([+-]\d+(?:[.,]\d*)?)(?:\x15(\d+(?:[.,]\d*)?))?\x14([^\x00]*)\x14\x00")
 """Time-stamped annotation list: onset, duration, texts between the bytes 20."""
 
 _JUMP_S = 0.002
@@ -36,28 +36,18 @@ def read(path: Path, hints: Hints) -> Record:
     """Reads all signals in physical units, and the annotations of EDF+ and BDF+.
 
     Raises:
-        ReadError: If the file is truncated, uncalibrated, holds annotations alone, or names and
-            units do not suffice.
+        ReadError: If the file is truncated, empty or uncalibrated, or names and units do not
+            suffice.
     """
     header = read_header(path)
     records = _read_records(path, header)
     starts_s, annotations = _read_annotations(path, header, records)
     rows = [row for row, each in enumerate(header.signals) if not each.is_annotation]
+    if not rows and annotations:  # a hypnogram, stored apart from its signals
+        return Record(path.stem, {}, header.patient[0], annotations=annotations, facts=header.facts)
     if header.n_records == 0 or not rows:
-        raise ReadError(
-            f"holds {len(annotations)} annotations, but no signal",
-            path=path,
-            remedy="Read them with medts.formats.edf.read_annotations",
-        )
-    usable = [row for row in rows if _is_calibrated(header.signals[row])]
-    left_out = [header.signals[row].label for row in rows if row not in usable]
-    wanted = set(hints.channels or ()) & {canonical_channel(hints.renamed(n)) for n in left_out}
-    if wanted or not usable:
-        raise ReadError(
-            "physical or digital range is empty, so the amplitudes are uncalibrated",
-            path=path,
-            field=f"channel {sorted(wanted)[0] if wanted else left_out[0]}",
-        )
+        raise ReadError("the file holds no samples", path=path, field="data records")
+    usable, left_out = _usable(path, header, records, rows, hints)
     places = _places(path, header, starts_s)
     channels = [_channel(header, row, records, places) for row in usable]
     rates = [channel.sampling_rate for channel in channels]
@@ -65,7 +55,9 @@ def read(path: Path, hints: Hints) -> Record:
         settle_rate(path, rates[0], hints)
     facts = header.facts
     if left_out:
-        facts["left_out"] = f"uncalibrated: {', '.join(left_out)}"
+        facts["left_out"] = left_out
+    if any(not each.label.isascii() for each in annotations) and not _is_utf8(header, records):
+        facts["annotation_encoding"] = "not UTF-8; read as Latin-1"
     return Record(
         record_id=path.stem,
         streams=gather(path, channels, hints),
@@ -75,14 +67,58 @@ def read(path: Path, hints: Hints) -> Record:
     )
 
 
-def read_annotations(path: Path) -> tuple[Annotation, ...]:
-    """Reads the annotations alone, as of a hypnogram that was stored without signals.
+def _usable(
+    path: Path, header: Header, records: UInt8[np.ndarray, "R B"], rows: list[int], hints: Hints
+) -> tuple[list[int], str]:
+    """Picks the rows that can be read, and says which others there are.
 
-    Raises:
-        ReadError: If the header is garbled or contradicts the file.
+    Left out are signals without calibration or samples, dummies without a letter in their name,
+    and exact copies; a channel that is asked for is never left out.
     """
-    header = read_header(path)
-    return _read_annotations(path, header, _read_records(path, header))[1]
+    signals = header.signals
+    names = {row: canonical_channel(hints.renamed(signals[row].label)) for row in rows}
+    usable = [row for row in rows if _is_calibrated(signals[row])]
+    lost = [row for row in rows if row not in usable]
+    wanted = [names[row] for row in lost if names[row] in (hints.channels or ())]
+    wanted = [name for name in wanted if name not in {names[row] for row in usable}]
+    if wanted or not usable:
+        raise ReadError(
+            "physical or digital range is empty or no number, so the amplitudes are uncalibrated",
+            path=path,
+            field=f"channel {wanted[0] if wanted else names[lost[0]]}",
+            remedy="Leave it out with channels= (--channels), or correct the header",
+        )
+    said = {"uncalibrated": [signals[row].label for row in lost]}
+    if len({names[row] for row in usable}) < len(usable) != len(hints.channels or ()):
+        named = [row for row in usable if any(map(str.isalnum, names[row]))] or usable
+        copies = [row for row in named if _is_copy(header, records, row, named)]
+        said["unnamed"] = [signals[row].label for row in usable if row not in named]
+        said["copies"] = [signals[row].label for row in copies]
+        usable = [row for row in named if row not in copies]
+        if set(hints.channels or ()) <= {names[row] for row in usable} and hints.channels:
+            usable = [row for row in usable if names[row] in hints.channels]
+    return usable, "; ".join(f"{why}: {', '.join(each)}" for why, each in said.items() if each)
+
+
+def _is_copy(header: Header, records: UInt8[np.ndarray, "R B"], row: int, rows: list[int]) -> bool:
+    """Whether an earlier signal has the same name, calibration and samples."""
+    alike = [each for each in rows if each < row and header.signals[each] == header.signals[row]]
+    return any(
+        np.array_equal(records[:, _span(header, each)], records[:, _span(header, row)])
+        for each in alike
+    )
+
+
+def _is_utf8(header: Header, records: UInt8[np.ndarray, "R B"]) -> bool:
+    """Whether all annotations are in UTF-8, as EDF+ asks for."""
+    rows = [row for row, each in enumerate(header.signals) if each.is_annotation]
+    try:
+        for row in rows:
+            for raw in records[:, _span(header, row)]:
+                raw.tobytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_records(path: Path, header: Header) -> UInt8[np.ndarray, "R B"]:
@@ -102,7 +138,7 @@ def _read_annotations(
 ) -> tuple[Float[np.ndarray, "R"] | None, tuple[Annotation, ...]]:
     """Returns when each data record began (None where nothing says so), and the annotations."""
     rows = [row for row, each in enumerate(header.signals) if each.is_annotation]
-    if not rows or not header.kind or header.n_records == 0:
+    if not rows or header.n_records == 0:
         return None, ()
     starts_s: list[float] = []
     found: list[tuple[float, float, bytes]] = []
@@ -111,32 +147,38 @@ def _read_annotations(
             listed = raw.tobytes()
             if place == 0:  # the first list of a record begins with the record's own time
                 clock = _TAL.match(listed)
+                if clock is None and not header.kind:
+                    return None, ()
                 if clock is None:
                     raise ReadError(
                         f"data record {number + 1} does not say when it began",
                         path=path,
                         field=header.signals[row].label,
                     )
-                starts_s.append(float(clock[1]))
+                starts_s.append(_seconds(clock[1]))
             found += [
-                (float(onset), float(duration or 0), text)
+                (_seconds(onset), _seconds(duration or b"0"), text)
                 for onset, duration, texts in _TAL.findall(listed)
                 for text in texts.split(b"\x14")
                 if text
             ]
     first_s = starts_s[0]
     return np.array(starts_s), tuple(
-        Annotation(
-            onset - first_s, text.decode("utf-8", "replace"), "annotation", duration_s=duration
-        )
+        Annotation(onset - first_s, decode_text(text), "annotation", duration_s=duration)
         for onset, duration, text in found
     )
+
+
+def _seconds(text: bytes) -> float:
+    return float(text.replace(b",", b"."))
 
 
 def _is_calibrated(signal: Signal) -> bool:
     low, high = signal.physical
     is_finite = all(abs(limit) < LARGEST for limit in (*signal.physical, *signal.digital))
-    return bool(is_finite and high != low and signal.digital[0] != signal.digital[1])
+    return bool(
+        signal.per_record and is_finite and high != low and signal.digital[0] != signal.digital[1]
+    )
 
 
 def _places(

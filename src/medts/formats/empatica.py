@@ -15,6 +15,7 @@ from jaxtyping import Float
 from medts.core.errors import ReadError
 from medts.core.records import Annotation, Record
 from medts.formats.base import Channel, Format, Hints, gather
+from medts.formats.ecg import parse_number
 
 _SIGNALS: dict[str, tuple[tuple[str, ...], str, str, float]] = {
     "ACC": (("acc_x", "acc_y", "acc_z"), "acc", "g", 1 / 64),
@@ -107,7 +108,7 @@ def _marks(folder: Path, first_s: float) -> tuple[Annotation, ...]:
     if beats.is_file():
         with beats.open(encoding="latin-1") as opened:
             head = opened.readline().split(",")[0].strip()
-        start_s = float(head) if head.replace(".", "", 1).isdigit() else first_s
+        start_s = parse_number(head) or first_s
         marks += [
             Annotation(row[0] + start_s - first_s, "beat", "beat")
             for row in _rows(beats, 2, skip=1)

@@ -109,7 +109,7 @@ def _samples(path: Path, where: str, lead: Element) -> Float[np.ndarray, "T"]:
             remedy="Export it again",
         )
     stated = text_at(lead, "LeadDataCRC32")
-    if stated.isdigit() and int(stated) not in (0, zlib.crc32(data)):
+    if stated.isdecimal() and int(stated) not in (0, zlib.crc32(data)):
         raise ReadError("the checksum is wrong", path=path, field=where, remedy="Export it again")
     return np.frombuffer(data, _TYPES[int(size)]).astype(np.float64)
 
