@@ -154,7 +154,7 @@ def test_a_damaged_record_is_refused_with_its_place(tmp_path):
 def test_a_wrong_checksum_of_the_patient_alone_is_said(tmp_path):
     whole = bytearray(encode(Scp(make_samples(), tags={2: b"SBJ-1\0"})))
     at = whole.index(b"SBJ-1")
-    whole[at : at + 5] = b"XXXXX"
+    whole[at : at + 5] = b"SBJ-2"  # the checksum is still that of SBJ-1
     (tmp_path / "x.scp").write_bytes(whole)
     record = read(tmp_path / "x.scp")
     assert record.facts["checksum"] == "wrong in record, section 1"

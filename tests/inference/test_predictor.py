@@ -68,6 +68,42 @@ def test_statements_are_the_classes_at_or_above_their_operating_point(model, syn
     assert set(prediction.stated) == expected
 
 
+@pytest.mark.parametrize("fault", ["short", "implausible"])
+def test_what_cannot_be_judged_gets_no_prediction(model, synthetic_store, fault):
+    record = synthetic_store.record(0)
+    stream = record.streams["ecg"]
+    signal = {
+        "short": stream.signal[:, :10],
+        "implausible": stream.signal * np.float32(1000),
+    }[fault]
+    found = model.predict(replace(record, streams={"ecg": replace(stream, signal=signal)}))
+    assert not found.is_judged
+    assert found.stated is None
+    assert all(each.probability is each.decision is None for each in found.classes.values())
+    assert found.not_judged[0].startswith("the recording: ")
+    assert model.predict(record).stated is not None
+
+
+def test_what_is_long_enough_for_the_model_is_judged(model, synthetic_store):
+    record = synthetic_store.record(0)
+    stream, window_s = record.streams["ecg"], model.manifest.model.windowing.window_s
+    n_samples = round(0.6 * window_s * stream.sampling_rate)
+    short = replace(stream, signal=stream.signal[:, :n_samples])
+    assert model.predict(replace(record, streams={"ecg": short})).is_judged
+
+
+def test_one_implausible_lead_that_is_not_read_changes_nothing(model, synthetic_store):
+    record = synthetic_store.record(0)
+    stream = record.streams["ecg"]
+    extra = np.concatenate([stream.signal, np.repeat(stream.signal[:1] * 1e4, 20, axis=0)])
+    names = (*stream.channels, *(f"X{n}" for n in range(20)))
+    found = model.predict(
+        replace(record, streams={"ecg": replace(stream, signal=extra, channels=names,
+                                                resolution=None)})
+    )  # fmt: skip
+    assert found.probability == model.predict(record).probability
+
+
 def test_a_recording_of_another_modality_is_refused(model, synthetic_store):
     stream = synthetic_store.record(0).streams["ecg"]
     eeg = medts.Stream(stream.signal, stream.channels, 250.0, "eeg", "uV")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from adapted import adapt, plain, tokens
 from einops import rearrange
 
 from medts.core.errors import ConfigError
@@ -12,31 +13,12 @@ from medts.nn.settings import TextConfig
 transformers = pytest.importorskip("transformers")
 
 EACH = pytest.mark.parametrize("name", ["random-tiny-gpt2", "random-tiny-bert"])
-LENGTHS = torch.tensor([11, 7, 4])
 
 
 def build(name):
     lm = FrozenLM.load(TextConfig(name=name)).eval()
     attach(lm.model)
     return lm
-
-
-def adapt(lm, gate=0.0, **changes):
-    torch.manual_seed(1)
-    shape = {"n_blocks": lm.n_blocks, "n_adapted": 2, "n_tokens": 5}
-    adapter = Adapter(**{**shape, **changes}, dim=lm.dim, n_heads=4)
-    torch.nn.init.constant_(adapter.gate, gate)
-    return adapter
-
-
-def tokens(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(6, 100, (3, 11), generator=generator)
-    return ids, torch.arange(11) < LENGTHS[:, None]
-
-
-def plain(lm, ids, is_valid):
-    return lm.model(input_ids=ids, attention_mask=is_valid.long()).last_hidden_state
 
 
 @EACH

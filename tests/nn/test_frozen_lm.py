@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from adapted import adapt, plain, tokens
 from torch.nn import functional as F
 
 from medts.core.errors import ConfigError, MedtsError
-from medts.nn.adapters import Adapter, attach, injecting
+from medts.nn.adapters import attach, injecting
 from medts.nn.blocks import visible
 from medts.nn.frozen_lm import FrozenLM, shared_lm
 from medts.nn.language_model import random_language_model
@@ -28,24 +29,6 @@ EACH = pytest.mark.parametrize("name", ["random-tiny-gpt2", "random-tiny-bert"])
 def build(name, **settings):
     config = TextConfig(name=name, max_tokens=settings.pop("max_tokens", 128))
     return FrozenLM.load(config, **settings).eval()
-
-
-def adapt(lm, gate=0.0, **changes):
-    torch.manual_seed(1)
-    shape = {"n_blocks": lm.n_blocks, "n_adapted": 2, "n_tokens": 5}
-    adapter = Adapter(**{**shape, **changes}, dim=lm.dim, n_heads=4)
-    torch.nn.init.constant_(adapter.gate, gate)
-    return adapter
-
-
-def tokens(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(6, 100, (3, 11), generator=generator)
-    return ids, torch.arange(11) < torch.tensor([11, 7, 4])[:, None]
-
-
-def plain(lm, ids, is_valid):
-    return lm.model(input_ids=ids, attention_mask=is_valid.long()).last_hidden_state
 
 
 @pytest.fixture(scope="module")

@@ -76,9 +76,12 @@ def run(arguments: Sequence[str]) -> None:
 
 def _show(file: Path, answer: Answer, label_set: LabelSet) -> None:
     table = Table(title=f"{file} · {label_set.name}", title_justify="left")
-    (_add_numbers if label_set.has_numbers else _add_classes)(table, answer, label_set)
     console = make_console()
-    console.print(table)
+    if answer.is_judged:
+        (_add_numbers if label_set.has_numbers else _add_classes)(table, answer, label_set)
+        console.print(table)
+    else:
+        console.print(f"{file}: no prediction", markup=False)
     if answer.missing_channels:
         console.print(f"not in the recording: {', '.join(answer.missing_channels)}")
     for reason in answer.not_judged:

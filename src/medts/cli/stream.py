@@ -112,6 +112,8 @@ def _in_one_line(window: "medts.inference.stream.WindowPrediction") -> str:
     span = f"{window.start_s:8.2f} - {window.end_s:8.2f} s"
     if window.prediction is None:
         return f"{span}  too little recorded, or flat"
+    if not window.prediction.is_judged:
+        return f"{span}  {window.prediction.not_judged[0]}"
     latency = f"{1e3 * window.latency_s:.1f} ms"
     if window.prediction.value:
         numbers = (f"{k} {v.value:.4g} {v.unit}" for k, v in window.prediction.classes.items())
@@ -119,5 +121,5 @@ def _in_one_line(window: "medts.inference.stream.WindowPrediction") -> str:
     probability = window.prediction.probability
     likely = sorted(probability, key=probability.__getitem__, reverse=True)[:3]
     values = "  ".join(f"{name} {probability[name]:.3f}" for name in likely)
-    stated = ", ".join(window.prediction.stated) or "none"
+    stated = ", ".join(window.prediction.stated or ()) or "none"
     return f"{span}  {values}  stated: {stated}  {latency}"

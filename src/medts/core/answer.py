@@ -100,7 +100,7 @@ class Answer(Config):
     """Name of the label set that the classes belong to."""
 
     classes: dict[str, ClassAnswer]
-    """Every class of the label set, in its order."""
+    """Every class of the label set, in its order; all null where the recording was not judged."""
 
     not_judged: tuple[str, ...] = ()
     """Why classes or the whole recording were not judged, in words."""
@@ -136,8 +136,15 @@ class Answer(Config):
         return {name: each for name, each in found.items() if each is not None}
 
     @property
-    def stated(self) -> tuple[str, ...]:
-        """Classes whose decision is yes."""
+    def is_judged(self) -> bool:
+        """False where the recording is too short, empty or implausible for any prediction."""
+        return bool(self.probability or self.value)
+
+    @property
+    def stated(self) -> tuple[str, ...] | None:
+        """Classes whose decision is yes; None, which is no finding, where nothing was judged."""
+        if not self.is_judged:
+            return None
         return tuple(name for name, each in self.classes.items() if each.decision == "yes")
 
     @property

@@ -73,7 +73,7 @@ def _usable(
     """Picks the rows that can be read, and says which others there are.
 
     Left out are signals without calibration or samples, dummies without a letter in their name,
-    and exact copies; a channel that is asked for is never left out.
+    and exact copies; one that ``channels=`` names is never left out.
     """
     signals = header.signals
     names = {row: canonical_channel(hints.renamed(signals[row].label)) for row in rows}

@@ -39,7 +39,7 @@ def recognises(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {"info.txt", "log.bin"} <= set(archive.namelist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # zipfile's of odd archives
         return False
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from medts.core.answer import Answer, ModelFacts, RecordingFacts, StreamFacts, decide
+from medts.core.answer import Answer, ClassAnswer, ModelFacts, RecordingFacts, StreamFacts, decide
 from medts.core.arithmetic import Precision
+from medts.core.channels import match_channels
 from medts.core.errors import BundleError, ConfigError, NoSignalError
 from medts.core.labels import LabelSet
 from medts.core.records import Record
@@ -26,7 +27,8 @@ from medts.inference.card import card_of
 from medts.inference.folder import find_bundle, has_file, read_manifest
 from medts.inference.manifest import Manifest
 from medts.signal.measure import measurements_of
-from medts.signal.quality import judge
+from medts.signal.preprocess import regroup
+from medts.signal.quality import judge, not_judged
 
 if TYPE_CHECKING:
     import medts.inference.bundle
@@ -111,7 +113,10 @@ class Predictor:
         label_set: str | LabelSet | None = None,
         **hints: Any,
     ) -> Answer:
-        """Returns the prediction for one recording.
+        """Returns the prediction for one recording; none of one that cannot be judged.
+
+        That is one in which every channel that the model reads is empty, covers less than half a
+        window, or swings as no body does; `Answer.not_judged` has the reason.
 
         Args:
             recording: A record, or a file in any known format.
@@ -126,14 +131,16 @@ class Predictor:
         """
         found = self.backend.resolve(label_set)
         record = self._record(recording, hints)
-        windows = self._windows(record)
-        by_class = dict(zip(found.classes, self._scores(windows, found).tolist(), strict=True))
-        quality = judge(record)
+        windows, quality, unread = self._windows(record), judge(record), self._unreadable(record)
+        classes = {name: ClassAnswer(unit=found.units.get(name)) for name in found.classes}
+        if not unread:
+            by_class = dict(zip(found.classes, self._scores(windows, found).tolist(), strict=True))
+            classes = decide(by_class, found, self.manifest.labels.thresholds(found))
         return Answer(
             record_id=record.record_id,
             label_set=found.name,
-            classes=decide(by_class, found, self.manifest.labels.thresholds(found)),
-            not_judged=(*self._not_judged(found), *quality.words_not_judged()),
+            classes=classes,
+            not_judged=(*unread, *self._not_judged(found), *quality.words_not_judged()),
             warnings=(*self.warnings, *quality.warnings()),
             is_usable=quality.is_usable,
             quality=quality.channels,
@@ -224,6 +231,20 @@ class Predictor:
             for name in label_set.classes
             if shares.get(name) == 0
         )
+
+    def _unreadable(self, record: Record) -> tuple[str, ...]:
+        """Returns why no channel that the model reads holds anything to judge; else nothing."""
+        preprocessing = self.manifest.preprocessing
+        shortest_s = self.manifest.model.windowing.window_s / 2
+        reasons: dict[str, None] = {}
+        for name, stream in regroup(record, preprocessing).streams.items():
+            rows = match_channels(preprocessing.streams[name].channels, stream.channels)
+            read = stream.pick(tuple(stream.channels[row] for row in rows if row is not None))
+            found = not_judged(read, shortest_s=shortest_s)
+            if len(found) < len(read.channels):
+                return ()
+            reasons |= dict.fromkeys(found.values())
+        return tuple(f"the recording: {why}" for why in reasons)
 
     def _record(self, recording: Record | str | Path, hints: Mapping[str, Any]) -> Record:
         from medts.formats import read

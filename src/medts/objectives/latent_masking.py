@@ -3,7 +3,7 @@
 CroSSL (Deldari et al., WSDM 2024, arXiv:2307.16847). Every modality is encoded once. A random
 part of the latents is hidden, several times over, what is left is fused into embeddings, and these
 are made to agree. There are no negative pairs and no signal is altered; a sensor missing from the
-recording is simply hidden in every view. The projector (VICReg's expander) is thrown away.
+recording is hidden in every view. The projector (VICReg's expander) is thrown away.
 
 Axes: V views, B windows in the batch, M modalities, K latent width, D embedding width.
 """

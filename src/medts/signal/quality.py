@@ -149,22 +149,22 @@ def judge(record: Record) -> Quality:
         record: Its values are not changed.
     """
     found: dict[str, dict[str, float]] = {}
-    not_judged: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     exchanged: list[str] = []
     for name, stream in record.streams.items():
         prefix = f"{name}/" if len(record.streams) > 1 else ""
         judged = _judge_stream(stream)
         found |= {prefix + channel: each for channel, each in judged.findings.items()}
-        not_judged |= {prefix + channel: why for channel, why in judged.not_judged.items()}
+        left_out |= {prefix + channel: why for channel, why in judged.not_judged.items()}
         exchanged += judged.exchanged
     reasons = [each for each in exchanged if " arm" in each]
     n_poor = sum(not shows_beats(each) for each in found.values())
     if not found:
-        reasons += sorted(set(not_judged.values()))
+        reasons += sorted(set(left_out.values()))
     elif n_poor * 3 > len(found) or n_poor == len(found):
         worst = _commonest(found.values())
         reasons.append(f"{n_poor} of {len(found)} channels cannot be relied on ({worst})")
-    return Quality(found, not_judged, tuple(exchanged), not reasons and bool(found), tuple(reasons))
+    return Quality(found, left_out, tuple(exchanged), not reasons and bool(found), tuple(reasons))
 
 
 def _phrase(name: str, share: float) -> str:
@@ -180,10 +180,13 @@ def _judge_stream(stream: Stream) -> Quality:
     """Judges the channels of one stream under their own names."""
     if UNIT_OF[stream.modality] != "a.u.":
         stream = stream.to_unit(UNIT_OF[stream.modality])
-    not_judged = _not_judged(stream)
-    judged = [channel for channel in stream.channels if channel not in not_judged]
+    if stream.modality == "ecg" and stream.sampling_rate < LOWEST_RATE_HZ:
+        slow = f"slower than {LOWEST_RATE_HZ:g} Hz"
+        return Quality(not_judged=dict.fromkeys(stream.channels, slow))
+    reasons = not_judged(stream)
+    judged = [channel for channel in stream.channels if channel not in reasons]
     if not judged:
-        return Quality(not_judged=not_judged)
+        return Quality(not_judged=reasons)
     rows = [stream.channels.index(channel) for channel in judged]
     is_found: dict[str, list[np.ndarray]] = {name: [] for name in FINDINGS}
     exchanged: list[str] = []
@@ -203,16 +206,24 @@ def _judge_stream(stream: Stream) -> Quality:
         for words in dict.fromkeys(exchanged)
         if words and 2 * exchanged.count(words) > len(windows)
     )
-    return Quality(findings, not_judged, often)
+    return Quality(findings, reasons, often)
 
 
-def _not_judged(stream: Stream) -> dict[str, str]:
-    """Returns why channels are not judged: empty, too short, too slow, or no body's amplitude."""
-    shortest_s = _SHORTEST_S.get(stream.modality, 0.0)
+def not_judged(stream: Stream, *, shortest_s: float | None = None) -> dict[str, str]:
+    """Returns which channels hold nothing that can be judged, and why.
+
+    Too short, not recorded, or of an amplitude that no body has, which is a wrong unit.
+
+    Args:
+        stream: In any unit.
+        shortest_s: Least length; that of an examination of the modality if none.
+    """
+    if shortest_s is None:
+        shortest_s = _SHORTEST_S.get(stream.modality, 0.0)
     if stream.duration_s < shortest_s:
         return dict.fromkeys(stream.channels, f"shorter than {shortest_s:g} s")
-    if stream.modality == "ecg" and stream.sampling_rate < LOWEST_RATE_HZ:
-        return dict.fromkeys(stream.channels, f"slower than {LOWEST_RATE_HZ:g} Hz")
+    if UNIT_OF[stream.modality] != "a.u.":
+        stream = stream.to_unit(UNIT_OF[stream.modality])
     recorded_s = np.isfinite(stream.signal).sum(axis=1) / stream.sampling_rate
     reasons = {
         channel: "not recorded" if seconds == 0 else f"less than {shortest_s:g} s recorded"

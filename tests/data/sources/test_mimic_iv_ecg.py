@@ -172,3 +172,12 @@ def test_missing_tables_and_columns_are_named(tmp_path):
     (tmp_path / "machine_measurements.csv").unlink()
     with pytest.raises(ReadError, match="MIMIC-IV-ECG"):
         MimicIvEcg().entries(tmp_path)
+
+
+def test_a_row_that_was_cut_short_is_refused_with_its_number(tmp_path):
+    write_corpus(tmp_path, [("10000001", "40000001", ["sinus rhythm"])])
+    table = tmp_path / "record_list.csv"
+    table.write_text(table.read_text() + "10000002,40000002\n")
+    with pytest.raises(ReadError) as refused:
+        list(MimicIvEcg().entries(tmp_path))
+    assert refused.value.field == "row 3"

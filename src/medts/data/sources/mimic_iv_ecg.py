@@ -91,9 +91,11 @@ class MimicIvEcg(Source):
         """
         path = Path(path)
         columns = ("subject_id", "study_id")
-        listed = read_rows(path / "record_list.csv", (*columns, "path"), corpus=CORPUS)
+        listed = read_rows(
+            path / "record_list.csv", (*columns, "path"), corpus=CORPUS, is_ragged=False
+        )
         table = path / "machine_measurements.csv"
-        measured = read_rows(table, (*columns, *STATEMENTS), corpus=CORPUS)
+        measured = read_rows(table, (*columns, *STATEMENTS), corpus=CORPUS, is_ragged=False)
         return _entries(path, listed, {row["study_id"]: row for row in measured})
 
 

@@ -48,20 +48,34 @@ def require_file(path: Path, *, corpus: str) -> Path:
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], *, corpus: str, delimiter: str = ","
+    path: Path,
+    columns: Sequence[str],
+    *,
+    corpus: str,
+    delimiter: str = ",",
+    is_ragged: bool = True,
 ) -> list[dict[str, str]]:
-    """Reads a CSV table, rows by column name; a cell that a row lacks is empty.
+    """Reads a CSV table, rows by column name.
+
+    Args:
+        path: The file.
+        columns: Those that it must have.
+        corpus: For the error.
+        delimiter: Between cells.
+        is_ragged: Whether cells that a row lacks are empty; else such a row is refused.
 
     Raises:
-        ReadError: If it is missing, no such table, or lacks one of the columns.
+        ReadError: If it is missing, no such table, or lacks a column, or a cell where none may be
+            missing.
     """
     text = read_table_text(require_file(path, corpus=corpus))
     heading = text.partition("\n")[0]
     if delimiter == "," and "," not in heading:  # saved by a program of another country
         delimiter = max(",;\t", key=heading.count)
+    empty = "" if is_ragged else None
     try:
         lines = io.StringIO(text, newline="")
-        reader = csv.DictReader(lines, delimiter=delimiter, restval="", restkey="rest")
+        reader = csv.DictReader(lines, delimiter=delimiter, restval=empty, restkey="rest")
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         rows = list(reader)
     except csv.Error as error:
@@ -70,6 +84,13 @@ def read_rows(
         remedy = f"Use the table of the official {corpus} distribution"
         problem = f"no column {', '.join(map(repr, missing))}"
         raise ReadError(problem, path=path, field="header", remedy=remedy)
+    if not is_ragged and (
+        cut := [n for n, row in enumerate(rows, start=2) if None in row.values()]
+    ):
+        remedy = f"Fetch the table of the official {corpus} distribution again"
+        raise ReadError(
+            "the row has too few cells", path=path, field=f"row {cut[0]}", remedy=remedy
+        )
     return rows
 
 
