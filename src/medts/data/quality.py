@@ -1,4 +1,4 @@
-"""Signal quality as columns of a store's index, and as a filter of its records."""
+"""Signal quality as columns of a store's index."""
 
 from typing import Any
 

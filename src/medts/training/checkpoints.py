@@ -5,10 +5,10 @@ A folder belongs to one process at a time, and to nobody before there is somethi
 """
 
 import io
-import os
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 
 from medts.core.errors import MedtsError
 from medts.core.files import write_whole
+from medts.core.locks import LockHeldError, locked
 
 FORMAT = 1
 """Version of what is in a checkpoint."""
@@ -34,7 +35,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, on_claim: Callable[[], None] | None = None) -> None:
         self.folder, self._on_claim = folder / "checkpoints", on_claim
-        self._lock: int | None = None
+        self._lock, self._is_locked = ExitStack(), False
         self._is_claimed = False
         self._was_there = self.last.exists() or self.best.exists()
         if self._was_there:
@@ -111,34 +112,23 @@ class Checkpoints:
 
     def close(self) -> None:
         """Lets other processes train in the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
+        self._is_locked = False
 
     def _take(self) -> None:
         """Makes the folder and locks it, where the file system has locks."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._lock is not None:
+        if self._is_locked:
             return
         try:
-            import fcntl
-        except ImportError:  # not on Windows
-            return
-        lock = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise _taken(self.folder) from None
-        except OSError:  # some network drives
-            os.close(lock)
-            return
-        self._lock = lock
+            self._lock.enter_context(locked(self.folder / ".lock"))
+        except LockHeldError as error:
+            raise _taken(self.folder, error.strerror or "") from error
+        self._is_locked = True
 
 
-def _taken(folder: Path) -> MedtsError:
+def _taken(folder: Path, holder: str = "") -> MedtsError:
     return MedtsError(
-        "another process trains in this folder",
+        "another process trains in this folder" + (f": {holder}" if holder else ""),
         path=folder.parent,
         remedy="Wait for it, or give another --out",
     )
